@@ -1,0 +1,1 @@
+"""What is allowed, and why. Pure: imports nobody else in this project and awaits nothing."""

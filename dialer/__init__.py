@@ -1,0 +1,1 @@
+"""The engine and the ways in: the only room that does things."""

@@ -1,0 +1,209 @@
+"""Configuration: one frozen, typed tree; unknown keys stop the start and are named.
+
+Values come from defaults, then a TOML file, then `MARCADOR_SECTION__KEY` in the environment.
+`docs/configuration.md` is generated from these definitions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Positive = Annotated[int, Meta(ge=1)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used: names the key, the value's fault and the source."""
+
+
+class Section(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=False
+):
+    """Base of every part of the configuration."""
+
+
+class Secret(Section, frozen=True, kw_only=True):
+    """Base of sections whose values must not appear in logs."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(***)"
+
+
+class LedgerConfig(Secret, frozen=True, kw_only=True):
+    """The ledger, where everything that happened is kept."""
+
+    url: str | None = None
+    """SQLAlchemy URL (`sqlite+aiosqlite:///...`, `postgresql+asyncpg://...`); default: SQLite in
+    the data folder."""
+
+
+class RedisConfig(Secret, frozen=True, kw_only=True):
+    """Redis, where queues and presence live."""
+
+    url: str | None = None
+    """`redis://`, `rediss://` or `unix://`; default: an embedded server in the data folder."""
+
+
+class HttpConfig(Section, frozen=True, kw_only=True):
+    """HTTP API and agents' WebSocket."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Leave it on loopback unless a TLS proxy stands before it."""
+    port: Port = 8460
+    """TCP port; 0 lets the system choose."""
+    session_hours: Positive = 12
+    """How long a login lasts."""
+    max_body_bytes: Positive = 262_144
+    """Largest request body; uploads of portfolios have their own limit."""
+    max_upload_bytes: Positive = 2_147_483_648
+    """Largest portfolio that may be uploaded."""
+
+
+class TelephonyConfig(Section, frozen=True, kw_only=True):
+    """How calls leave."""
+
+    adapter: Literal["simulator"] = "simulator"
+    """Carrier adapter."""
+    allow_real_dialing: bool = False
+    """The safety catch: without it only simulated or loopback carriers may be used."""
+    trunk: str = "main"
+    """Name of the trunk whose rate all workers share."""
+    originates_per_s: PositiveFloat = 30.0
+    """Calls per second on the trunk, over all workers."""
+    max_lines: Positive = 500
+    """Calls in progress at the same time, at most."""
+
+
+class EngineConfig(Section, frozen=True, kw_only=True):
+    """The dialing engine. Times of people are simulated when the clock is."""
+
+    batch_size: Positive = 256
+    """Contacts decided and recorded together, at most."""
+    tick_ms: Positive = 250
+    """Time between two pacing decisions (real time)."""
+    lease_s: Positive = 900
+    """How long a claimed account may stay with a worker that gives no sign of life."""
+    sweep_s: PositiveFloat = 5.0
+    """Time between two rounds of the healing sweeps (real time)."""
+    unknown_grace_s: Positive = 20
+    """How long an attempt whose outcome is unknown waits for the carrier before it is closed."""
+    presence_s: Positive = 30
+    """An agent who is silent this long is paused (real time)."""
+    wrap_up_limit_s: Positive = 120
+    """Longest wrap-up; then the call is disposed of as the carrier saw it."""
+    drain_s: Positive = 60
+    """On SIGTERM: how long calls in progress may go on (real time)."""
+    checkpoint_s: Positive = 300
+    """Time between signed checkpoints of the ledger (real time)."""
+    decision_cache: Positive = 50_000
+    """Entries of the gate's window cache."""
+
+
+class SimulatorConfig(Section, frozen=True, kw_only=True):
+    """The simulated carrier and its people."""
+
+    seed: int = 1
+    """Same seed, same people."""
+    speed: PositiveFloat = 1.0
+    """Simulated seconds in one real second."""
+
+
+class LogConfig(Section, frozen=True, kw_only=True):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is written."""
+    format: Literal["console", "json"] = "console"
+    """For people or for machines."""
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The whole configuration."""
+
+    data_dir: str = "var"
+    """Folder of the embedded databases, keys, reports and reject files."""
+    language: Literal["es", "en"] = "es"
+    """Language of the command line and of messages to users who chose none."""
+    house_packs: str | None = None
+    """Folder with the house's own rule packs; they can only tighten."""
+    production: bool = False
+    """Refuse draft rule packs."""
+    ledger: LedgerConfig = LedgerConfig()
+    redis: RedisConfig = RedisConfig()
+    http: HttpConfig = HttpConfig()
+    telephony: TelephonyConfig = TelephonyConfig()
+    engine: EngineConfig = EngineConfig()
+    simulator: SimulatorConfig = SimulatorConfig()
+    log: LogConfig = LogConfig()
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir).resolve()
+
+    @property
+    def ledger_url(self) -> str:
+        return self.ledger.url or f"sqlite+aiosqlite:///{self.data_path / 'ledger.db'}"
+
+    def sha256(self) -> str:
+        """Hash of the whole configuration, as recorded with every start."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+def load_config(
+    path: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """Read the configuration. Raises `ConfigError` with the key's name and how to mend it.
+
+    `overrides` are dotted keys from the command line; they win over file and environment.
+    """
+    tree: dict[str, object] = {}
+    if path is not None:
+        tree = _read_toml(path)
+    for name, value in sorted((os.environ if environ is None else environ).items()):
+        if name.startswith("MARCADOR_") and name != "MARCADOR_CONFIG":
+            dotted = name.removeprefix("MARCADOR_").lower().replace("__", ".")
+            _put(tree, dotted, value, source=f"environment variable {name}")
+    for dotted, given in (overrides or {}).items():
+        _put(tree, dotted, given, source="command line")
+    try:
+        return msgspec.convert(tree, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(_explain(str(error), path)) from error
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: no such configuration file; `marcador init` writes one"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+
+
+def _put(tree: dict[str, object], dotted: str, value: object, *, source: str) -> None:
+    *parents, leaf = dotted.split(".")
+    node = tree
+    for parent in parents:
+        child = node.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"{source}: `{parent}` is a value, not a section")
+        node = child
+    node[leaf] = value
+
+
+def _explain(message: str, path: Path | None) -> str:
+    where = str(path) if path is not None else "configuration"
+    return f"{where}: {message}. See docs/configuration.md for every key and its meaning"

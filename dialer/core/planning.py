@@ -1,0 +1,433 @@
+"""What to do with one claimed account: whom to call, on which number, and what the gate says.
+
+Pure: the snapshot, the packs and the instant are arguments. The runtime appends what is planned
+and, if the append wins, dials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from campaigns.campaign import CampaignSettings
+from campaigns.model import Callback
+from campaigns.next_contact import ContactChoice, choose
+from compliance import gate
+from compliance.messages import (
+    Collector,
+    ContactPointFacts,
+    ContactRequest,
+    DecisionRecord,
+    Facts,
+    HistoryEvent,
+    Subject,
+)
+from compliance.packs import PackSet
+from compliance.permit import Allowed, ContactPermit
+from compliance.types import (
+    AccountId,
+    CampaignId,
+    Channel,
+    ContactPointId,
+    DecisionId,
+    Mode,
+    PartyRole,
+    PersonId,
+    StreamKey,
+)
+from dialer.core.outcome import EVENT_RECHECK, Contact, Place
+from dialer.core.records import (
+    AttemptEnded,
+    AttemptPlanned,
+    ContactBlocked,
+    event_id,
+    fold_history,
+    from_ms,
+    to_ms,
+)
+from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
+
+POINTS_TRIED = 4
+"""Contact points put to the gate for one claim, at most."""
+IN_FLIGHT_RETRY = timedelta(minutes=2)
+"""A person whose attempt is still open is looked at again after this."""
+AGENT_RETRY = timedelta(seconds=30)
+"""An account that needs an agent beforehand is looked at again after this."""
+OWN_AGENT_PATIENCE = timedelta(minutes=15)
+"""How long a callback waits for its own agent before any agent may take it."""
+
+
+class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What all contacts of a campaign have in common."""
+
+    campaign_id: CampaignId
+    name: str
+    settings: CampaignSettings
+    collector: Collector
+    lookback: timedelta
+    """How far back the snapshots' history reaches: the longest memory of the packs in force."""
+
+
+class Blocked(NamedTuple):
+    """A decision that denied, with the body and record to append."""
+
+    person_id: PersonId
+    body: ContactBlocked
+    record: DecisionRecord
+    heads: dict[StreamKey, int]
+
+
+class Dial(NamedTuple):
+    """The gate allowed it: append body and record, then dial."""
+
+    contact: Contact
+    body: AttemptPlanned
+    record: DecisionRecord
+    permit: ContactPermit
+    agent_first: bool
+    """An agent is reserved before anything leaves: a promised one, or after an abandoned call
+    whoever is idle."""
+    own_agent_id: str | None
+
+
+class Plan(NamedTuple):
+    """What one claim came to. `blocked` are to be recorded in any case."""
+
+    account_id: AccountId
+    blocked: tuple[Blocked, ...]
+    dial: Dial | None
+    place: Place | None
+    """Where the account goes when there is nothing to dial now."""
+
+
+AgentIsIdle = Callable[[str | None], bool]
+"""Whether that agent could be reserved now; None asks for any agent of the campaign."""
+
+
+def plan(
+    account: AccountSnapshot,
+    campaign: CampaignContext,
+    packs: PackSet,
+    now: datetime,
+    new_id: Callable[[], str],
+    agent_is_idle: AgentIsIdle,
+    permit_lifetime_s: float,
+) -> Plan:
+    """Decide what to do with an account that this worker holds."""
+    account_id = account.account_id
+    if account.state != "active":
+        return Plan(account_id, (), None, Place("done", 0, "account_closed"))
+    limit = campaign.settings.retry.max_attempts
+    standing = account.enrolment
+    if standing is not None and (standing.state == "done" or standing.not_before_ms > to_ms(now)):
+        # The queue is behind the ledger, which has the last word.
+        return Plan(account_id, (), None, Place(standing.state, standing.not_before_ms, "ledger"))
+    if limit is not None and standing is not None and standing.attempts >= limit:
+        return Plan(account_id, (), None, Place("done", 0, "attempts_spent"))
+    callback = _due_callback(account.callbacks, now)
+    own_agent = None
+    if callback is not None and callback.agent_id is not None:
+        own_agent, wait = _own_agent(callback, now, agent_is_idle)
+        if wait is not None:
+            return Plan(account_id, (), None, wait)
+    blocked: list[Blocked] = []
+    later: list[tuple[datetime, str]] = []
+    for person in _in_order(account.people):
+        history = fold_history(person.history())
+        if _in_flight(person):
+            later.append((now + IN_FLIGHT_RETRY, "attempt_open"))
+            continue
+        found = _try_points(
+            account,
+            person,
+            history,
+            campaign,
+            packs,
+            now,
+            new_id,
+            callback,
+            own_agent,
+            permit_lifetime_s,
+            agent_is_idle,
+        )
+        blocked += found.blocked
+        if found.dial is not None:
+            return Plan(account_id, tuple(blocked), found.dial, None)
+        later += found.later
+    return Plan(account_id, tuple(blocked), None, _sleep(later, now))
+
+
+def _in_order(people: Sequence[PersonSnapshot]) -> list[PersonSnapshot]:
+    order = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
+    return sorted(people, key=lambda p: (order.get(p.role, 9), p.person_id))
+
+
+def _in_flight(person: PersonSnapshot) -> bool:
+    """Whether an attempt on this person has no end yet: then nobody dials them again."""
+    open_attempts: set[str] = set()
+    for row in person.rows:
+        if isinstance(row.body, AttemptPlanned):
+            open_attempts.add(row.body.attempt_id)
+        elif isinstance(row.body, AttemptEnded):
+            open_attempts.discard(row.body.attempt_id)
+    return bool(open_attempts)
+
+
+def _due_callback(callbacks: Sequence[OpenCallback], now: datetime) -> OpenCallback | None:
+    now_ms = to_ms(now)
+    due = [c for c in callbacks if c.due_ms <= now_ms < c.expires_ms]
+    return min(due, key=lambda c: c.due_ms) if due else None
+
+
+def _own_agent(
+    callback: OpenCallback, now: datetime, agent_is_idle: AgentIsIdle
+) -> tuple[str | None, Place | None]:
+    """The agent to reserve, or where to wait for them; after a while anybody will do."""
+    agent_id = callback.agent_id
+    if agent_id is None or to_ms(now - OWN_AGENT_PATIENCE) > callback.due_ms:
+        return None, None
+    if agent_is_idle(agent_id):
+        return agent_id, None
+    return None, Place("waiting", to_ms(now + AGENT_RETRY), "own_agent_busy")
+
+
+class _Found(NamedTuple):
+    blocked: list[Blocked]
+    dial: Dial | None
+    later: list[tuple[datetime, str]]
+
+
+def _try_points(
+    account: AccountSnapshot,
+    person: PersonSnapshot,
+    history: tuple[HistoryEvent, ...],
+    campaign: CampaignContext,
+    packs: PackSet,
+    now: datetime,
+    new_id: Callable[[], str],
+    callback: OpenCallback | None,
+    own_agent: str | None,
+    permit_lifetime_s: float,
+    agent_is_idle: AgentIsIdle,
+) -> _Found:
+    """Put the person's best contact points to the gate, one after the other."""
+    facts = Facts(
+        subject=person.subject,
+        collector=campaign.collector,
+        history=history,
+        heads=person.heads,
+        complete_from=now - campaign.lookback,
+    )
+    wish = _as_callback(callback)
+    blocked: list[Blocked] = []
+    later: list[tuple[datetime, str]] = []
+    tried: set[ContactPointId] = set()
+    for _ in range(POINTS_TRIED):
+        choice = choose(
+            person.subject,
+            account.account_id,
+            history,
+            now,
+            callback=wish,
+            exclude=frozenset(tried),
+        )
+        if not isinstance(choice, ContactChoice):
+            if not blocked:
+                later.append((now + EVENT_RECHECK, f"missing:{choice.missing}"))
+            break
+        agent_first = choice.preview_only or own_agent is not None
+        if agent_first and not agent_is_idle(own_agent):
+            later.append((now + AGENT_RETRY, "agent_first"))
+            break
+        point = _point(person.subject, choice.contact_point_id)
+        tried.add(point.contact_point_id)
+        request = _request(choice, point, person, campaign, new_id, callback)
+        verdict = gate.decide(request, facts, packs, now, permit_lifetime_s=permit_lifetime_s)
+        if isinstance(verdict, Allowed):
+            dial = _dial(
+                account, person, history, campaign, choice, point, verdict, callback, own_agent
+            )
+            return _Found(blocked, dial, later)
+        headline = _headline(verdict.record)
+        blocked.append(_blocked(account, person, request, verdict.record, headline))
+        if verdict.first_allowed is not None:
+            later.append((verdict.first_allowed, headline))
+    return _Found(blocked, None, later)
+
+
+def _request(
+    choice: ContactChoice,
+    point: ContactPointFacts,
+    person: PersonSnapshot,
+    campaign: CampaignContext,
+    new_id: Callable[[], str],
+    callback: OpenCallback | None,
+) -> ContactRequest:
+    settings = campaign.settings
+    caller_ids = settings.caller_ids
+    return ContactRequest(
+        decision_id=DecisionId(new_id()),
+        person_id=person.person_id,
+        contact_point_id=point.contact_point_id,
+        channel=Channel.VOICE,
+        mode=_mode(choice, settings.mode, callback),
+        purpose=settings.purpose,
+        debt_ids=choice.debt_ids,
+        campaign_id=campaign.campaign_id,
+        caller_id=caller_ids[0] if caller_ids else None,
+        language=person.subject.person.language,
+        ring_timeout_s=settings.ring_timeout_s,
+        answers_event_id=callback.event_id if callback is not None else None,
+    )
+
+
+def _mode(choice: ContactChoice, mode: Mode, callback: OpenCallback | None) -> Mode:
+    """A call with its agent reserved beforehand is never a predictive one."""
+    if callback is not None:
+        return Mode.CALLBACK
+    return Mode.PROGRESSIVE if choice.preview_only else mode
+
+
+def _dial(
+    account: AccountSnapshot,
+    person: PersonSnapshot,
+    history: tuple[HistoryEvent, ...],
+    campaign: CampaignContext,
+    choice: ContactChoice,
+    point: ContactPointFacts,
+    verdict: Allowed,
+    callback: OpenCallback | None,
+    own_agent: str | None,
+) -> Dial:
+    request = verdict.record.request
+    debts = {d.debt_id: d for d in person.subject.debts}
+    named = [debts[d] for d in choice.debt_ids if d in debts]
+    contact = Contact(
+        attempt_id=request.decision_id,
+        person_id=person.person_id,
+        account_id=account.account_id,
+        campaign_id=campaign.campaign_id,
+        point=point,
+        debt_ids=choice.debt_ids,
+        subject=person.subject,
+        history=history,
+        links=_shared_streams(verdict.record.guards, person),
+        segment=account.bucket,
+        callback=_as_callback(callback),
+        callback_id=callback.callback_id if callback is not None else None,
+        attempts=1 + (account.enrolment.attempts if account.enrolment is not None else 0),
+        retry=campaign.settings.retry,
+    )
+    body = AttemptPlanned(
+        attempt_id=request.decision_id,
+        campaign_id=campaign.campaign_id,
+        account_id=account.account_id,
+        contact_point_id=point.contact_point_id,
+        channel=request.channel,
+        mode=request.mode,
+        debt_ids=choice.debt_ids,
+        creditor_id=named[0].creditor_id if named else None,
+        label=point.label,
+        content_class=request.content_class,
+        purpose=request.purpose,
+        agent_id=own_agent,
+        answers_event_id=request.answers_event_id,
+    )
+    agent_first = choice.preview_only or own_agent is not None
+    return Dial(contact, body, verdict.record, verdict.permit, agent_first, own_agent)
+
+
+def _shared_streams(guards: tuple[StreamKey, ...], person: PersonSnapshot) -> tuple[StreamKey, ...]:
+    """Guarded streams beside the person's own. One that nobody shares has no head to move."""
+    own = StreamKey(person.person_id)
+    return tuple(key for key in guards if key in person.heads and key != own)
+
+
+def _blocked(
+    account: AccountSnapshot,
+    person: PersonSnapshot,
+    request: ContactRequest,
+    record: DecisionRecord,
+    headline: str,
+) -> Blocked:
+    body = ContactBlocked(
+        decision_id=request.decision_id,
+        campaign_id=request.campaign_id,
+        account_id=account.account_id,
+        contact_point_id=request.contact_point_id,
+        channel=request.channel,
+        rule_id=headline,
+        first_allowed_ms=None if record.first_allowed is None else to_ms(record.first_allowed),
+    )
+    return Blocked(person.person_id, body, record, person.heads)
+
+
+def _headline(record: DecisionRecord) -> str:
+    """The first denial in the order of reasons for people."""
+    return next((f.rule_id for f in record.findings if f.outcome.stops), "unknown")
+
+
+def _sleep(later: list[tuple[datetime, str]], now: datetime) -> Place:
+    """Wait for the first moment that looks lawful; without one, look again in a month."""
+    if not later:
+        return Place("waiting", to_ms(now + EVENT_RECHECK), "no_lawful_moment")
+    at, reason = min(later)
+    return Place("waiting", to_ms(max(at, now + timedelta(seconds=1))), reason[:40])
+
+
+def _as_callback(callback: OpenCallback | None) -> Callback | None:
+    if callback is None:
+        return None
+    return Callback(
+        event_id=callback.event_id,
+        due_at=from_ms(callback.due_ms),
+        contact_point_id=callback.contact_point_id,
+        agent_id=callback.agent_id,
+    )
+
+
+def _point(subject: Subject, contact_point_id: ContactPointId) -> ContactPointFacts:
+    return next(p for p in subject.contact_points if p.contact_point_id == contact_point_id)
+
+
+def contact_of_attempt(
+    account: AccountSnapshot,
+    person_id: PersonId,
+    contact_point_id: ContactPointId,
+    attempt_id: DecisionId,
+    campaign_id: CampaignId,
+) -> Contact | None:
+    """The contact of an attempt that another life of the engine made, from today's facts."""
+    person = next((p for p in account.people if p.person_id == person_id), None)
+    if person is None:
+        return None
+    points = person.subject.contact_points
+    point = next((p for p in points if p.contact_point_id == contact_point_id), None)
+    planned = next(
+        (
+            row
+            for row in person.rows
+            if isinstance(row.body, AttemptPlanned) and row.body.attempt_id == attempt_id
+        ),
+        None,
+    )
+    if point is None:
+        return None
+    debt_ids = planned.body.debt_ids if planned and isinstance(planned.body, AttemptPlanned) else ()
+    number = StreamKey(f"number:{point.address}")
+    return Contact(
+        attempt_id=attempt_id,
+        person_id=person_id,
+        account_id=account.account_id,
+        campaign_id=campaign_id,
+        point=point,
+        debt_ids=debt_ids,
+        subject=person.subject,
+        history=fold_history(person.history()),
+        event_id=event_id(person_id, planned.seq) if planned is not None else "",
+        links=(number,) if number in person.heads else (),
+        segment=account.bucket,
+    )

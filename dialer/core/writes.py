@@ -1,0 +1,179 @@
+"""What else changes in the transaction that appends an event: the ledger's projections.
+
+A write is data. The event store applies it if, and only if, its event won its place in the
+stream, in the same transaction; so a table never says what no event can prove.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from compliance.messages import ConsentFact, PreferenceFact
+from compliance.types import (
+    AccountId,
+    CampaignId,
+    Channel,
+    ContactPointId,
+    DebtId,
+    DebtStatus,
+    PartyRole,
+    PersonId,
+    StatusKind,
+    SuppressionScope,
+    Validity,
+)
+
+
+class Write(msgspec.Struct, frozen=True, kw_only=True, tag_field="w", gc=False):
+    """Base of everything that rides with an event."""
+
+
+# --- attempts and queues ---------------------------------------------------------------------
+
+
+class OpenAttempt(Write, frozen=True, kw_only=True):
+    """Row of the attempt report, taken from the event's `AttemptPlanned` body."""
+
+
+class CloseAttempt(Write, frozen=True, kw_only=True):
+    """Taken from the event's `AttemptEnded` body."""
+
+
+class DisposeAttempt(Write, frozen=True, kw_only=True):
+    """Taken from the event's `DispositionSet` body."""
+
+
+class MoveEnrolment(Write, frozen=True, kw_only=True):
+    """Where an account stands in a campaign; Redis is rebuilt from this."""
+
+    campaign_id: CampaignId
+    account_id: AccountId
+    state: str
+    """`ready`, `waiting` or `done`; leased is an open attempt and is not stored."""
+    not_before_ms: int
+    reason: str
+    attempts_added: int = 0
+    code: str | None = None
+
+
+# --- the subject: these rebuild the person's profile -------------------------------------------
+
+
+class SubjectWrite(Write, frozen=True, kw_only=True):
+    person_id: PersonId
+
+
+class AddStatus(SubjectWrite, frozen=True, kw_only=True):
+    kind: StatusKind
+    since_ms: int
+    until_ms: int | None = None
+    source: str = ""
+
+
+class AddSuppression(SubjectWrite, frozen=True, kw_only=True):
+    suppression_id: str
+    scope: SuppressionScope
+    reason: str
+    starts_ms: int
+    created_by: str
+    ends_ms: int | None = None
+    target_id: str | None = None
+    channel: Channel | None = None
+    evidence: str = ""
+
+
+class SetValidity(SubjectWrite, frozen=True, kw_only=True):
+    contact_point_id: ContactPointId
+    validity: Validity
+    at_ms: int
+
+
+class ForbidWork(SubjectWrite, frozen=True, kw_only=True):
+    contact_point_id: ContactPointId
+
+
+class SetPointRole(SubjectWrite, frozen=True, kw_only=True):
+    """Whose the contact point turned out to be."""
+
+    contact_point_id: ContactPointId
+    role: PartyRole
+
+
+class SetLanguage(SubjectWrite, frozen=True, kw_only=True):
+    language: str
+
+
+class OptOutPoint(SubjectWrite, frozen=True, kw_only=True):
+    contact_point_id: ContactPointId
+    at_ms: int
+
+
+class AddPreference(SubjectWrite, frozen=True, kw_only=True):
+    preference: PreferenceFact
+
+
+class AddConsent(SubjectWrite, frozen=True, kw_only=True):
+    consent: ConsentFact
+
+
+class RevokeConsent(SubjectWrite, frozen=True, kw_only=True):
+    consent_id: str
+    at_ms: int
+
+
+class SetDebtStatus(SubjectWrite, frozen=True, kw_only=True):
+    debt_id: DebtId
+    status: DebtStatus
+
+
+# --- other tables -------------------------------------------------------------------------------
+
+
+class SavePromise(Write, frozen=True, kw_only=True):
+    promise_id: str
+    person_id: PersonId
+    account_id: AccountId
+    debt_id: DebtId
+    amount_cents: int
+    currency: str
+    due_date: str
+    method: str
+    captured_by: str
+    captured_ms: int
+    attempt_id: str | None
+
+
+class SaveCallback(Write, frozen=True, kw_only=True):
+    callback_id: str
+    person_id: PersonId
+    account_id: AccountId
+    campaign_id: CampaignId | None
+    contact_point_id: ContactPointId
+    due_ms: int
+    expires_ms: int
+    agent_id: str | None
+
+
+class CloseCallback(Write, frozen=True, kw_only=True):
+    callback_id: str
+    state: str
+    """`taken`, `done` or `expired`."""
+
+
+class OpenReview(Write, frozen=True, kw_only=True):
+    review_id: str
+    kind: str
+    person_id: PersonId | None
+    account_id: AccountId | None
+    text: str
+    source: str
+    created_ms: int
+
+
+class SaveNote(Write, frozen=True, kw_only=True):
+    note_id: str
+    person_id: PersonId | None
+    account_id: AccountId | None
+    text: str
+    author: str
+    at_ms: int

@@ -1,0 +1,1 @@
+"""How a contact leaves the building: one port, one conformance suite, an adapter a folder."""

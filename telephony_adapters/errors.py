@@ -1,0 +1,44 @@
+"""How an adapter call can go wrong. The difference between *rejected* and *unknown* is the
+difference between trying again and never trying again blindly."""
+
+from __future__ import annotations
+
+
+class TelephonyError(Exception):
+    """Root of what adapters raise. `code` is stable; the text is for people."""
+
+    code = "telephony_error"
+
+    def __init__(self, message: str, *, provider_code: str = "") -> None:
+        super().__init__(message)
+        self.provider_code = provider_code
+
+
+class OriginateRejected(TelephonyError):
+    """The carrier refused before anything rang: the call certainly was not placed."""
+
+    code = "originate_rejected"
+
+
+class OutcomeUnknown(TelephonyError):
+    """No answer in time: the call may or may not exist. Reconcile by our own call id."""
+
+    code = "outcome_unknown"
+
+
+class CarrierUnavailable(TelephonyError):
+    """There is no connection to the carrier; nothing was sent."""
+
+    code = "carrier_unavailable"
+
+
+class UnknownCall(TelephonyError):
+    """The carrier knows no live call (or leg) of this id."""
+
+    code = "unknown_call"
+
+
+class DuplicateCall(TelephonyError):
+    """The call id is in use: this originate was made before and was not repeated."""
+
+    code = "duplicate_call"

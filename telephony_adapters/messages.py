@@ -1,0 +1,191 @@
+"""What the engine says to a carrier and what a carrier says back.
+
+*Events* are causal: something happened, once, and they drive the call state machine. *Reports*
+answer a question ("what is alive?") and only ever feed reconciliation. The two never mix.
+Every event carries the provider's own id, so that a repeat is recognised.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import NewType
+
+import msgspec
+
+CallId = NewType("CallId", str)
+"""Ours, chosen before the first byte leaves; fixed length, so that none is a prefix of another."""
+LegId = NewType("LegId", str)
+"""An agent's open audio leg."""
+
+
+class HangupCause(StrEnum):
+    """Why a call ended, in words that every carrier's codes map to."""
+
+    NORMAL_CALLEE = "normal_callee"
+    """The person hung up (or the far end ended an answered call)."""
+    NORMAL_CALLER = "normal_caller"
+    """We hung up."""
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    """Our own ring timeout."""
+    UNAVAILABLE = "unavailable"
+    """The far end says temporarily unavailable (SIP 480)."""
+    NOT_IN_SERVICE = "not_in_service"
+    """Unallocated, number changed, invalid format (SIP 404, 410, 484; special tones)."""
+    REJECTED = "rejected"
+    """Refused by the callee or the carrier's filter (SIP 403, 603, 607, 608)."""
+    CONGESTION = "congestion"
+    """The route is full (SIP 503, 488)."""
+    ROUTE_DOWN = "route_down"
+    """The carrier never answered at all."""
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """We gave up before an answer, on purpose."""
+
+
+class AmdVerdict(StrEnum):
+    """Answering-machine detection."""
+
+    HUMAN = "human"
+    MACHINE = "machine"
+    FAX = "fax"
+    UNSURE = "unsure"
+
+
+class CallPhase(StrEnum):
+    """Coarse life of a live call, as a report tells it."""
+
+    DIALING = "dialing"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+
+
+class Originate(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask the carrier to call a person."""
+
+    call_id: CallId
+    to: str
+    """E.164."""
+    caller_id: str | None
+    trunk: str
+    ring_timeout_s: int
+    """Our own limit; adapters end the call with `NO_ANSWER` when it passes."""
+    amd: bool = False
+    segment: str = ""
+    """Pacing segment; carriers ignore it, the simulator draws its answer rates by it."""
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+class CarrierEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """Base of what a carrier tells us. `at` is when it happened, as well as the carrier knows."""
+
+    event_id: str
+    """The provider's id of this event; a repeat carries the same."""
+    at: datetime
+
+
+class CallEvent(CarrierEvent, frozen=True, kw_only=True):
+    call_id: CallId
+
+
+class CallProgress(CallEvent, frozen=True, kw_only=True, tag="call_progress"):
+    """The network took the call (SIP 100/183); not ringing yet."""
+
+
+class CallRinging(CallEvent, frozen=True, kw_only=True, tag="call_ringing"):
+    pass
+
+
+class CallAnswered(CallEvent, frozen=True, kw_only=True, tag="call_answered"):
+    """Somebody or something picked up."""
+
+
+class AmdResult(CallEvent, frozen=True, kw_only=True, tag="amd_result"):
+    verdict: AmdVerdict
+    took_ms: int
+
+
+class CallBridged(CallEvent, frozen=True, kw_only=True, tag="call_bridged"):
+    """Person and agent hear each other."""
+
+    leg_id: LegId
+
+
+class DtmfReceived(CallEvent, frozen=True, kw_only=True, tag="dtmf_received"):
+    digit: str
+
+
+class PlaybackFinished(CallEvent, frozen=True, kw_only=True, tag="playback_finished"):
+    playback_id: str
+
+
+class CallEnded(CallEvent, frozen=True, kw_only=True, tag="call_ended"):
+    """Terminal: no further event of this call means anything."""
+
+    cause: HangupCause
+    provider_code: str = ""
+    """The carrier's own words, e.g. `sip:486 q850:17`."""
+
+
+class AgentLegUp(CarrierEvent, frozen=True, kw_only=True, tag="agent_leg_up"):
+    leg_id: LegId
+
+
+class AgentLegDown(CarrierEvent, frozen=True, kw_only=True, tag="agent_leg_down"):
+    leg_id: LegId
+    reason: str = ""
+
+
+class CarrierDown(CarrierEvent, frozen=True, kw_only=True, tag="carrier_down"):
+    """The control connection is lost; calls may live on, their events are lost."""
+
+    reason: str = ""
+
+
+class CarrierUp(CarrierEvent, frozen=True, kw_only=True, tag="carrier_up"):
+    """Control is back: reconcile with `list_calls` before trusting any earlier state."""
+
+
+AnyCarrierEvent = (
+    CallProgress
+    | CallRinging
+    | CallAnswered
+    | AmdResult
+    | CallBridged
+    | DtmfReceived
+    | PlaybackFinished
+    | CallEnded
+    | AgentLegUp
+    | AgentLegDown
+    | CarrierDown
+    | CarrierUp
+)
+
+
+# --- reports ---------------------------------------------------------------------------------
+
+
+class CallReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One live call as the carrier lists it."""
+
+    call_id: CallId
+    phase: CallPhase
+    bridged_leg: LegId | None = None
+
+
+class AdapterFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What an adapter can do; the conformance suite tests exactly what is declared."""
+
+    name: str
+    simulated: bool
+    """No real person can be reached through it: the only kind that may dial synthetic data."""
+    loopback: bool = False
+    """Every byte stays on this machine."""
+    amd: bool = False
+    dtmf: bool = False
+    prompts: bool = False
+    max_originates_per_s: float = 0.0
+    """What the node bears; 0 = no limit of its own."""

@@ -1,0 +1,87 @@
+"""One call that is up in the simulated network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from telephony_adapters.clock import TimerHandle
+from telephony_adapters.messages import CallId, CallPhase, LegId, Originate
+from telephony_adapters.simulator.script import CallFault
+from telephony_adapters.simulator.world import DialPlan, PickUp
+
+Step = tuple[float, Callable[["LiveCall"], None]]
+"""Something that happens to a call, so many seconds after its originate."""
+
+
+class LiveCall:
+    """State of a call between its originate and its end."""
+
+    __slots__ = (
+        "command",
+        "events",
+        "fault",
+        "joined_at",
+        "leg_id",
+        "main_timer",
+        "phase",
+        "plan",
+        "playing",
+        "position",
+        "side_timers",
+        "steps",
+        "talk_left_s",
+        "wanted_leg",
+    )
+
+    def __init__(
+        self, command: Originate, plan: DialPlan, fault: CallFault | None, steps: tuple[Step, ...]
+    ) -> None:
+        self.command = command
+        self.plan = plan
+        self.fault = fault
+        self.steps = steps
+        self.position = 0
+        """The next of `steps`."""
+        self.phase = CallPhase.DIALING
+        self.leg_id: LegId | None = None
+        """The agent's leg that hears the call."""
+        self.wanted_leg: LegId | None = None
+        """The leg that a bridge on its way will join it with."""
+        self.joined_at: datetime | None = None
+        self.talk_left_s = plan.pick_up.heard.talk_s if plan.pick_up is not None else 0.0
+        self.playing = 0
+        """Prompts under way."""
+        self.events = 0
+        """Events told so far."""
+        self.main_timer: TimerHandle | None = None
+        """The next step, or the far end's patience or talk."""
+        self.side_timers: list[TimerHandle] = []
+
+    @property
+    def call_id(self) -> CallId:
+        return self.command.call_id
+
+    @property
+    def answered(self) -> PickUp | None:
+        """Who picked up; None before the answer."""
+        return self.plan.pick_up if self.phase is CallPhase.ANSWERED else None
+
+    def wait(self, timer: TimerHandle) -> None:
+        """Replace the main timer."""
+        if self.main_timer is not None:
+            self.main_timer.cancel()
+        self.main_timer = timer
+
+    def stop_waiting(self) -> None:
+        """Cancel the main timer."""
+        if self.main_timer is not None:
+            self.main_timer.cancel()
+            self.main_timer = None
+
+    def cancel_timers(self) -> None:
+        """Nothing more will happen to this call."""
+        self.stop_waiting()
+        for timer in self.side_timers:
+            timer.cancel()
+        self.side_timers.clear()

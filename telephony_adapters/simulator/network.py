@@ -1,0 +1,351 @@
+"""The simulated telephone network: the life of every call between its originate and its end."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from telephony_adapters.clock import Clock
+from telephony_adapters.errors import TelephonyError, UnknownCall
+from telephony_adapters.messages import (
+    AmdResult,
+    CallAnswered,
+    CallBridged,
+    CallEnded,
+    CallId,
+    CallPhase,
+    CallProgress,
+    CallReport,
+    CallRinging,
+    DtmfReceived,
+    HangupCause,
+    LegId,
+    Originate,
+    PlaybackFinished,
+)
+from telephony_adapters.simulator.agent_legs import AgentLeg, AgentLegs
+from telephony_adapters.simulator.delivery import Delivery
+from telephony_adapters.simulator.heard import Heard, Speaker
+from telephony_adapters.simulator.live_call import LiveCall, Step
+from telephony_adapters.simulator.number_memory import NumberMemory
+from telephony_adapters.simulator.script import CallFault
+from telephony_adapters.simulator.timings import CarrierTimings
+from telephony_adapters.simulator.world import NEVER, DialPlan, PickUp, World
+
+_NO_LINE: Final = DialPlan(
+    progress_s=None,
+    ringing_s=None,
+    final_s=0.1,
+    cause=HangupCause.CONGESTION,
+    provider_code="sip:503 q850:34",
+)
+_RINGS_FOREVER: Final = DialPlan(progress_s=0.2, ringing_s=1.0, final_s=NEVER)
+
+
+class Network:
+    """Live calls and what happens to them. It does not know whether anybody listens."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        world: World,
+        wire: Delivery,
+        legs: AgentLegs,
+        timings: CarrierTimings,
+        max_live_calls: int,
+    ) -> None:
+        self._clock = clock
+        self._world = world
+        self._wire = wire
+        self._legs = legs
+        self._timings = timings
+        self._max_live_calls = max_live_calls
+        self._calls: dict[CallId, LiveCall] = {}
+        self._numbers = NumberMemory()
+        self.placed = 0
+        """Calls that have reached the network."""
+
+    def place(self, command: Originate, fault: CallFault | None) -> None:
+        """Dial. When every line is taken the call ends in congestion."""
+        now = self._clock.now()
+        past = self._numbers.record(command.to, now)
+        self.placed += 1
+        limit_s = float(command.ring_timeout_s)
+        if len(self._calls) >= self._max_live_calls:
+            plan = _NO_LINE
+        elif fault is not None and fault.rings_forever:
+            plan = _RINGS_FOREVER
+            limit_s = NEVER
+        else:
+            plan = self._world.dial(command, now, past)
+        call = LiveCall(command, plan, fault, self._steps(plan, limit_s))
+        self._calls[command.call_id] = call
+        self._await_step(call, 0.0)
+
+    def hang_up(self, call_id: CallId) -> None:
+        """Our side ends the call. Raises `UnknownCall`."""
+        call = self._require(call_id)
+        call.side_timers.append(
+            self._clock.call_later(self._timings.hangup_s, partial(self._hung_up, call))
+        )
+
+    def callee_hangs_up(self, call_id: CallId) -> None:
+        """Their side ends the answered call now. Raises `UnknownCall`."""
+        call, _ = self._require_answered(call_id)
+        self._end(call, HangupCause.NORMAL_CALLEE)
+
+    def bridge(self, call_id: CallId, leg_id: LegId) -> None:
+        """Join an answered call with a leg that is up and free."""
+        call, _ = self._require_answered(call_id)
+        leg = self._legs.require(leg_id)
+        if leg.call_id is not None and leg.call_id != call_id:
+            raise TelephonyError(
+                f"leg {leg_id} carries call {leg.call_id}; end that one before bridging {call_id}"
+            )
+        self._release_wanted(call)
+        leg.call_id = call_id
+        call.wanted_leg = leg_id
+        call.side_timers.append(
+            self._clock.call_later(self._timings.bridge_s, partial(self._join, call, leg))
+        )
+
+    def play(self, call_id: CallId, playback_id: str) -> None:
+        """Play a prompt; a person who hears something does not lose patience."""
+        call, _ = self._require_answered(call_id)
+        call.playing += 1
+        if call.leg_id is None:
+            call.stop_waiting()
+        call.side_timers.append(
+            self._clock.call_later(
+                self._timings.playback_s, partial(self._played, call, playback_id)
+            )
+        )
+
+    def press(self, call_id: CallId, digits: str) -> None:
+        """The person presses keys now. Raises `UnknownCall`."""
+        call, _ = self._require_answered(call_id)
+        for digit in digits:
+            self._pressed(call, digit)
+
+    def leg_dropped(self, leg: AgentLeg) -> None:
+        """An agent is gone: the person he talked with is alone, and loses patience."""
+        if leg.call_id is None:
+            return
+        call = self._calls.get(leg.call_id)
+        if call is None:
+            return
+        if call.wanted_leg == leg.leg_id:
+            call.wanted_leg = None
+        if call.leg_id == leg.leg_id:
+            self._part(call)
+            if call.answered is not None and not call.playing:
+                self._await_patience(call, call.answered)
+
+    def reports(self) -> list[CallReport]:
+        """Every live call."""
+        return [
+            CallReport(call_id=call.call_id, phase=call.phase, bridged_leg=call.leg_id)
+            for call in self._calls.values()
+        ]
+
+    # --- before the answer ----------------------------------------------------------------------
+
+    def _steps(self, plan: DialPlan, limit_s: float) -> tuple[Step, ...]:
+        """What happens until the answer or the end, in order; the ring timeout cuts it short."""
+        steps: list[Step] = []
+        if plan.progress_s is not None and plan.progress_s < limit_s:
+            steps.append((plan.progress_s, self._progress))
+        if plan.ringing_s is not None and plan.ringing_s < limit_s:
+            steps.append((plan.ringing_s, self._ring))
+        if plan.final_s < limit_s:
+            steps.append((plan.final_s, self._answer if plan.pick_up else self._refuse))
+        elif limit_s < NEVER:
+            steps.append((limit_s, self._time_out))
+        return tuple(steps)
+
+    def _await_step(self, call: LiveCall, now_s: float) -> None:
+        if call.position < len(call.steps):
+            delay_s = call.steps[call.position][0] - now_s
+            call.main_timer = self._clock.call_later(delay_s, partial(self._take_step, call))
+
+    def _take_step(self, call: LiveCall) -> None:
+        offset_s, act = call.steps[call.position]
+        call.position += 1
+        self._await_step(call, offset_s)
+        act(call)
+
+    def _progress(self, call: LiveCall) -> None:
+        self._wire.of_call(
+            call,
+            CallProgress(
+                event_id=self._wire.event_id(), at=self._clock.now(), call_id=call.call_id
+            ),
+        )
+
+    def _ring(self, call: LiveCall) -> None:
+        call.phase = CallPhase.RINGING
+        self._wire.of_call(
+            call,
+            CallRinging(event_id=self._wire.event_id(), at=self._clock.now(), call_id=call.call_id),
+        )
+
+    def _refuse(self, call: LiveCall) -> None:
+        self._end(call, call.plan.cause, call.plan.provider_code)
+
+    def _time_out(self, call: LiveCall) -> None:
+        dead = call.plan.progress_s is None
+        self._end(call, HangupCause.ROUTE_DOWN if dead else HangupCause.NO_ANSWER)
+
+    # --- after the answer -----------------------------------------------------------------------
+
+    def _answer(self, call: LiveCall) -> None:
+        call.phase = CallPhase.ANSWERED
+        self._wire.of_call(
+            call,
+            CallAnswered(
+                event_id=self._wire.event_id(), at=self._clock.now(), call_id=call.call_id
+            ),
+        )
+        pick_up = call.answered
+        if pick_up is None:
+            raise AssertionError(f"call {call.call_id} was answered by nobody")
+        if call.command.amd:
+            call.side_timers.append(
+                self._clock.call_later(pick_up.amd_s, partial(self._detected, call, pick_up))
+            )
+        for after_s, digit in pick_up.digits:
+            call.side_timers.append(
+                self._clock.call_later(after_s, partial(self._pressed, call, digit))
+            )
+        self._await_patience(call, pick_up)
+
+    def _await_patience(self, call: LiveCall, pick_up: PickUp) -> None:
+        call.wait(
+            self._clock.call_later(
+                pick_up.patience_s, partial(self._end, call, HangupCause.NORMAL_CALLEE)
+            )
+        )
+
+    def _detected(self, call: LiveCall, pick_up: PickUp) -> None:
+        self._wire.of_call(
+            call,
+            AmdResult(
+                event_id=self._wire.event_id(),
+                at=self._clock.now(),
+                call_id=call.call_id,
+                verdict=pick_up.amd_verdict,
+                took_ms=round(pick_up.amd_s * 1000),
+            ),
+        )
+
+    def _pressed(self, call: LiveCall, digit: str) -> None:
+        self._wire.of_call(
+            call,
+            DtmfReceived(
+                event_id=self._wire.event_id(),
+                at=self._clock.now(),
+                call_id=call.call_id,
+                digit=digit,
+            ),
+        )
+
+    def _played(self, call: LiveCall, playback_id: str) -> None:
+        call.playing -= 1
+        self._wire.of_call(
+            call,
+            PlaybackFinished(
+                event_id=self._wire.event_id(),
+                at=self._clock.now(),
+                call_id=call.call_id,
+                playback_id=playback_id,
+            ),
+        )
+        if call.leg_id is None and not call.playing and call.answered is not None:
+            self._await_patience(call, call.answered)
+
+    def _join(self, call: LiveCall, leg: AgentLeg) -> None:
+        pick_up = call.answered
+        if call.wanted_leg != leg.leg_id or pick_up is None:
+            return  # the agent left meanwhile, or a later bridge took the call elsewhere
+        call.wanted_leg = None
+        if call.leg_id != leg.leg_id:
+            self._part(call)
+            call.leg_id = leg.leg_id
+            call.joined_at = self._clock.now()
+            leg.earpiece.say(msgspec.structs.replace(pick_up.heard, talk_s=call.talk_left_s))
+            call.wait(
+                self._clock.call_later(
+                    call.talk_left_s, partial(self._end, call, HangupCause.NORMAL_CALLEE)
+                )
+            )
+        self._wire.of_call(
+            call,
+            CallBridged(
+                event_id=self._wire.event_id(),
+                at=self._clock.now(),
+                call_id=call.call_id,
+                leg_id=leg.leg_id,
+            ),
+        )
+
+    def _part(self, call: LiveCall) -> None:
+        """Take the call off the leg that hears it; the agent hears silence."""
+        if call.leg_id is None:
+            return
+        leg = self._legs.find(call.leg_id)
+        if leg is not None:
+            leg.call_id = None
+            leg.earpiece.say(Heard(call_id=call.call_id, speaker=Speaker.SILENCE))
+        if call.joined_at is not None:
+            spoken_s = (self._clock.now() - call.joined_at).total_seconds()
+            call.talk_left_s = max(0.0, call.talk_left_s - spoken_s)
+        call.leg_id = None
+        call.joined_at = None
+
+    def _release_wanted(self, call: LiveCall) -> None:
+        """Give up a bridge that is on its way."""
+        if call.wanted_leg is None:
+            return
+        leg = self._legs.find(call.wanted_leg)
+        if leg is not None and call.wanted_leg != call.leg_id:
+            leg.call_id = None
+        call.wanted_leg = None
+
+    # --- ends -----------------------------------------------------------------------------------
+
+    def _hung_up(self, call: LiveCall) -> None:
+        answered = call.phase is CallPhase.ANSWERED
+        self._end(call, HangupCause.NORMAL_CALLER if answered else HangupCause.CANCELLED)
+
+    def _end(self, call: LiveCall, cause: HangupCause, provider_code: str = "") -> None:
+        del self._calls[call.call_id]
+        call.cancel_timers()
+        self._release_wanted(call)
+        self._part(call)
+        self._wire.of_call(
+            call,
+            CallEnded(
+                event_id=self._wire.event_id(),
+                at=self._clock.now(),
+                call_id=call.call_id,
+                cause=cause,
+                provider_code=provider_code,
+            ),
+            last=True,
+        )
+
+    def _require(self, call_id: CallId) -> LiveCall:
+        call = self._calls.get(call_id)
+        if call is None:
+            raise UnknownCall(f"there is no live call {call_id}")
+        return call
+
+    def _require_answered(self, call_id: CallId) -> tuple[LiveCall, PickUp]:
+        call = self._require(call_id)
+        pick_up = call.answered
+        if pick_up is None:
+            raise UnknownCall(f"call {call_id} is not answered yet")
+        return call, pick_up
