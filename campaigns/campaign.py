@@ -1,0 +1,258 @@
+"""A campaign: what it is allowed to be set to, and the states it goes through. Pure.
+
+A campaign works the accounts enrolled in it; the engine reads its settings when it starts and at
+every change. Nothing here widens what the rule packs allow: settings can only ask for less.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import msgspec
+from msgspec import Meta
+
+from campaigns.model import Bucket
+from campaigns.portfolio.model import Stage
+from compliance.messages import Message
+from compliance.types import Mode, Purpose
+
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.PREVIEW, Mode.MANUAL})
+"""Modes that a campaign can have. A callback is a single call inside any of them."""
+
+MIN_RING_TIMEOUT_S: Final = 15
+"""16 CFR 310.4(b)(4)(iii): let it ring for 15 seconds or four rings at the least."""
+MAX_RING_TIMEOUT_S: Final = 90
+MAX_ABANDONMENT: Final = 0.03
+"""16 CFR 310.4(b)(4)(i): three percent of calls answered by a person."""
+MAX_GAP_S: Final = 30 * 86_400
+MAX_CONNECT_MS: Final = 2_000
+"""16 CFR 310.4(b)(4)(ii): an agent within two seconds of the greeting's end."""
+
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_PACK: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+Name = Annotated[str, Meta(min_length=1, max_length=100)]
+
+
+class CampaignSettingsError(Exception):
+    """Settings that cannot be used: names the key, what is wrong and how to mend it."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        where = f"campaign setting `{key}`" if key else "campaign settings"
+        super().__init__(f"{where}: {problem}")
+        self.key = key
+        self.problem = problem
+
+
+class RetrySettings(Message, frozen=True, kw_only=True):
+    """What a campaign asks for beyond the ladders of the dispositions, which it cannot shorten."""
+
+    min_gap_s: Annotated[int, Meta(ge=0, le=MAX_GAP_S)] = 0
+    """Least time between two attempts on one account."""
+    max_attempts: Count | None = None
+    """Attempts on one account over the campaign's life; None: no limit of its own."""
+
+
+class AccountFilter(Message, frozen=True, kw_only=True):
+    """Which accounts of the portfolio a campaign works. Empty fields let everything pass."""
+
+    stages: tuple[Stage, ...] = ()
+    buckets: tuple[Bucket, ...] = ()
+    segments: tuple[str, ...] = ()
+    """The creditor's own segments, as imported."""
+    products: tuple[str, ...] = ()
+    dpd_from: int | None = None
+    """Least days past due, included."""
+    dpd_to: int | None = None
+    """Most days past due, included."""
+
+    def __post_init__(self) -> None:
+        if self.dpd_from is not None and self.dpd_to is not None and self.dpd_from > self.dpd_to:
+            raise ValueError(f"`dpd_from` must not be above dpd_to ({self.dpd_to})")
+
+
+class CampaignSettings(Message, frozen=True, kw_only=True):
+    """How a campaign dials. Every default is a cautious one."""
+
+    mode: Mode = Mode.PREDICTIVE
+    purpose: Purpose = Purpose.COLLECTION
+    accounts: AccountFilter = AccountFilter()
+    target_abandonment: Annotated[float, Meta(gt=0, le=MAX_ABANDONMENT)] = 0.01
+    """Abandoned calls per call answered by a live person that the pacer aims to stay under."""
+    max_lines_per_agent: Annotated[float, Meta(ge=1, le=20)] = 6.0
+    """Most calls in progress for each staffed agent (predictive only)."""
+    connect_limit_ms: Annotated[int, Meta(ge=100, le=MAX_CONNECT_MS)] = MAX_CONNECT_MS
+    """From the person's greeting to an agent; later than that the call is abandoned."""
+    ring_timeout_s: Annotated[int, Meta(ge=MIN_RING_TIMEOUT_S, le=MAX_RING_TIMEOUT_S)] = 25
+    amd: bool = False
+    """Detect answering machines. Off: every answer is taken for a person."""
+    wrap_up_limit_s: Annotated[int, Meta(ge=5, le=3600)] = 120
+    """Longest wrap-up; then the call is disposed of as the carrier saw it."""
+    preview_limit_s: Annotated[int, Meta(ge=5, le=3600)] = 120
+    """Preview mode: longest look at an account before it goes back to the queue."""
+    team: Name | None = None
+    """Agents who serve the campaign; None: every agent."""
+    weight: Annotated[int, Meta(ge=1, le=100)] = 1
+    """Share of a team that several campaigns share."""
+    trunk: Name = "main"
+    caller_ids: tuple[str, ...] = ()
+    """Numbers shown to people, E.164; empty: the trunk's own."""
+    daily_cap: Count | None = None
+    """Most contacts the campaign starts on one day of `timezone`; None: no cap of its own."""
+    timezone: str = "UTC"
+    """IANA zone in which the campaign's days are counted."""
+    packs: tuple[str, ...] = ()
+    """Rule packs to apply beside those that apply by law; empty: automatic only."""
+    retry: RetrySettings = RetrySettings()
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(
+                f"`mode` must be one of {', '.join(sorted(MODES))}, not {self.mode.value}"
+            )
+        for caller_id in self.caller_ids:
+            if not _E164.fullmatch(caller_id):
+                raise ValueError(
+                    f"`caller_ids` must be E.164 numbers such as +12025550123, not {caller_id!r}"
+                )
+        for pack in self.packs:
+            if not _PACK.fullmatch(pack):
+                raise ValueError(f"`packs` must be names of rule packs, not {pack!r}")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(
+                f"`timezone` must be an IANA zone such as America/Bogota, not {self.timezone!r}"
+            ) from error
+
+
+_NAMED_KEY: Final = re.compile(r"^`(?P<key>[a-z_]+)` must ")
+_PATH: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+_UNKNOWN: Final = re.compile(r"unknown field `(?P<key>[^`]*)`")
+
+
+def load_settings(source: bytes | str | dict[str, object]) -> CampaignSettings:
+    """Read settings from JSON text or from a decoded mapping.
+
+    Raises `CampaignSettingsError` with the exact key: of wrong type, out of range, or unknown.
+    """
+    try:
+        if isinstance(source, dict):
+            return msgspec.convert(source, CampaignSettings)
+        return msgspec.json.decode(source, type=CampaignSettings)
+    except msgspec.ValidationError as error:
+        raise _explain(str(error)) from error
+    except msgspec.DecodeError as error:
+        raise CampaignSettingsError("", f"not valid JSON: {error}") from error
+
+
+def dump_settings(settings: CampaignSettings) -> str:
+    """Canonical JSON: equal settings give equal text (and so an equal hash)."""
+    return msgspec.json.encode(settings, order="sorted").decode()
+
+
+def _explain(message: str) -> CampaignSettingsError:
+    path = ""
+    if found := _PATH.search(message):
+        path = found["path"]
+        message = message[: found.start()]
+    if unknown := _UNKNOWN.search(message):
+        key = ".".join(part for part in (path, unknown["key"]) if part)
+        known = ", ".join(_fields_at(path))
+        return CampaignSettingsError(key, f"no such setting; there are: {known}")
+    if named := _NAMED_KEY.search(message):
+        path = ".".join(part for part in (path, named["key"]) if part)
+    return CampaignSettingsError(path, message[:1].lower() + message[1:])
+
+
+_PARTS: Final[dict[str, type[Message]]] = {"retry": RetrySettings, "accounts": AccountFilter}
+
+
+def _fields_at(path: str) -> tuple[str, ...]:
+    return _PARTS.get(path, CampaignSettings).__struct_fields__
+
+
+# --- states ----------------------------------------------------------------------------------
+
+
+class CampaignState(StrEnum):
+    DRAFT = "draft"
+    """Made, perhaps enrolled; nothing is dialed."""
+    RUNNING = "running"
+    PAUSED = "paused"
+    """No new contacts; those in progress go on."""
+    DRAINING = "draining"
+    """No new contacts ever; waits for the last one to end."""
+    COMPLETED = "completed"
+    ABORTED = "aborted"
+    """Ended at once; calls that nobody has answered are cancelled."""
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL_STATES
+
+    @property
+    def may_dial(self) -> bool:
+        """Whether new contacts may be started."""
+        return self is CampaignState.RUNNING
+
+    @property
+    def takes_accounts(self) -> bool:
+        """Whether more accounts may be enrolled."""
+        return self in (CampaignState.DRAFT, CampaignState.RUNNING, CampaignState.PAUSED)
+
+
+FINAL_STATES: Final = frozenset({CampaignState.COMPLETED, CampaignState.ABORTED})
+
+
+class CampaignAction(StrEnum):
+    START = "start"
+    PAUSE = "pause"
+    RESUME = "resume"
+    STOP = "stop"
+    """No new contacts; completes when those in progress have ended."""
+    COMPLETE = "complete"
+    """The last contact has ended."""
+    ABORT = "abort"
+
+
+class ImpossibleAction(Exception):
+    """The campaign's state does not allow the action; tells which ones it allows."""
+
+    def __init__(self, state: CampaignState, action: CampaignAction) -> None:
+        possible = ", ".join(possible_actions(state)) or "none: it has ended"
+        super().__init__(
+            f"a campaign that is {state.value} cannot {action.value}; it can: {possible}"
+        )
+        self.state = state
+        self.action = action
+
+
+TRANSITIONS: Final[dict[tuple[CampaignState, CampaignAction], CampaignState]] = {
+    (CampaignState.DRAFT, CampaignAction.START): CampaignState.RUNNING,
+    (CampaignState.DRAFT, CampaignAction.ABORT): CampaignState.ABORTED,
+    (CampaignState.RUNNING, CampaignAction.PAUSE): CampaignState.PAUSED,
+    (CampaignState.RUNNING, CampaignAction.STOP): CampaignState.DRAINING,
+    (CampaignState.RUNNING, CampaignAction.ABORT): CampaignState.ABORTED,
+    (CampaignState.PAUSED, CampaignAction.RESUME): CampaignState.RUNNING,
+    (CampaignState.PAUSED, CampaignAction.STOP): CampaignState.DRAINING,
+    (CampaignState.PAUSED, CampaignAction.ABORT): CampaignState.ABORTED,
+    (CampaignState.DRAINING, CampaignAction.COMPLETE): CampaignState.COMPLETED,
+    (CampaignState.DRAINING, CampaignAction.ABORT): CampaignState.ABORTED,
+}
+
+
+def step(state: CampaignState, action: CampaignAction) -> CampaignState:
+    """The state after an action. Raises `ImpossibleAction`."""
+    after = TRANSITIONS.get((state, action))
+    if after is None:
+        raise ImpossibleAction(state, action)
+    return after
+
+
+def possible_actions(state: CampaignState) -> tuple[CampaignAction, ...]:
+    return tuple(action for action in CampaignAction if (state, action) in TRANSITIONS)
