@@ -208,8 +208,6 @@ class PeopleBuilder:
         country = _of(cells, source, Field.COUNTRY)
         lines = [line for cell in source.addresses if (line := cells[cell.index].strip())]
         address = " ".join(", ".join(lines).split()) or None
-        if not (city or state or postal_code or country):
-            return None, (), address
         key = (city, state, postal_code, country)
         known = self._places.get(key)
         if known is None:

@@ -76,6 +76,7 @@ class RowPlan(msgspec.Struct, frozen=True):
     recalls: tuple[Cell, ...]
     statuses: tuple[Cell, ...]
     notes: tuple[Cell, ...]
+    declared_channels: tuple[Channel, ...] = ()
 
     @property
     def may_join_rows(self) -> bool:
@@ -111,6 +112,7 @@ def plan_rows(profile: ImportProfile, binding: Binding) -> RowPlan:
     return RowPlan(
         country=profile.country,
         currency=profile.currency,
+        declared_channels=profile.declared_channels,
         account=account,
         amounts=tuple(
             AmountCell(

@@ -22,7 +22,7 @@ from campaigns.portfolio.model import Text
 from campaigns.portfolio.money import NumberStyle
 from campaigns.portfolio.phones import is_known_country
 from compliance.messages import Message
-from compliance.types import PartyRole
+from compliance.types import Channel, PartyRole
 
 PROFILE_VERSION = 1
 
@@ -45,6 +45,9 @@ class ImportProfile(Message, frozen=True, kw_only=True):
     currency: str
     """ISO 4217, of rows that name none."""
     dialect: Dialect
+    declared_channels: tuple[Channel, ...] = ()
+    """Channels that the creditor, by giving this portfolio to be worked, says its customers have
+    authorised. Recorded for every holder as a consent whose evidence is this declaration."""
     columns: tuple[ColumnRule, ...] = ()
 
 
@@ -239,7 +242,8 @@ def _position(name: str) -> int:
 
 def fingerprint(profile: ImportProfile) -> str:
     """Hash of what the profile makes of a row's cells; how the file is encoded is no part."""
-    meaning = (profile.country, profile.currency, profile.columns)
+    declared = profile.declared_channels
+    meaning = (profile.country, profile.currency, profile.columns, declared)
     return hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()
 
 
@@ -251,6 +255,8 @@ _HEAD = """\
 # field = "ignore". Each [[columns]] says what one column of the file means; "ignore" for none.
 # field: {fields}
 # role: {roles}
+# declared_channels: canales que el acreedor declara autorizados por sus clientes / channels that
+# the creditor declares its customers authorised: ["voice", "sms", "whatsapp", "email"]
 # numbers: "comma" = 1.234,56   "dot" = 1,234.56      dates: "dmy" | "mdy" | "ymd"
 """
 
@@ -262,6 +268,7 @@ def dump_profile(profile: ImportProfile) -> str:
         f"version = {profile.version}",
         f"country = {_quoted(profile.country)}",
         f"currency = {_quoted(profile.currency)}",
+        f"declared_channels = {json.dumps(list(profile.declared_channels))}",
         "",
         "[dialect]",
         f"encoding = {_quoted(profile.dialect.encoding)}",

@@ -23,10 +23,14 @@ from campaigns.portfolio.profile import (
     unique_names,
 )
 from compliance.messages import Message
-from compliance.types import PartyRole
+from compliance.types import Channel, PartyRole
 
 _SAMPLE_ROWS = 5000
 _GUESS_ROWS = 200
+
+
+AUTHORISED_CHANNELS_ONLY = frozenset({"CO"})
+"""Countries whose law limits contact to channels that the person has authorised."""
 
 
 class Proposal(Message, frozen=True, kw_only=True):
@@ -109,8 +113,13 @@ def _propose(
             )
         )
     rules += _account_from_document(rules, doubts)
+    declared = _declared_channels(country, doubts)
     profile = ImportProfile(
-        country=country, currency=currency, dialect=dialect, columns=tuple(rules)
+        country=country,
+        currency=currency,
+        dialect=dialect,
+        declared_channels=declared,
+        columns=tuple(rules),
     )
     return Proposal(
         profile=profile,
@@ -118,6 +127,24 @@ def _propose(
         doubts=tuple(doubts),
         problems=profile_problems(profile),
     )
+
+
+def _declared_channels(country: str, doubts: list[Text]) -> tuple[Channel, ...]:
+    """Where only authorised channels may be used, the proposal takes the creditor at its word for
+    voice, says so, and leaves it to a person to strike out."""
+    if country not in AUTHORISED_CHANNELS_ONLY:
+        return ()
+    doubts.append(
+        Text(
+            es="La ley sólo permite los canales que cada persona autorizó (Ley 2300 de 2023, "
+            "art. 2). El perfil declara la voz autorizada, según el acreedor: "
+            'declared_channels = ["voice"]. Bórrelo si el acreedor no lo puede probar.',
+            en="The law allows only channels that each person authorised (Ley 2300 de 2023, "
+            "art. 2). The profile declares voice authorised, on the creditor's word: "
+            'declared_channels = ["voice"]. Strike it out if the creditor cannot prove it.',
+        )
+    )
+    return (Channel.VOICE,)
 
 
 def _settle(

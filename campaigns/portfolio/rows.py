@@ -28,6 +28,7 @@ from campaigns.portfolio.money import KNOWN_CURRENCIES, AmountError, exponent_of
 from campaigns.portfolio.people import PeopleBuilder
 from campaigns.portfolio.phones import is_filler
 from campaigns.portfolio.plan import AmountCell, ConsentCell, RowPlan
+from compliance.types import ConsentScope
 
 MAX_ID_CHARS = 200
 _MAX_NAME_CHARS = 100
@@ -300,11 +301,23 @@ class RowBuilder:
     def _consents(
         self, cells: Sequence[str], warnings: list[ImportWarning]
     ) -> tuple[ImportedConsent, ...]:
-        return tuple(
+        stated = [
             consent
             for cell in self._plan.consents
             if (consent := self._consent(cells, cell, warnings)) is not None
-        )
+        ]
+        spoken_of = {c.channel for c in stated if c.scope is ConsentScope.CHANNEL}
+        declared = [
+            ImportedConsent(
+                scope=ConsentScope.CHANNEL,
+                channel=channel,
+                granted=True,
+                evidence="import profile: declared_channels, on the creditor's word",
+            )
+            for channel in self._plan.declared_channels
+            if channel not in spoken_of
+        ]
+        return (*stated, *declared)
 
     def _consent(
         self, cells: Sequence[str], cell: ConsentCell, warnings: list[ImportWarning]

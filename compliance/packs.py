@@ -1,0 +1,430 @@
+"""Rule packs: load them, check every line, and choose those that bind a contact.
+
+`load_packs` reads TOML files and either returns a `PackSet` or raises `PackError` with file,
+key, value, reason and how to mend it: nothing is dialed under a pack that did not load. The
+built-in pack `marcador` (structural checks and house rules that hold everywhere) is part of
+every set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from compliance.applicability import Scope, applies, countries_of
+from compliance.calendars import Calendar, calendar_data
+from compliance.context import Context
+from compliance.messages import ContactRequest, Finding, PackRef
+from compliance.rules import KINDS, bind
+from compliance.rules.base import Head, ParamError, Rule, head_of
+from compliance.rules.structure import PACK as BUILT_IN
+from compliance.rules.structure import structural_heads, structural_rules
+from compliance.schema import CalendarDoc, PackDoc, PackKind, When
+from compliance.types import LineType, PackStatus, PointLabel, ReasonGroup
+from compliance.zones import zone
+
+_CACHE_LIMIT: Final = 20_000
+_GROUP_ORDER: Final = {group: index for index, group in enumerate(ReasonGroup)}
+_MSGSPEC_PATH: Final = re.compile(r"^(?P<reason>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
+_RULE_PATH: Final = re.compile(r"^\.rules\[(?P<index>\d+)\]\.?(?P<rest>.*)$")
+
+
+class PackError(Exception):
+    """A pack that cannot be used, told exactly."""
+
+    def __init__(self, file: str, key: str, value: object, reason: str, mend: str) -> None:
+        shown = "" if value is None else f" = {value!r}"
+        super().__init__(f"{file}: {key}{shown}: {reason}. To mend it: {mend}.")
+        self.file = file
+        self.key = key
+        self.value = value
+        self.reason = reason
+        self.mend = mend
+
+
+class Pack:
+    """One loaded pack: its document, its rules ready to evaluate, its fingerprint."""
+
+    __slots__ = ("doc", "ref", "rules")
+
+    def __init__(self, doc: PackDoc, ref: PackRef, rules: tuple[Rule, ...]) -> None:
+        self.doc = doc
+        self.ref = ref
+        self.rules = rules
+
+
+class Plan:
+    """The rules that bind one kind of contact during one span of time, in fixed order."""
+
+    __slots__ = ("_shapes", "counts_account", "counts_number", "inert", "refs", "rules")
+
+    def __init__(
+        self, refs: tuple[PackRef, ...], rules: tuple[Rule, ...], request: ContactRequest
+    ) -> None:
+        self.refs = refs
+        lookback = max((rule.lookback_days for rule in rules), default=0)
+        structure = structural_rules(lookback)
+        self.rules = tuple(
+            sorted((*structure, *rules), key=lambda r: (_GROUP_ORDER[r.head.group], r.head.id))
+        )
+        self.inert = frozenset(i for i, rule in enumerate(self.rules) if rule.is_inert(request))
+        self.counts_number = any(rule.counts_number for rule in rules)
+        self.counts_account = any(rule.counts_account for rule in rules)
+        self._shapes: dict[int, tuple[list[Finding], tuple[tuple[int, Rule], ...]]] = {}
+
+    def shape(self, signals: int) -> tuple[list[Finding], tuple[tuple[int, Rule], ...]]:
+        """A new list of findings, all passes, and the (index, rule) that must be asked.
+
+        A rule is not asked when it is inert for this kind of contact, or when the context shows
+        none of the signals without which it passes.
+        """
+        found = self._shapes.get(signals)
+        if found is None:
+            asked = tuple(
+                (index, rule)
+                for index, rule in enumerate(self.rules)
+                if index not in self.inert and (not rule.signals or rule.signals & signals)
+            )
+            found = self._shapes[signals] = ([rule.passed for rule in self.rules], asked)
+        return found[0].copy(), found[1]
+
+
+class PackSet:
+    """Loaded packs, and the choice among them, cached by what the choice depends on."""
+
+    def __init__(self, packs: Sequence[Pack]) -> None:
+        self.packs = tuple(sorted(packs, key=lambda p: p.doc.pack))
+        self.refs = tuple(pack.ref for pack in self.packs)
+        self.heads: Mapping[str, Head] = {
+            head.id: head
+            for head in (
+                *structural_heads(),
+                *(rule.head for pack in self.packs for rule in pack.rules),
+            )
+        }
+        """Head of every rule by its id: citation, explanation, basis."""
+        instants = {
+            instant
+            for pack in self.packs
+            for rule in pack.rules
+            for instant in (rule.head.begins, rule.head.lapses)
+            if instant is not None
+        }
+        self._changes = sorted(instants)
+        self._covered = frozenset(
+            country
+            for pack in self.packs
+            if not pack.doc.applies_when.uncovered
+            for country in countries_of(pack.doc.applies_when)
+        )
+        self._localities = frozenset(
+            code.partition("/")[0]
+            for pack in self.packs
+            if pack.doc.applies_when.any_of is not None
+            for code in pack.doc.applies_when.any_of.residence_in
+            if "/" in code
+        )
+        self._plans: dict[tuple[object, ...], Plan] = {}
+
+    @property
+    def lookback_days(self) -> int:
+        """How many days of history the longest memory among all rules needs."""
+        return max((rule.lookback_days for pack in self.packs for rule in pack.rules), default=0)
+
+    def plan(self, ctx: Context, at: datetime) -> Plan:
+        """Rules in force at `at` for the contact of a context; deterministic and cached."""
+        period = bisect_right(self._changes, at)
+        key = (period, *self._key(ctx))
+        found = self._plans.get(key)
+        if found is None:
+            if len(self._plans) >= _CACHE_LIMIT:
+                self._plans.clear()
+            found = self._plans[key] = self._choose(ctx, at)
+        return found
+
+    def _key(self, ctx: Context) -> tuple[object, ...]:
+        """Everything that the choice of rules depends on."""
+        request, place, point = ctx.request, ctx.place, ctx.point
+        collector = ctx.facts.collector
+        debts: tuple[object, ...] = ()
+        for debt in ctx.debts:
+            law = debt.contract_law
+            debts += (debt.debt_class, law and (law.country, law.subdivision))
+        where: tuple[object, ...] | None = None
+        if place is not None:
+            locality = place.locality if place.subdivision in self._localities else None
+            where = (place.country, place.subdivision, locality)
+        return (
+            where,
+            ctx.region or ctx.number_countries,
+            point and (point.line, point.label, point.kind),
+            ctx.number.line,
+            debts,
+            ctx.person.kind,
+            request.channel,
+            request.mode,
+            request.purpose,
+            request.content_class,
+            request.prerecorded,
+            request.autodialed,
+            collector.role,
+            collector.supervised_by,
+        )
+
+    def _choose(self, ctx: Context, at: datetime) -> Plan:
+        request, point = ctx.request, ctx.point
+        scope = Scope.of(ctx)
+        line, label = LineType.UNKNOWN, PointLabel.UNKNOWN
+        if point is not None:
+            line = point.line if point.line is not LineType.UNKNOWN else ctx.number.line
+            label = point.label
+        given = When(
+            modes=(request.mode,),
+            purposes=(request.purpose,),
+            content_classes=(request.content_class,),
+            prerecorded=request.prerecorded,
+            autodialed=request.autodialed,
+        )
+        refs: list[PackRef] = []
+        rules: list[Rule] = []
+        for pack in self.packs:
+            if not applies(pack.doc.applies_when, scope, self._covered):
+                continue
+            refs.append(pack.ref)
+            rules += [
+                rule
+                for rule in pack.rules
+                if _in_force(rule.head, at) and rule.head.binds(request.channel, given, line, label)
+            ]
+        return Plan(tuple(refs), tuple(rules), request)
+
+
+def _in_force(head: Head, at: datetime) -> bool:
+    return (head.begins is None or at >= head.begins) and (head.lapses is None or at < head.lapses)
+
+
+# --- loading ------------------------------------------------------------------------------------
+
+
+BUNDLED: Final = Path(__file__).parent / "packs"
+"""Directory of the packs that ship with Marcador."""
+
+
+def load_packs(
+    directories: Iterable[Path] | None = None,
+    *,
+    production: bool,
+    only: Iterable[str] | None = None,
+) -> PackSet:
+    """Load packs from directories (default: the bundled ones).
+
+    `only` picks packs by id; the built-in `marcador` always comes along. With `production` a
+    pack whose status is `draft` is refused; without, it is loaded like any other. The same
+    pack id twice, an unreadable file or any mistake in one raises `PackError`.
+    """
+    sources: list[tuple[str, str]] = []
+    folders = [BUNDLED] if directories is None else list(directories)
+    for folder in folders:
+        if not folder.is_dir():
+            raise PackError(str(folder), "directory", None, "does not exist", "create it")
+        files = [file for file in folder.iterdir() if file.name.endswith(".toml")]
+        sources += [(str(file), _read(file)) for file in sorted(files, key=lambda f: f.name)]
+    if BUNDLED not in folders:
+        file = BUNDLED / f"{BUILT_IN}.toml"
+        sources.append((str(file), _read(file)))
+    wanted = None if only is None else {*only, BUILT_IN}
+    packs: dict[str, tuple[str, Pack]] = {}
+    for name, text in sources:
+        doc = _document(name, text)
+        if wanted is not None and doc.pack not in wanted:
+            continue
+        if doc.pack in packs:
+            raise PackError(
+                name,
+                "pack",
+                doc.pack,
+                f"is already defined by {packs[doc.pack][0]}",
+                "give one of them another id, or load only one of the directories",
+            )
+        packs[doc.pack] = (name, _pack(name, text, doc, production=production))
+    missing = sorted((wanted or set()) - packs.keys())
+    if missing:
+        known = ", ".join(sorted(doc_id for doc_id in packs)) or "none"
+        raise PackError(
+            ", ".join(str(folder) for folder in folders),
+            "pack",
+            missing[0],
+            "is not among the packs found",
+            f"choose among those there (loaded so far: {known})",
+        )
+    return PackSet([pack for _, pack in packs.values()])
+
+
+def parse_pack(text: str, *, name: str, production: bool = False) -> Pack:
+    """Make a pack from TOML text; `name` stands for the file in errors."""
+    return _pack(name, text, _document(name, text), production=production)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackError(
+            str(file), "file", None, f"cannot be read ({error})", "make it readable UTF-8"
+        ) from error
+
+
+def _document(name: str, text: str) -> PackDoc:
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PackError(name, "file", None, f"is not TOML ({error})", "correct the line") from error
+    try:
+        return msgspec.convert(tree, PackDoc)
+    except msgspec.ValidationError as error:
+        key, value, reason = _locate(str(error), tree)
+        raise PackError(name, key, value, reason, _advice(reason)) from error
+
+
+def _locate(message: str, tree: Mapping[str, object]) -> tuple[str, object, str]:
+    """Key, value and reason of a validation error, with rules named by their id."""
+    match = _MSGSPEC_PATH.match(message)
+    path = (match and match["path"]) or ""
+    reason = match["reason"] if match else message
+    value: object = tree
+    for step in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path):
+        name, index = step
+        if isinstance(value, Mapping) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and index.isdigit() and int(index) < len(value):
+            value = value[int(index)]
+        else:
+            value = None
+    key = path.lstrip(".")
+    rule = _RULE_PATH.match(path)
+    rules = tree.get("rules")
+    if rule and isinstance(rules, list):
+        entry = rules[int(rule["index"])]
+        name = entry.get("id", f"#{int(rule['index']) + 1}") if isinstance(entry, Mapping) else "?"
+        key = f"rules.{name}" + (f".{rule['rest']}" if rule["rest"] else "")
+    shown = value if isinstance(value, str | int | float | bool | date) else None
+    return key or "(top level)", shown, reason
+
+
+def _advice(reason: str) -> str:
+    if "unknown field" in reason:
+        return "correct the spelling of the key, or remove it"
+    if "missing required field" in reason:
+        return "add it"
+    if "Invalid enum value" in reason:
+        return "use a value of the closed set (see compliance/types.py and schema.py)"
+    return "give a value of the type and range that the schema asks for"
+
+
+def _pack(name: str, text: str, doc: PackDoc, *, production: bool) -> Pack:
+    if production and doc.status is PackStatus.DRAFT:
+        raise PackError(
+            name,
+            "status",
+            doc.status,
+            "a draft is not used in production",
+            "have it checked and set 'machine_checked' or 'counsel_reviewed', or do not load it",
+        )
+    if doc.status is PackStatus.COUNSEL_REVIEWED and doc.reviewed is None:
+        raise PackError(
+            name,
+            "reviewed",
+            None,
+            "a reviewed pack says by whom and when",
+            "add reviewed = { by = , on = , next_review_by = }",
+        )
+    if doc.zone is not None:
+        _check_zone(name, doc.zone)
+    calendars = {c.country: _calendar(name, c) for c in doc.calendars}
+    seen: set[str] = set()
+    rules: list[Rule] = []
+    for rule in doc.rules:
+        where = f"rules.{rule.id}"
+        if rule.id in seen:
+            raise PackError(name, where, rule.id, "is used twice", "give each rule its own id")
+        seen.add(rule.id)
+        if rule.kind not in KINDS:
+            raise PackError(
+                name,
+                f"{where}.kind",
+                rule.kind,
+                "has no evaluator in this release",
+                "remove the rule, or use one of " + ", ".join(sorted(KINDS)),
+            )
+        if doc.kind is PackKind.HOUSE_POLICY and doc.pack != BUILT_IN and rule.lifted_by:
+            raise PackError(
+                name,
+                f"{where}.lifted_by",
+                None,
+                "a house policy can only tighten",
+                "remove it",
+            )
+        if rule.effective_from and rule.effective_to and rule.effective_to < rule.effective_from:
+            raise PackError(
+                name,
+                f"{where}.effective_to",
+                rule.effective_to,
+                f"is before effective_from = {rule.effective_from}",
+                "correct one of them",
+            )
+        head = head_of(doc.pack, rule, doc.zone)
+        try:
+            rules.append(bind(head, rule.params, calendars))
+        except msgspec.ValidationError as error:
+            key, value, reason = _locate(str(error), rule.params)
+            raise PackError(
+                name, f"{where}.params.{key}", value, reason, _advice(reason)
+            ) from error
+        except ParamError as error:
+            raise PackError(
+                name, f"{where}.params.{error.key}", error.value, error.reason, error.mend
+            ) from error
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Pack(doc, PackRef(pack=doc.pack, version=doc.version, sha256=digest), tuple(rules))
+
+
+def _check_zone(name: str, zone_name: str) -> None:
+    try:
+        zone(zone_name)
+    except KeyError:
+        raise PackError(
+            name, "zone", zone_name, "is no IANA zone", "write e.g. 'America/Santiago'"
+        ) from None
+
+
+def _calendar(name: str, doc: CalendarDoc) -> Calendar:
+    try:
+        data = calendar_data(doc.country)
+    except KeyError:
+        raise PackError(
+            name,
+            "calendars.country",
+            doc.country,
+            "has no vendored calendar",
+            "add it to compliance.calendars_build and run that",
+        ) from None
+    try:
+        added = {date.fromisoformat(day): title for day, title in doc.add.items()}
+    except ValueError as error:
+        raise PackError(
+            name, f"calendars.{doc.country}.add", None, str(error), "write dates as 2026-12-31"
+        ) from None
+    return Calendar(
+        data,
+        added=added,
+        removed=frozenset(doc.remove),
+        verified_through=doc.verified_through,
+    )

@@ -1,0 +1,280 @@
+"""Rules that count what happened: caps, cool-downs, spacing, exclusivity, redial guards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from compliance.context import Context
+from compliance.hours import ONE_DAY, day_start, local_date
+from compliance.messages import Finding, HistoryEvent
+from compliance.rules.base import PackRule, ParamError, Zones
+from compliance.rules.counting import Counter, WindowBounds
+from compliance.schema import (
+    ChannelExclusivityParams,
+    CooldownParams,
+    CooldownUnit,
+    CountedFrom,
+    CountKey,
+    FrequencyCapParams,
+    MinSpacingParams,
+    RedialGuardParams,
+    SequenceGateParams,
+)
+from compliance.types import Outcome
+
+
+class FrequencyCap(PackRule[FrequencyCapParams]):
+    """At most `max` counted contacts in a window, for each value of the key."""
+
+    params_type = FrequencyCapParams
+
+    def prepare(self) -> None:
+        self.bounds = WindowBounds(self.params.window)
+        self.counter = Counter(self.params.count)
+        self.lookback_days = self.bounds.lookback_days
+        self.counts_number = self.params.count.key is CountKey.NUMBER
+        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+
+    def evaluate(self, ctx: Context, at: datetime) -> Finding:
+        limit = self.params.max
+        zones = self.bounds.zones.of(ctx)
+        start = self.bounds.start(at, zones)
+        worst: list[HistoryEvent] = []
+        worst_key = ""
+        first_ok: datetime | None = at
+        for key, events in self.counter.tally(ctx, start):
+            inside = [e for e in events if self.bounds.inside(e.at, start)]
+            if len(inside) >= limit and first_ok is not None:
+                leaves = self.bounds.leaves(inside[-limit].at, zones) if limit else None
+                first_ok = None if leaves is None else max(first_ok, leaves)
+            if not worst_key or len(inside) > len(worst):
+                worst, worst_key = inside, key
+        ids = tuple(e.event_id for e in worst)
+        detail: dict[str, str | int] = {self.params.count.key: worst_key} if worst_key else {}
+        if first_ok == at:
+            passed = self.passed
+            return Finding(
+                rule_id=passed.rule_id,
+                pack=passed.pack,
+                kind=passed.kind,
+                group=passed.group,
+                outcome=Outcome.PASS,
+                severity=passed.severity,
+                basis=passed.basis,
+                counter=len(worst),
+                limit=limit,
+                window_start=start,
+                event_ids=ids,
+                detail=detail,
+            )
+        return self.stop(
+            "cap_reached",
+            first_ok=first_ok,
+            releasing_event="rule_changed",
+            counter=len(worst),
+            limit=limit,
+            window_start=start,
+            window_end=first_ok,
+            zones=zones,
+            event_ids=ids,
+            detail=detail,
+        )
+
+
+class Cooldown(PackRule[CooldownParams]):
+    """Silence of some length after an event."""
+
+    params_type = CooldownParams
+
+    def prepare(self) -> None:
+        params = self.params
+        self.zones = Zones(params.zones, params.fixed_zone)
+        self.counter = Counter(params.count)
+        self.counts_number = params.count.key is CountKey.NUMBER
+        self.counts_account = params.count.key is CountKey.ACCOUNT
+        self.by_hours = params.unit is CooldownUnit.HOURS
+        if self.by_hours and params.counted_from is not CountedFrom.DAY_1:
+            raise ParamError(
+                "counted_from",
+                params.counted_from,
+                "hours are counted from the event itself",
+                "leave it out, or use unit = 'days'",
+            )
+        self.days = timedelta(days=params.length)
+        if params.counted_from is CountedFrom.NEXT_DAY:
+            self.days += ONE_DAY
+        self.lookback_days = params.length // 24 + 1 if self.by_hours else self.days.days + 1
+        self.reach = timedelta(days=self.lookback_days + 2)
+
+    def _ends(self, event_at: datetime, ctx: Context) -> datetime:
+        if self.by_hours:
+            return event_at + timedelta(hours=self.params.length)
+        return max(
+            day_start(name, local_date(event_at, name) + self.days) for name in self.zones.of(ctx)
+        )
+
+    def evaluate(self, ctx: Context, at: datetime) -> Finding:
+        found = self.counter.last(ctx, at - self.reach)
+        if found is None:
+            return self.passed
+        ends = self._ends(found.at, ctx)
+        if at >= ends:
+            return self.passed
+        return self.stop(
+            "cooling_down",
+            first_ok=ends,
+            window_start=found.at,
+            window_end=ends,
+            zones=self.zones.of(ctx),
+            event_ids=(found.event_id,),
+            limit=self.params.length,
+            detail={"event": found.kind, "unit": self.params.unit},
+        )
+
+
+class MinSpacing(PackRule[MinSpacingParams]):
+    """Whole local dates must lie between two contacts."""
+
+    params_type = MinSpacingParams
+
+    def prepare(self) -> None:
+        self.zones = Zones(self.params.zones, self.params.fixed_zone)
+        self.counter = Counter(self.params.count)
+        self.counts_number = self.params.count.key is CountKey.NUMBER
+        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.days = timedelta(days=self.params.clear_days + 1)
+        self.lookback_days = self.days.days + 1
+        self.reach = timedelta(days=self.lookback_days + 2)
+
+    def evaluate(self, ctx: Context, at: datetime) -> Finding:
+        found = self.counter.last(ctx, at - self.reach)
+        if found is None:
+            return self.passed
+        zones = self.zones.of(ctx)
+        ends = max(day_start(name, local_date(found.at, name) + self.days) for name in zones)
+        if at >= ends:
+            return self.passed
+        return self.stop(
+            "too_soon",
+            first_ok=ends,
+            window_start=found.at,
+            window_end=ends,
+            zones=zones,
+            event_ids=(found.event_id,),
+            limit=self.params.clear_days,
+        )
+
+
+class RedialGuard(PackRule[RedialGuardParams]):
+    """Hours of rest for automatic dialling after an abandoned call."""
+
+    params_type = RedialGuardParams
+
+    def prepare(self) -> None:
+        self.counter = Counter(self.params.count)
+        self.counts_number = self.params.count.key is CountKey.NUMBER
+        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.rest = timedelta(hours=self.params.hours)
+        self.lookback_days = self.params.hours // 24 + 1
+
+    def evaluate(self, ctx: Context, at: datetime) -> Finding:
+        last = self.counter.last(ctx, at - self.rest)
+        if last is None or at >= last.at + self.rest:
+            return self.passed
+        return self.stop(
+            "redial_too_soon",
+            first_ok=last.at + self.rest,
+            window_start=last.at,
+            window_end=last.at + self.rest,
+            event_ids=(last.event_id,),
+            limit=self.params.hours,
+        )
+
+
+class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
+    """The channel of the first counted contact in a window is the only one until it ends."""
+
+    params_type = ChannelExclusivityParams
+
+    def prepare(self) -> None:
+        self.bounds = WindowBounds(self.params.window)
+        self.counter = Counter(self.params.count)
+        self.lookback_days = self.bounds.lookback_days
+        self.counts_number = self.params.count.key is CountKey.NUMBER
+        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+
+    def evaluate(self, ctx: Context, at: datetime) -> Finding:
+        zones = self.bounds.zones.of(ctx)
+        start = self.bounds.start(at, zones)
+        first_ok, cause = at, None
+        for _, events in self.counter.tally(ctx, start):
+            free, event = self._free_from(events, ctx, at, start, zones)
+            if event is not None and free >= first_ok:
+                first_ok, cause = free, event
+        if cause is None:
+            return self.passed
+        return self.stop(
+            "other_channel_this_window",
+            first_ok=first_ok,
+            window_start=start,
+            window_end=first_ok,
+            zones=zones,
+            event_ids=(cause.event_id,),
+            detail={"channel": cause.channel or "unknown"},
+        )
+
+    def _free_from(
+        self,
+        events: list[HistoryEvent],
+        ctx: Context,
+        at: datetime,
+        start: datetime,
+        zones: tuple[str, ...],
+    ) -> tuple[datetime, HistoryEvent | None]:
+        """Least instant >= `at` when the window's first contact was in this channel, or is gone."""
+        cause: HistoryEvent | None = None
+        for event in events:
+            if not self.bounds.inside(event.at, start):
+                continue
+            if event.channel is ctx.request.channel:
+                break
+            cause = cause or event
+            at = max(at, self.bounds.leaves(event.at, zones))
+            start = self.bounds.start(at, zones)
+        return at, cause
+
+
+class SequenceGate(PackRule[SequenceGateParams]):
+    """Something must have come first, and some days before: a notice, a letter."""
+
+    params_type = SequenceGateParams
+
+    def prepare(self) -> None:
+        self.zones = Zones(self.params.zones, self.params.fixed_zone)
+        self.kinds = frozenset(self.params.events)
+        self.channels = frozenset(self.params.channels)
+        self.days = timedelta(days=self.params.clear_days + 1)
+
+    def evaluate(self, ctx: Context, at: datetime) -> Finding:
+        for event in ctx.events:
+            if event.kind not in self.kinds or event.misdirected:
+                continue
+            if self.channels and event.channel not in self.channels:
+                continue
+            return self._after(event, ctx, at)
+        return self.stop("prerequisite_missing", releasing_event=self.params.events[0])
+
+    def _after(self, event: HistoryEvent, ctx: Context, at: datetime) -> Finding:
+        zones = self.zones.of(ctx)
+        ready = event.at
+        if self.params.clear_days:
+            ready = max(day_start(name, local_date(event.at, name) + self.days) for name in zones)
+        if at >= ready:
+            return self.passed
+        return self.stop(
+            "waiting_after_notice",
+            first_ok=ready.astimezone(UTC),
+            zones=zones,
+            event_ids=(event.event_id,),
+            limit=self.params.clear_days,
+        )

@@ -1,0 +1,272 @@
+"""Counting what happened: which events a rule counts, and in which window.
+
+A `Counter` selects events, separately for each value of the rule's key (debt, account ...); a
+`WindowBounds` says where a window begins at an instant and when an event leaves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from compliance import consents
+from compliance.context import Context
+from compliance.hours import ONE_DAY, day_start, local_date, month_first, week_first
+from compliance.messages import HistoryEvent
+from compliance.rules.base import Zones
+from compliance.schema import Count, CountKey, MultiDebt, WeekStart, Window, WindowUnit
+from compliance.types import DebtId, EventKind, Mode
+
+_NAMES_EACH_DEBT: Final = frozenset(
+    {
+        EventKind.CONVERSATION,
+        EventKind.MACHINE_MESSAGE,
+        EventKind.RINGLESS_VOICEMAIL,
+        EventKind.MESSAGE_SENT,
+        EventKind.MESSAGE_DELIVERED,
+        EventKind.MESSAGE_READ,
+        EventKind.LETTER_MAILED,
+    }
+)
+"""Contacts that say which debts they are about, and so count for each (cmt. 14(b)(4)-1)."""
+_INBOUND: Final = frozenset({EventKind.INBOUND_CALL, EventKind.INBOUND_MESSAGE})
+_CACHE_LIMIT: Final = 50_000
+
+Tally = list[tuple[str, list[HistoryEvent]]]
+"""Counted events, oldest first, for each value of the key (debt id, account id ...)."""
+
+
+class Counter:
+    """Selects the events that a rule counts, separately for each value of its key."""
+
+    __slots__ = ("count", "kinds", "plain")
+
+    def __init__(self, count: Count) -> None:
+        self.count = count
+        self.kinds = frozenset(count.events)
+        self.plain = not (
+            count.channels
+            or count.modes
+            or count.labels
+            or count.prerecorded is not None
+            or count.exclude_roles
+            or count.exclude_replies
+            or count.exclude_consented
+        )
+
+    def tally(self, ctx: Context, since: datetime) -> Tally:
+        """Counted events at or after `since`, for each value of the key."""
+        key = self.count.key
+        if key is CountKey.DEBT:
+            return self._by_debt(ctx, self._counted(ctx, ctx.events, since))
+        if key is CountKey.PERSON:
+            return [("", self._counted(ctx, ctx.events, since))]
+        everyone = self._counted(ctx, ctx.history, since)
+        if key is CountKey.NUMBER:
+            return [("", [e for e in everyone if _at_number(e, ctx)])]
+        if key is CountKey.ACCOUNT:
+            accounts = dict.fromkeys(str(d.account_id) for d in ctx.debts or ctx.subject.debts)
+            return [(a, [e for e in everyone if _of_account(e, a, ctx)]) for a in accounts]
+        creditors = dict.fromkeys(str(d.creditor_id) for d in ctx.debts or ctx.subject.debts)
+        own = self._counted(ctx, ctx.events, since)
+        return [(c, [e for e in own if _of_creditor(e, c, ctx)]) for c in creditors]
+
+    def last(self, ctx: Context, since: datetime) -> HistoryEvent | None:
+        """The latest counted event at or after `since`, over all values of the key."""
+        found: HistoryEvent | None = None
+        for _, events in self.tally(ctx, since):
+            if events and (found is None or events[-1].at > found.at):
+                found = events[-1]
+        return found
+
+    def _counted(
+        self, ctx: Context, events: list[HistoryEvent], since: datetime
+    ) -> list[HistoryEvent]:
+        kinds, inbound_too = self.kinds, self.count.include_inbound
+        found: list[HistoryEvent] = []
+        for event in reversed(events):  # newest first: most windows hold few of them
+            if event.at < since:
+                break
+            if event.kind not in kinds or event.misdirected:
+                continue
+            if not inbound_too and _inbound(event, ctx):
+                continue
+            if self.plain or self._fits(event, ctx):
+                found.append(event)
+        found.reverse()
+        if found and self.count.exclude_consented is not None:
+            return self._without_consented(found, ctx)
+        return found
+
+    def _fits(self, event: HistoryEvent, ctx: Context) -> bool:
+        count = self.count
+        if count.channels and event.channel is not None and event.channel not in count.channels:
+            return False
+        if count.modes and event.mode is not None and event.mode not in count.modes:
+            return False
+        if count.labels and event.label is not None and event.label not in count.labels:
+            return False
+        if count.prerecorded is not None and event.prerecorded is not count.prerecorded:
+            return False
+        if event.role is not None and event.role in count.exclude_roles:
+            return False
+        return not (count.exclude_replies and event.mode is Mode.REPLY)
+
+    def _without_consented(self, events: list[HistoryEvent], ctx: Context) -> list[HistoryEvent]:
+        match = self.count.exclude_consented
+        if match is None or not ctx.subject.consents:
+            return events
+        spans = [
+            consents.span(consent, match, ctx)
+            for consent in ctx.subject.consents
+            if consents.fits(consent, match, ctx)
+        ]
+        # The conversation that ends a consent was itself placed while it lasted: <=.
+        return [e for e in events if not any(start <= e.at <= end for start, end in spans)]
+
+    def _by_debt(self, ctx: Context, events: list[HistoryEvent]) -> Tally:
+        named = ctx.request.debt_ids or tuple(d.debt_id for d in ctx.subject.debts)
+        if not named:
+            return [("", events)]
+        multi = self.count.multi_debt
+        if multi is MultiDebt.ALL:
+            return [(named[0], events)]
+        canonical = ctx.canonical
+        ids = dict.fromkeys(canonical.get(d, d) for d in named) if canonical else named
+        return [(d, [e for e in events if _for_debt(e, d, multi, canonical)]) for d in ids]
+
+
+def _for_debt(
+    event: HistoryEvent, debt: DebtId, multi: MultiDebt, canonical: dict[DebtId, DebtId]
+) -> bool:
+    ids = event.debt_ids
+    if not ids:
+        return True
+    if multi is MultiDebt.ANY_ONE and event.kind not in _NAMES_EACH_DEBT:
+        return canonical.get(ids[0], ids[0]) == debt
+    if not canonical:
+        return debt in ids
+    return any(canonical.get(i, i) == debt for i in ids)
+
+
+def _inbound(event: HistoryEvent, ctx: Context) -> bool:
+    """Whether the person began it: nobody placed it, and it answers their call or message."""
+    if event.kind in _INBOUND:
+        return True
+    if event.answers_event_id is None or event.mode is not None:
+        return False
+    return any(e.event_id == event.answers_event_id and e.kind in _INBOUND for e in ctx.history)
+
+
+def _at_number(event: HistoryEvent, ctx: Context) -> bool:
+    if ctx.point is None or event.contact_point_id == ctx.point.contact_point_id:
+        return True
+    if event.address is not None:
+        return event.address == ctx.point.address
+    for point in ctx.subject.contact_points:
+        if point.contact_point_id == event.contact_point_id:
+            return point.address == ctx.point.address
+    return True
+
+
+def _of_account(event: HistoryEvent, account: str, ctx: Context) -> bool:
+    if event.account_ids:
+        return account in event.account_ids
+    if not event.debt_ids:
+        return True
+    return any(d.account_id == account and d.debt_id in event.debt_ids for d in ctx.subject.debts)
+
+
+def _of_creditor(event: HistoryEvent, creditor: str, ctx: Context) -> bool:
+    if event.creditor_id is not None:
+        return str(event.creditor_id) == creditor
+    if not event.debt_ids:
+        return True
+    return any(
+        str(d.creditor_id) == creditor and d.debt_id in event.debt_ids for d in ctx.subject.debts
+    )
+
+
+class WindowBounds:
+    """Start of a counting window at an instant, and the instant at which an event leaves it."""
+
+    __slots__ = ("_cache", "firsts", "hours", "steps", "window", "zones")
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.zones = Zones(window.zones, window.fixed_zone)
+        self.hours = timedelta(hours=window.n)
+        self.firsts, self.steps = _dates_of(window)
+        self._cache: dict[tuple[tuple[str, ...], int], tuple[datetime, datetime, datetime]] = {}
+
+    @property
+    def lookback_days(self) -> int:
+        """Days before an instant that the window can reach at most."""
+        unit, n = self.window.unit, self.window.n
+        if unit is WindowUnit.ROLLING_HOURS:
+            return n // 24 + 1
+        days = {WindowUnit.CALENDAR_WEEK: 7, WindowUnit.CALENDAR_MONTH: 31}.get(unit, 1)
+        return days * n + 1
+
+    def start(self, at: datetime, zones: tuple[str, ...]) -> datetime:
+        """First instant of the window that `at` lies in, earliest over zones and week starts."""
+        if self.window.unit is WindowUnit.ROLLING_HOURS:
+            return at - self.hours
+        # A decision asks about today and, to find the first allowed instant, about later days.
+        key = (zones, at.toordinal())
+        cached = self._cache.get(key)
+        if cached is not None and cached[0] <= at < cached[1]:
+            return cached[2]
+        days = [(name, local_date(at, name)) for name in zones]
+        start = min(day_start(name, first(day)) for name, day in days for first in self.firsts)
+        since = max(day_start(name, day) for name, day in days)
+        until = min(day_start(name, day + ONE_DAY) for name, day in days)
+        if len(self._cache) >= _CACHE_LIMIT:
+            self._cache.clear()
+        self._cache[key] = (since, until, start)
+        return start
+
+    def inside(self, event_at: datetime, start: datetime) -> bool:
+        if self.window.unit is WindowUnit.ROLLING_HOURS:
+            return event_at > start
+        return event_at >= start
+
+    def leaves(self, event_at: datetime, zones: tuple[str, ...]) -> datetime:
+        """Least instant whose window no longer holds an event of `event_at`."""
+        if self.window.unit is WindowUnit.ROLLING_HOURS:
+            return event_at + self.hours
+        return max(
+            day_start(name, step(local_date(event_at, name)))
+            for name in zones
+            for step in self.steps
+        )
+
+
+_DateStep = Callable[[date], date]
+
+
+def _dates_of(window: Window) -> tuple[tuple[_DateStep, ...], tuple[_DateStep, ...]]:
+    """(first date of today's window, first date whose window lacks an event's date)."""
+    n = window.n
+    if window.unit is WindowUnit.CALENDAR_WEEK:
+        sundays = {WeekStart.MON: (False,), WeekStart.SUN: (True,)}.get(
+            window.week_start, (False, True)
+        )
+        return (
+            tuple(_week_step(sunday, -7 * (n - 1)) for sunday in sundays),
+            tuple(_week_step(sunday, 7 * n) for sunday in sundays),
+        )
+    if window.unit is WindowUnit.CALENDAR_MONTH:
+        return (
+            (lambda day: month_first(day, -(n - 1)),),
+            (lambda day: month_first(day, n),),
+        )
+    return (
+        (lambda day: day - timedelta(days=n - 1),),
+        (lambda day: day + timedelta(days=n),),
+    )
+
+
+def _week_step(sunday: bool, days: int) -> _DateStep:
+    return lambda day: week_first(day, sunday) + timedelta(days=days)
