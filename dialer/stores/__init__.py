@@ -1,0 +1,1 @@
+"""Where things are kept: the ledger (truth) and Redis (speed)."""
