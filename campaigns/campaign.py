@@ -19,8 +19,9 @@ from campaigns.portfolio.model import Stage
 from compliance.messages import Message
 from compliance.types import Mode, Purpose
 
-MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.PREVIEW, Mode.MANUAL})
-"""Modes that a campaign can have. A callback is a single call inside any of them."""
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE})
+"""Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
+inside any of them."""
 
 MIN_RING_TIMEOUT_S: Final = 15
 """16 CFR 310.4(b)(4)(iii): let it ring for 15 seconds or four rings at the least."""
@@ -32,10 +33,8 @@ MAX_CONNECT_MS: Final = 2_000
 """16 CFR 310.4(b)(4)(ii): an agent within two seconds of the greeting's end."""
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-_PACK: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-Name = Annotated[str, Meta(min_length=1, max_length=100)]
 
 
 class CampaignSettingsError(Exception):
@@ -92,21 +91,12 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     """Detect answering machines. Off: every answer is taken for a person."""
     wrap_up_limit_s: Annotated[int, Meta(ge=5, le=3600)] = 120
     """Longest wrap-up; then the call is disposed of as the carrier saw it."""
-    preview_limit_s: Annotated[int, Meta(ge=5, le=3600)] = 120
-    """Preview mode: longest look at an account before it goes back to the queue."""
-    team: Name | None = None
-    """Agents who serve the campaign; None: every agent."""
-    weight: Annotated[int, Meta(ge=1, le=100)] = 1
-    """Share of a team that several campaigns share."""
-    trunk: Name = "main"
     caller_ids: tuple[str, ...] = ()
     """Numbers shown to people, E.164; empty: the trunk's own."""
     daily_cap: Count | None = None
     """Most contacts the campaign starts on one day of `timezone`; None: no cap of its own."""
     timezone: str = "UTC"
     """IANA zone in which the campaign's days are counted."""
-    packs: tuple[str, ...] = ()
-    """Rule packs to apply beside those that apply by law; empty: automatic only."""
     retry: RetrySettings = RetrySettings()
 
     def __post_init__(self) -> None:
@@ -119,9 +109,6 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
                 raise ValueError(
                     f"`caller_ids` must be E.164 numbers such as +12025550123, not {caller_id!r}"
                 )
-        for pack in self.packs:
-            if not _PACK.fullmatch(pack):
-                raise ValueError(f"`packs` must be names of rule packs, not {pack!r}")
         try:
             ZoneInfo(self.timezone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -98,14 +98,10 @@ class EngineConfig(Section, frozen=True, kw_only=True):
     """How long an attempt whose outcome is unknown waits for the carrier before it is closed."""
     presence_s: Positive = 30
     """An agent who is silent this long is paused (real time)."""
-    wrap_up_limit_s: Positive = 120
-    """Longest wrap-up; then the call is disposed of as the carrier saw it."""
     drain_s: Positive = 60
     """On SIGTERM: how long calls in progress may go on (real time)."""
     checkpoint_s: Positive = 300
     """Time between signed checkpoints of the ledger (real time)."""
-    decision_cache: Positive = 50_000
-    """Entries of the gate's window cache."""
 
 
 class SimulatorConfig(Section, frozen=True, kw_only=True):

@@ -285,10 +285,10 @@ def _request(
 
 
 def _mode(choice: ContactChoice, mode: Mode, callback: OpenCallback | None) -> Mode:
-    """A call with its agent reserved beforehand is never a predictive one."""
+    """A call with its agent reserved beforehand is a guaranteed one, never predictive."""
     if callback is not None:
         return Mode.CALLBACK
-    return Mode.PROGRESSIVE if choice.preview_only else mode
+    return Mode.PREVIEW if choice.preview_only else mode
 
 
 def _dial(

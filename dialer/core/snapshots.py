@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from compliance.messages import Subject
+from compliance.messages import Subject, SuppressionFact
 from compliance.types import AccountId, CampaignId, ContactPointId, PartyRole, PersonId, StreamKey
 from dialer.core.records import StreamRow
 
@@ -69,3 +69,21 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     people: list[PersonSnapshot]
     callbacks: list[OpenCallback]
     """Open ones of this account, in any campaign."""
+
+
+def with_suppressions(
+    account: AccountSnapshot, wide: tuple[SuppressionFact, ...]
+) -> AccountSnapshot:
+    """The account with suppressions of creditors and of the whole house added to its people's."""
+    if not wide:
+        return account
+    people = [
+        msgspec.structs.replace(
+            person,
+            subject=msgspec.structs.replace(
+                person.subject, suppressions=(*person.subject.suppressions, *wide)
+            ),
+        )
+        for person in account.people
+    ]
+    return msgspec.structs.replace(account, people=people)

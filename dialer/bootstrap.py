@@ -1,0 +1,156 @@
+"""The one place where Marcador is put together from its parts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from compliance.packs import BUNDLED, PackSet, load_packs
+from dialer.config import Config, LogConfig
+from dialer.core.records import to_ms
+from dialer.runtime.clock import Clock, WallClock
+from dialer.runtime.engine import Engine
+from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
+from dialer.stores.ledger.database import Ledger, open_ledger
+from dialer.stores.redis.client import RedisClient
+from dialer.stores.redis.embedded import EmbeddedRedis, connect
+from telephony_adapters.port import TelephonyAdapter
+from telephony_adapters.simulator.carrier import SimulatedCarrier
+from telephony_adapters.simulator.world import SeededWorld
+
+
+class DataFolderUnusable(Exception):
+    """The data folder cannot be made or written to."""
+
+
+class Marcador(msgspec.Struct, frozen=True):
+    """All parts of one running Marcador."""
+
+    config: Config
+    clock: Clock
+    ledger: Ledger
+    redis: RedisClient
+    adapter: TelephonyAdapter
+    packs: PackSet
+    engine: Engine
+
+
+def set_up_logging(config: LogConfig) -> None:
+    """Structured logs on standard error, for people or as JSON lines."""
+    renderer: structlog.types.Processor
+    if config.format == "json":
+        renderer = structlog.processors.JSONRenderer(serializer=json.dumps)
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def data_folder(config: Config) -> Path:
+    """The data folder, made if it is missing. Raises `DataFolderUnusable`."""
+    path = config.data_path
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataFolderUnusable(
+            f"data_dir {path}: {error.strerror}; choose a folder that this user may write to"
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise DataFolderUnusable(f"data_dir {path}: this user may not write there")
+    return path
+
+
+def load_rule_packs(config: Config) -> PackSet:
+    """Bundled packs and the house's own. Raises `PackError`; nothing is dialed without them."""
+    folders = [BUNDLED]
+    if config.house_packs is not None:
+        folders.append(Path(config.house_packs))
+    return load_packs(folders, production=config.production)
+
+
+@asynccontextmanager
+async def open_stores(config: Config) -> AsyncIterator[Ledger]:
+    """The ledger alone, for commands that need neither Redis nor a carrier."""
+    data_folder(config)
+    ledger = await open_ledger(config.ledger_url, now_ms=to_ms(datetime.now(UTC)))
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
+
+
+Revive = Callable[[], Awaitable[None]]
+"""Brings an embedded Redis back when it has died; for any other Redis there is nothing to do."""
+
+
+async def _nothing_to_revive() -> None:
+    return None
+
+
+@asynccontextmanager
+async def open_redis(config: Config) -> AsyncIterator[tuple[RedisClient, Revive]]:
+    """The Redis of the configuration, or an embedded one that lives as long as this."""
+    async with contextlib.AsyncExitStack() as stack:
+        if config.redis.url is not None:
+            client = await stack.enter_async_context(await connect(config.redis.url))
+            yield client, _nothing_to_revive
+            return
+        folder = data_folder(config) / "redis"
+        embedded = await stack.enter_async_context(EmbeddedRedis(folder))
+        client = await stack.enter_async_context(await connect(embedded))
+        yield client, embedded.start
+
+
+@asynccontextmanager
+async def open_marcador(
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    adapter: TelephonyAdapter | None = None,
+) -> AsyncIterator[Marcador]:
+    """Put everything together; the engine is made, and started by the caller.
+
+    Raises what its parts raise when they cannot be used: `PackError`, `DataFolderUnusable`,
+    `LedgerUnavailable`, `RedisUnavailable`.
+    """
+    packs = load_rule_packs(config)
+    the_clock = clock or WallClock()
+    async with open_stores(config) as ledger, open_redis(config) as (redis, revive):
+        carrier = adapter or simulated_carrier(config, the_clock)
+        key = load_or_create_key(data_folder(config) / "ledger-key.pem")
+        engine = Engine(
+            config=config,
+            clock=the_clock,
+            ledger=ledger,
+            redis=redis,
+            adapter=carrier,
+            packs=packs,
+            checkpoints=Checkpoints(ledger, key),
+            revive_redis=revive,
+        )
+        yield Marcador(config, the_clock, ledger, redis, carrier, packs, engine)
+
+
+def simulated_carrier(config: Config, clock: Clock) -> SimulatedCarrier:
+    """The carrier of the default configuration: seeded people, nobody real."""
+    return SimulatedCarrier(clock=clock, world=SeededWorld(config.simulator.seed))

@@ -1,0 +1,66 @@
+"""Pacing: how many calls to place now. Pure; see `Pacer` for the door and `make_pacer` to begin."""
+
+from dialer.core.pacing.messages import (
+    Abandoned,
+    AgentOff,
+    AgentOn,
+    Clamp,
+    Connected,
+    Decision,
+    DialPlaced,
+    Estimates,
+    Failed,
+    FaultKind,
+    Law,
+    LiveAnswer,
+    MachineDetected,
+    NoAnswer,
+    PacingConfig,
+    PacingEvent,
+    Pickup,
+    Snapshot,
+    TalkEnded,
+    WrapUpEnded,
+)
+from dialer.core.pacing.pacer import Pacer, RatioPacer, checked
+from dialer.core.pacing.predictive import PredictivePacer
+
+
+def make_pacer(config: PacingConfig) -> Pacer:
+    """The pacer for a configuration. Raises `ValueError`, naming the field, on a bad one."""
+    checked(config)
+    match config.law:
+        case Law.PREDICTIVE:
+            return PredictivePacer(config)
+        case Law.FIXED_RATIO:
+            return RatioPacer(config.law, config.lines_per_idle_agent)
+        case Law.PROGRESSIVE | Law.PREVIEW:
+            return RatioPacer(config.law)
+
+
+__all__ = [
+    "Abandoned",
+    "AgentOff",
+    "AgentOn",
+    "Clamp",
+    "Connected",
+    "Decision",
+    "DialPlaced",
+    "Estimates",
+    "Failed",
+    "FaultKind",
+    "Law",
+    "LiveAnswer",
+    "MachineDetected",
+    "NoAnswer",
+    "Pacer",
+    "PacingConfig",
+    "PacingEvent",
+    "Pickup",
+    "PredictivePacer",
+    "RatioPacer",
+    "Snapshot",
+    "TalkEnded",
+    "WrapUpEnded",
+    "make_pacer",
+]

@@ -1,0 +1,148 @@
+"""The door of the pacing core, and the modes that need no forecast."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from dialer.core.pacing import snapshots
+from dialer.core.pacing.messages import (
+    Clamp,
+    Decision,
+    Estimates,
+    Law,
+    PacingConfig,
+    PacingEvent,
+    Snapshot,
+)
+from dialer.core.pacing.tracker import Tracker, TrackerState
+
+
+class Pacer(Protocol):
+    """Decides how many calls one campaign places now.
+
+    Purely a function of its configuration, the events and snapshots it was given, in order: no
+    clock, no chance, no I/O. `observe` and `decide` never raise on bad input; it is counted in
+    `Decision.faults` and leads to fewer calls, never to more.
+    """
+
+    def observe(self, event: PacingEvent) -> None:
+        """Learn from one event. Events come in the order of their times."""
+
+    def decide(self, snapshot: Snapshot) -> Decision:
+        """Answer how many calls to place now."""
+
+    def save(self) -> bytes:
+        """Everything learned, as JSON. A restored pacer decides exactly as this one would."""
+
+    def restore(self, saved: bytes) -> None:
+        """Take over what `save` returned.
+
+        Raises `ValueError` where the bytes are not a save of this mode; nothing changes then.
+        """
+
+
+class _Unlearned:
+    """Listener of pacers that learn nothing."""
+
+    def on_dial(self, segment: str) -> None: ...
+    def on_pickup(self, segment: str, ring_s: float) -> None: ...
+    def on_unanswered(self, segment: str, ring_s: float) -> None: ...
+    def on_lost(self, segment: str) -> None: ...
+    def on_detected(self, live: bool, amd_s: float) -> None: ...
+    def on_answer(self) -> None: ...
+    def on_abandonment(self) -> None: ...
+    def on_talk(self, talk_s: float) -> None: ...
+    def on_wrap_up(self, wrap_up_s: float, stays: bool) -> None: ...
+
+
+class RatioSave(msgspec.Struct, tag="ratio"):
+    law: Law
+    tracker: TrackerState
+
+
+class RatioPacer:
+    """`lines` calls for every idle agent, less the calls under way.
+
+    With one line an agent this is progressive dialing: an agent is free for every call, and a
+    call is abandoned only if that agent leaves. With more lines (fixed ratio) the user takes the
+    risk by hand. In preview the agent has asked for the one call, so it is progressive too.
+    """
+
+    def __init__(self, law: Law, lines_per_idle_agent: float = 1.0) -> None:
+        self.law = law
+        self._lines = max(0.0, lines_per_idle_agent)
+        self._tracker = Tracker()
+        self._listener = _Unlearned()
+
+    def observe(self, event: PacingEvent) -> None:
+        self._tracker.observe(event, self._listener)
+
+    def decide(self, snapshot: Snapshot) -> Decision:
+        tracker = self._tracker
+        if not tracker.snapshot_at(snapshot.at_s, self._listener):
+            return refusal(snapshot, self.law, tracker.state.faults)
+        ages = snapshots.read(snapshot, tracker)
+        under_way = ages.ringing + ages.waiting
+        asked = max(0, int(ages.idle * self._lines) - under_way)
+        calls, clamp, cap_name = snapshots.capped(asked, snapshot.caps)
+        return Decision(
+            at_s=snapshot.at_s,
+            calls_to_place=calls,
+            law=self.law,
+            clamp=clamp,
+            cap_name=cap_name,
+            asked=asked,
+            reason=f"{ages.idle} idle x {self._lines:g} lines, {under_way} calls under way",
+            estimates=Estimates(
+                idle=ages.idle, ringing=ages.ringing, waiting=ages.waiting, staffed=ages.staffed
+            ),
+            faults=dict(tracker.state.faults),
+        )
+
+    def save(self) -> bytes:
+        return msgspec.json.encode(RatioSave(self.law, self._tracker.state))
+
+    def restore(self, saved: bytes) -> None:
+        state = msgspec.json.decode(saved, type=RatioSave)
+        if state.law is not self.law:
+            raise ValueError(f"saved by the {state.law} law, cannot continue as {self.law}")
+        self._tracker = Tracker(state.tracker)
+
+
+def refusal(snapshot: Snapshot, law: Law, faults: dict[str, int]) -> Decision:
+    """No calls: the time of the snapshot cannot be used."""
+    return Decision(
+        at_s=snapshot.at_s,
+        calls_to_place=0,
+        law=law,
+        clamp=Clamp.BAD_SNAPSHOT,
+        reason=f"snapshot time {snapshot.at_s} is not a number or lies before what was seen",
+        faults=dict(faults),
+    )
+
+
+def checked(config: PacingConfig) -> PacingConfig:
+    """The configuration, if it makes sense. Raises `ValueError` naming the field otherwise."""
+    shares = (("target_abandonment", config.target_abandonment), ("hard_limit", config.hard_limit))
+    for name, value in shares:
+        if not 0.0 < value <= 0.1:
+            raise ValueError(f"{name} must be a share above 0 and at most 0.1, got {value}")
+    if config.target_abandonment > config.hard_limit:
+        raise ValueError(
+            f"target_abandonment {config.target_abandonment} is above hard_limit "
+            f"{config.hard_limit}; aim below the limit"
+        )
+    ranges = (
+        ("lines_per_idle_agent", config.lines_per_idle_agent, 0.0, 50.0),
+        ("max_lines_per_agent", config.max_lines_per_agent, 1.0, 100.0),
+        ("ring_timeout_s", config.ring_timeout_s, 5.0, 120.0),
+        ("connect_limit_s", config.connect_limit_s, 0.0, 10.0),
+        ("expected_talk_s", config.expected_talk_s, 1.0, 3600.0),
+        ("expected_wrap_up_s", config.expected_wrap_up_s, 0.0, 3600.0),
+    )
+    for name, value, low, high in ranges:
+        if not low <= value <= high:
+            raise ValueError(f"{name} must be between {low:g} and {high:g}, got {value}")
+    return config

@@ -1,0 +1,182 @@
+"""How likely a dialed call is answered, and when: learned without waiting for calls to end.
+
+Time runs in steps of `STEP_S`. If n_u calls were placed u steps ago, a share p of all calls is
+picked up, and f(u) of the pickups come u steps after the dial, then the pickups of one step are
+Poisson with mean p * sum n_u f(u). So p is pickups over *exposure*, sum n_u f(u), and a rise shows
+within the shortest ring delay instead of after the ring timeout.
+"""
+
+from __future__ import annotations
+
+from math import exp, sqrt
+from operator import mul
+
+import msgspec
+
+STEP_S = 1.0
+SLOW_EVENTS, SLOW_S = 250.0, 90.0
+FAST_EVENTS, FAST_S = 12.0, 8.0
+"""A memory reaches back over this many events, and at least this long."""
+COLD_RATE, COLD_EVENTS = 0.4, 2.5
+"""Before anything is known: answer rates are assumed high, which dials little."""
+RISE_Z, FALL_Z = 2.6, -3.0
+"""Where z = 2 (sqrt(observed) - sqrt(expected)) leaves these, the rate has jumped."""
+SHAPE_PRIOR_EVENTS = 20.0
+SHAPE_MEMORY_EVENTS = 3000.0
+
+
+class RateState(msgspec.Struct, array_like=True):
+    slow_events: float = COLD_EVENTS
+    slow_exposure: float = COLD_EVENTS / COLD_RATE
+    fast_events: float = 0.0
+    fast_exposure: float = 0.0
+    open_events: int = 0
+    """Events since the last `advance`; their exposure is not known yet."""
+
+
+class RateEstimator:
+    """Events per exposure with a slow memory, and a fast one that notices jumps."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: RateState | None = None) -> None:
+        self.state = state or RateState()
+
+    def event(self) -> None:
+        self.state.open_events += 1
+
+    def advance(self, exposure: float, elapsed_s: float) -> int:
+        """Account one step. Returns 1 after an upward jump, -1 after a downward one, else 0."""
+        s = self.state
+        events, s.open_events = s.open_events, 0
+        if exposure <= 0.0 and events == 0:
+            return 0
+        rate = self.rate
+        expected = exposure * rate
+        keep = exp(-min(expected / SLOW_EVENTS, elapsed_s / SLOW_S))
+        s.slow_events = s.slow_events * keep + events
+        s.slow_exposure = s.slow_exposure * keep + exposure
+        keep = exp(-min(expected / FAST_EVENTS, elapsed_s / FAST_S))
+        s.fast_events = s.fast_events * keep + events
+        s.fast_exposure = s.fast_exposure * keep + exposure
+        z = 2.0 * (sqrt(s.fast_events) - sqrt(s.fast_exposure * rate))
+        if FALL_Z < z < RISE_Z:
+            return 0
+        jump = 1 if z > 0 else -1
+        # Two cold events keep a rate of nothing from becoming certain.
+        s.slow_events = s.fast_events + 1.0
+        s.slow_exposure = s.fast_exposure + 1.0 / rate
+        s.fast_events = s.fast_exposure = 0.0
+        return jump
+
+    @property
+    def rate(self) -> float:
+        """Estimated share, within (0, 1)."""
+        s = self.state
+        return min(0.98, max(1e-4, s.slow_events / max(s.slow_exposure, s.slow_events, 1e-9)))
+
+    @property
+    def relative_variance(self) -> float:
+        """Variance of the estimate over its square."""
+        return 1.0 / max(self.state.slow_events, 1.0)
+
+
+class LagState(msgspec.Struct, array_like=True):
+    events: list[float]
+    exposure: list[float]
+    weight: float = 1.0
+    count: int = 0
+    """Events seen since the beginning."""
+
+
+class LagDensity:
+    """When something happens, in steps after its start, given that it happens at all.
+
+    Events in a lag over the exposure of that lag: calls that are still too young for a lag do not
+    count against it, so early estimates are not biased towards short delays.
+    """
+
+    __slots__ = ("_prior", "state")
+
+    def __init__(self, prior: list[float], state: LagState | None = None) -> None:
+        total = sum(prior)
+        self._prior = [x / total for x in prior]
+        zeros = [0.0] * len(prior)
+        self.state = state or LagState(zeros, zeros.copy())
+
+    def event(self, lag: int) -> None:
+        s = self.state
+        s.count += 1
+        s.events[min(max(lag, 0), len(s.events) - 1)] += s.weight
+        # Newer events weigh more: the same as forgetting older ones, without touching them.
+        s.weight *= 1.0 + 1.0 / SHAPE_MEMORY_EVENTS
+        if s.weight > 1e6:
+            s.events = [x / s.weight for x in s.events]
+            s.exposure = [x / s.weight for x in s.exposure]
+            s.weight = 1.0
+
+    def expose(self, expected: list[float]) -> None:
+        """Add events-to-be: how many starts, times how likely each is to happen, by lag."""
+        s = self.state
+        weight = s.weight
+        s.exposure = [x + weight * e for x, e in zip(s.exposure, expected, strict=True)]
+
+    def density(self) -> list[float]:
+        """Shares by lag; sum 1."""
+        s = self.state
+        prior_weight = SHAPE_PRIOR_EVENTS * s.weight
+        raw = [
+            (n + prior_weight * f) / (e + prior_weight)
+            for n, e, f in zip(s.events, s.exposure, self._prior, strict=True)
+        ]
+        total = sum(raw)
+        return [x / total for x in raw] if total > 0 else list(self._prior)
+
+
+class CohortState(msgspec.Struct, array_like=True):
+    placed: list[float]
+    """Calls placed 0, 1, 2 ... steps ago."""
+    rate: RateState
+
+
+class Cohorts:
+    """The dials of one segment by age, and the answer rate they show."""
+
+    __slots__ = ("placed", "rate")
+
+    def __init__(self, state: CohortState) -> None:
+        self.placed = state.placed
+        self.rate = RateEstimator(state.rate)
+
+    @classmethod
+    def empty(cls, lags: int) -> Cohorts:
+        return cls(CohortState([0.0] * lags, RateState()))
+
+    def state(self) -> CohortState:
+        return CohortState(self.placed, self.rate.state)
+
+    def step(self, density: list[float]) -> int:
+        """Account one step and age every cohort by one. Returns the jump seen, as `advance`."""
+        jump = self.rate.advance(sum(map(mul, self.placed, density)), STEP_S)
+        self.age()
+        return jump
+
+    def age(self) -> None:
+        """Age every cohort by one step; the pickups of the step wait for `begin`."""
+        self.placed.insert(0, 0.0)
+        self.placed.pop()
+
+    def begin(self, happened_by: list[float]) -> None:
+        """Account all calls still in the memory at once, with the delays now known."""
+        state = self.rate.state
+        state.slow_events += state.open_events
+        state.open_events = 0
+        state.slow_exposure += sum(map(mul, self.placed, happened_by))
+
+
+def cumulative(density: list[float]) -> list[float]:
+    """Share that has happened before lag 0, 1, 2 ...: one longer than the density, 0 to 1."""
+    result = [0.0]
+    for x in density:
+        result.append(result[-1] + x)
+    return result

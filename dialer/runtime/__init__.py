@@ -1,0 +1,1 @@
+"""The thin shell: loops, sweeps and clocks around the pure core."""

@@ -1,0 +1,267 @@
+"""Drives one campaign that this worker owns: pacing ticks, figures, and its queue's health."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+
+from campaigns.campaign import CampaignState
+from compliance.types import CampaignId, Mode
+from dialer.core.agent import AgentSession, AgentState
+from dialer.core.call import Call
+from dialer.core.figures import LiveFigures, Tally
+from dialer.core.pacing import make_pacer
+from dialer.core.pacing.messages import Decision, Law, PacingConfig
+from dialer.core.records import to_ms
+from dialer.runtime.calls import Calls
+from dialer.runtime.clock import Clock
+from dialer.runtime.desk import Desk
+from dialer.runtime.pacing_feed import PacingFeed
+from dialer.runtime.pump import Pump
+from dialer.runtime.rebuild import ensure_queue
+from dialer.stores.ledger.database import LedgerUnavailable
+from dialer.stores.ledger.pacing_log import PacingLog
+from dialer.stores.ledger.reads import EventReader
+from dialer.stores.ledger.recovery import count_attempts_since
+from dialer.stores.redis.errors import QueueNotReady, RedisStoreError
+from dialer.stores.redis.live import LiveFeed
+from dialer.stores.redis.queue import CampaignQueue
+from dialer.stores.redis.tokens import TokenBucket
+
+log = structlog.get_logger()
+
+STORE_RETRY_S = 0.5
+"""Real seconds before the next tick when a store was away."""
+LAWS = {Mode.PREDICTIVE: Law.PREDICTIVE, Mode.PROGRESSIVE: Law.PROGRESSIVE}
+
+
+class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    tick_s: float
+    """Real seconds between two decisions."""
+    max_lines: int
+    """Calls in progress on this worker, over all campaigns."""
+
+
+class DailyCap:
+    """Contacts that a campaign may still start today, in the campaign's own time zone."""
+
+    def __init__(self, reader: EventReader, campaign_id: CampaignId, cap: int, zone: str) -> None:
+        self._reader = reader
+        self._campaign_id = campaign_id
+        self._cap = cap
+        self._zone = ZoneInfo(zone)
+        self._day: date | None = None
+        self._used = 0
+
+    async def left(self, now: datetime) -> int:
+        """What is left of today's cap; the ledger is asked once a day."""
+        today = now.astimezone(self._zone).date()
+        if today != self._day:
+            midnight = datetime.combine(today, time(), self._zone)
+            self._used = await count_attempts_since(
+                self._reader.ledger, self._campaign_id, to_ms(midnight)
+            )
+            self._day = today
+        return max(0, self._cap - self._used)
+
+    def use(self, count: int) -> None:
+        self._used += count
+
+
+class CampaignRunner:
+    """One campaign on its owner."""
+
+    def __init__(
+        self,
+        *,
+        pump: Pump,
+        queue: CampaignQueue,
+        reader: EventReader,
+        feed: LiveFeed,
+        bucket: TokenBucket,
+        pacing_log: PacingLog,
+        calls: Calls,
+        desk: Desk,
+        clock: Clock,
+        tally: Tally,
+        limits: RunnerLimits,
+    ) -> None:
+        self.campaign = pump.campaign
+        self.tally = tally
+        self.state = CampaignState.RUNNING
+        self.carrier_is_up = True
+        self.pump = pump
+        self._queue = queue
+        self._reader = reader
+        self._feed = feed
+        self._bucket = bucket
+        self._pacing_log = pacing_log
+        self._calls = calls
+        self._desk = desk
+        self._clock = clock
+        self._limits = limits
+        self._tokens = 0
+        self._pumping = asyncio.Lock()
+        self._queue_counts: dict[str, int] = {}
+        self._last = Decision(at_s=0.0, calls_to_place=0, law=Law.PROGRESSIVE)
+        settings = self.campaign.settings
+        self._pacer = make_pacer(
+            PacingConfig(
+                law=LAWS[settings.mode],
+                target_abandonment=settings.target_abandonment,
+                max_lines_per_agent=settings.max_lines_per_agent,
+                ring_timeout_s=float(settings.ring_timeout_s),
+                connect_limit_s=settings.connect_limit_ms / 1000,
+                amd=settings.amd,
+            )
+        )
+        self._daily_cap: DailyCap | None = None
+        if settings.daily_cap is not None:
+            self._daily_cap = DailyCap(
+                reader, self.campaign_id, settings.daily_cap, settings.timezone
+            )
+        self._pacing = PacingFeed(self.campaign_id, self._pacer, calls, desk)
+
+    @property
+    def campaign_id(self) -> CampaignId:
+        return self.campaign.campaign_id
+
+    # --- hearing -----------------------------------------------------------------------------
+
+    def call_moved(self, before: Call | None, after: Call) -> None:
+        now = self._clock.now()
+        self.tally.call_moved(before, after)
+        self._pacing.call_moved(before, after, now)
+
+    def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
+        now = self._clock.now()
+        if after.campaign_id == self.campaign_id:
+            self.tally.agent_changed(after, now)
+            was_here = before is not None and before.campaign_id == self.campaign_id
+            self._pacing.agent_changed(before if was_here else None, after, now)
+        elif before is not None and before.campaign_id == self.campaign_id:
+            self.tally.agent_left(after.agent_id, now)
+            left = msgspec.structs.replace(before, state=AgentState.OFFLINE)
+            self._pacing.agent_changed(before, left, now)
+
+    # --- driving -----------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Tick until cancelled. A store that is away stops new calls, never the loop."""
+        while True:
+            started = asyncio.get_running_loop().time()
+            pause_s = self._limits.tick_s
+            try:
+                await self.tick()
+            except (RedisStoreError, LedgerUnavailable) as error:
+                log.warning("tick_failed", campaign=self.campaign.name, error=str(error))
+                pause_s = STORE_RETRY_S
+            spent_s = asyncio.get_running_loop().time() - started
+            await asyncio.sleep(max(0.0, pause_s - spent_s))
+
+    async def tick(self) -> int:
+        """One pacing decision and its calls; how many were placed."""
+        if self.state is not CampaignState.RUNNING or not self.carrier_is_up:
+            return 0
+        now = self._clock.now()
+        caps = {
+            "lines": max(0, self._limits.max_lines - len(self._calls)),
+            "supply": await self._supply(now),
+        }
+        if self._daily_cap is not None:
+            caps["daily_cap"] = await self._daily_cap.left(now)
+        self._last = self._pacer.decide(self._pacing.snapshot(now, caps))
+        self._pacing_log.add(self.campaign_id, self._last)
+        wanted = self._last.calls_to_place
+        if wanted <= 0:
+            return 0
+        granted = await self._take_tokens(wanted, now)
+        if granted == 0:
+            return 0
+        async with self._pumping:
+            report = await self.pump.run(granted)
+        if self._daily_cap is not None:
+            self._daily_cap.use(report.placed)
+        self._tokens += granted - report.placed
+        return report.placed
+
+    async def rest(self) -> None:
+        """Return when no batch is under way. Forbid new ones first (`carrier_is_up`)."""
+        async with self._pumping:
+            return
+
+    async def _supply(self, now: datetime) -> int:
+        try:
+            return await self._queue.supply(to_ms(now))
+        except QueueNotReady:
+            return 0
+
+    async def _take_tokens(self, wanted: int, now: datetime) -> int:
+        """Trunk tokens for this batch; what an earlier batch did not use comes first."""
+        missing = wanted - self._tokens
+        if missing > 0:
+            self._tokens += await self._bucket.take(missing, to_ms(now))
+        granted = min(wanted, self._tokens)
+        self._tokens -= granted
+        return granted
+
+    async def prepare_queue(self) -> None:
+        """Rebuild the queue from the ledger when Redis does not have it (any more)."""
+        await ensure_queue(self.campaign_id, self._queue, self._reader, self._clock)
+
+    # --- telling -----------------------------------------------------------------------------
+
+    async def figures(self) -> LiveFigures:
+        now = self._clock.now()
+        try:
+            counts = await self._queue.counts(to_ms(now))
+            self._queue_counts = {
+                "ready": counts.ready,
+                "waiting": counts.waiting,
+                "leased": counts.leased,
+                "done": counts.done,
+            }
+        except RedisStoreError:
+            log.debug("queue_counts_missing", campaign=self.campaign.name)
+        agents: dict[str, int] = {}
+        for session in self._desk.sessions(self.campaign_id):
+            agents[session.state] = agents.get(session.state, 0) + 1
+        live = self._calls.live(self.campaign_id)
+        tally = self.tally
+        return LiveFigures(
+            campaign_id=self.campaign_id,
+            campaign=self.campaign.name,
+            state=self.state,
+            at=now,
+            dialed=tally.dialed,
+            ringing=sum(1 for call in live if call.state.is_before_answer),
+            answered=tally.answered,
+            machines=tally.machines,
+            connected=tally.connected,
+            abandoned=tally.abandoned,
+            abandoned_pct=round(tally.abandoned_pct, 3),
+            waiting=sum(1 for call in live if call.state == "waiting"),
+            occupancy_pct=round(tally.occupancy_pct(now), 2),
+            right_party=tally.right_party,
+            promises=tally.promises,
+            blocked=tally.blocked.total(),
+            blocked_by_rule=dict(tally.blocked.most_common()),
+            outcomes=dict(tally.outcomes.most_common()),
+            agents=agents,
+            queue=self._queue_counts,
+            calls_to_place=self._last.calls_to_place,
+            pacing_reason=self._last.reason,
+            connect_p99_ms=tally.connect_p99_ms,
+        )
+
+    async def publish(self) -> LiveFigures:
+        figures = await self.figures()
+        try:
+            await self._feed.publish(msgspec.json.encode(figures))
+        except RedisStoreError:
+            log.debug("figures_not_published", campaign=self.campaign.name)
+        return figures

@@ -1,0 +1,154 @@
+"""Contacts between intent and durable outcome: what ended, what agents said, what was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, datetime
+
+import structlog
+
+from campaigns.dispositions import DispositionCode, disposition
+from campaigns.effects import AlertKind
+from compliance.calendars import calendar_data
+from compliance.types import CampaignId, EventKind
+from dialer.core import outcome as core
+from dialer.core.call import Call
+from dialer.core.figures import Tally
+from dialer.core.outcome import Contact, Outcome, Said
+from dialer.runtime.clock import Clock
+from dialer.runtime.pump import LiveContact
+from dialer.runtime.recorder import Job, Recorder, outcome_job
+from dialer.stores.ledger.ids import Ids
+
+log = structlog.get_logger()
+
+RIGHT_PARTY = frozenset(
+    {
+        code
+        for code in DispositionCode
+        if code.startswith("CD-") and code is not DispositionCode.NOT_VERIFIED
+    }
+)
+"""Codes that say the person themselves was reached."""
+
+NOT_A_PERSON = frozenset(
+    {
+        DispositionCode.VOICEMAIL_NO_MESSAGE,
+        DispositionCode.VOICEMAIL_MESSAGE,
+        DispositionCode.FAX,
+    }
+)
+
+HolidayOf = Callable[[date], bool]
+
+
+def holidays_of(country: str | None) -> HolidayOf:
+    """Public holidays where the person lives, as far as calendars are vendored."""
+    if country is None:
+        return lambda day: False
+    try:
+        national = calendar_data(country).national
+    except KeyError:
+        return lambda day: False
+    return lambda day: day.isoformat() in national
+
+
+class Outcomes:
+    """Keeps contacts in hand and hands their outcomes to the recorder."""
+
+    def __init__(
+        self, *, recorder: Recorder, clock: Clock, tally_of: Callable[[CampaignId], Tally | None]
+    ) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._tally_of = tally_of
+        self._new_id = Ids()
+        self.contacts: dict[str, LiveContact] = {}
+        self.on_alert: Callable[[CampaignId, AlertKind], None] | None = None
+        self._emptied = asyncio.Event()
+
+    async def wait_empty(self) -> None:
+        """Return when no contact is in hand."""
+        while self.contacts:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    def _let_go(self, attempt_id: str) -> None:
+        self.contacts.pop(attempt_id, None)
+        if not self.contacts:
+            self._emptied.set()
+
+    def call_finished(self, call: Call) -> None:
+        """A call is over. A bridged one stays in hand until its agent has said what it was."""
+        live = self.contacts.get(call.call_id)
+        if live is None:
+            return
+        contact = live.contact
+        now = self._clock.now()
+        result = core.ended(contact, call, now, holidays_of(contact.country), self._new_id)
+        self._submit(live, result)
+        if result.code is not None:
+            self._let_go(call.call_id)
+
+    async def lost(self, contact: Contact, lease_token: str, note: str) -> None:
+        """Nobody knows what became of the attempt; it counts."""
+        now = self._clock.now()
+        result = core.lost(contact, now, holidays_of(contact.country), self._new_id, note)
+        job = outcome_job(contact, lease_token, result, self._clock)
+        await self._written(job, contact, result)
+
+    async def dispose(self, live: LiveContact, said: Said) -> None:
+        """Make an agent's word durable. Raises `MissingFact`."""
+        contact = live.contact
+        now = self._clock.now()
+        result = core.disposed(contact, said, now, holidays_of(contact.country), self._new_id)
+        job = outcome_job(contact, live.claim.lease_token, result, self._clock)
+        live.disposing = True
+        try:
+            await self._written(job, contact, result)
+        finally:
+            live.disposing = False
+        self._let_go(contact.attempt_id)
+        tally = self._tally_of(contact.campaign_id)
+        if tally is not None and said.code in RIGHT_PARTY:
+            tally.right_party += 1
+            tally.promises += said.promise is not None
+        if tally is not None and said.code in NOT_A_PERSON:
+            # Without machine detection only the agent's ear tells: it was no live answer.
+            tally.answered -= 1
+            tally.machines += 1
+
+    async def _written(self, job: Job, contact: Contact, result: Outcome) -> None:
+        self._count(contact, result)
+        await self._recorder.run(job)
+
+    def _submit(self, live: LiveContact, result: Outcome) -> None:
+        self._count(live.contact, result)
+        lease_token = live.claim.lease_token
+        self._recorder.submit(outcome_job(live.contact, lease_token, result, self._clock))
+
+    def _count(self, contact: Contact, result: Outcome) -> None:
+        tally = self._tally_of(contact.campaign_id)
+        if tally is not None and result.code is not None:
+            tally.outcomes[result.code] += 1
+        if self.on_alert is not None:
+            for alert in result.alerts:
+                self.on_alert(contact.campaign_id, alert)
+
+
+def default_code(*, verified: bool) -> DispositionCode:
+    """What a conversation is taken for when its agent never said: the least it can have been."""
+    code = DispositionCode.RIGHT_PARTY_HUNG_UP if verified else DispositionCode.NOT_VERIFIED
+    if disposition(code).outcome is not EventKind.CONVERSATION:
+        raise AssertionError(f"{code} must count as a conversation")
+    return code
+
+
+def default_said(live: LiveContact, agent_id: str, at: datetime, since: datetime) -> Said:
+    """The disposition of an agent whose wrap-up took too long, or who was lost."""
+    return Said(
+        code=default_code(verified=live.verified),
+        agent_id=agent_id,
+        wrap_ms=round((at - since).total_seconds() * 1000),
+    )

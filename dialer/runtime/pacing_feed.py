@@ -1,0 +1,153 @@
+"""Tells a campaign's pacer what calls and agents do, and shows it the present."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+
+from compliance.types import CampaignId
+from dialer.core.agent import AgentSession, AgentState
+from dialer.core.call import Call, CallState
+from dialer.core.pacing import Pacer
+from dialer.core.pacing.messages import (
+    Abandoned,
+    AgentOff,
+    AgentOn,
+    Connected,
+    DialPlaced,
+    Failed,
+    LiveAnswer,
+    MachineDetected,
+    NoAnswer,
+    PacingEvent,
+    Pickup,
+    Snapshot,
+    TalkEnded,
+    WrapUpEnded,
+)
+from dialer.runtime.calls import Calls
+from dialer.runtime.desk import Desk
+from telephony_adapters.messages import AmdVerdict, HangupCause
+
+RANG_OUT = frozenset({HangupCause.NO_ANSWER, HangupCause.UNAVAILABLE, HangupCause.CANCELLED})
+MIX_CALLS = 1_000
+"""How many recent dials stand for the segments of the next ones."""
+
+
+class PacingFeed:
+    """One campaign's ears: turns moves of calls and agents into pacing events."""
+
+    def __init__(self, campaign_id: CampaignId, pacer: Pacer, calls: Calls, desk: Desk) -> None:
+        self._campaign_id = campaign_id
+        self._pacer = pacer
+        self._calls = calls
+        self._desk = desk
+        self._mix: Counter[str] = Counter()
+        self.answered = 0
+        self.abandoned = 0
+        self.dialed = 0
+
+    # --- calls -----------------------------------------------------------------------------
+
+    def call_moved(self, before: Call | None, after: Call, now: datetime) -> None:
+        at_s = now.timestamp()
+        call_id = after.call_id
+        if before is None:
+            self._dialed(after, at_s)
+            return
+        if before.answered_at is None and after.answered_at is not None and after.amd:
+            self._tell(Pickup(at_s=at_s, call_id=call_id))
+        if after.state is CallState.ENDING and after.amd_verdict in (
+            AmdVerdict.MACHINE,
+            AmdVerdict.FAX,
+        ):
+            self._tell(MachineDetected(at_s=at_s, call_id=call_id))
+        if before.live_at is None and after.live_at is not None:
+            self.answered += 1
+            self._tell(LiveAnswer(at_s=at_s, call_id=call_id))
+        if before.bridged_at is None and after.bridged_at is not None and after.agent_id:
+            self._tell(Connected(at_s=at_s, call_id=call_id, agent_id=after.agent_id))
+        if after.state is CallState.ENDED and after.bridged_at is None:
+            self._over_without_agent(after, at_s)
+
+    def _dialed(self, call: Call, at_s: float) -> None:
+        self.dialed += 1
+        self._mix[call.segment] += 1
+        if self._mix.total() > MIX_CALLS:
+            self._mix = Counter({k: n // 2 for k, n in self._mix.items() if n > 1})
+        self._tell(DialPlaced(at_s=at_s, call_id=call.call_id, segment=call.segment))
+
+    def _over_without_agent(self, call: Call, at_s: float) -> None:
+        call_id = call.call_id
+        if call.live_at is not None:
+            # Whoever gave up first, a person waited and heard nobody: the pacer must learn it.
+            self.abandoned += 1
+            self._tell(Abandoned(at_s=at_s, call_id=call_id))
+        elif call.answered_at is not None:
+            if call.amd_verdict is None:
+                self._tell(MachineDetected(at_s=at_s, call_id=call_id))
+        elif call.cause in RANG_OUT:
+            self._tell(NoAnswer(at_s=at_s, call_id=call_id))
+        else:
+            self._tell(Failed(at_s=at_s, call_id=call_id, cause=str(call.cause)))
+
+    # --- agents ----------------------------------------------------------------------------
+
+    def agent_changed(
+        self, before: AgentSession | None, after: AgentSession, now: datetime
+    ) -> None:
+        at_s = now.timestamp()
+        agent_id = after.agent_id
+        was = before.state if before is not None else AgentState.OFFLINE
+        lasted_s = (now - before.since).total_seconds() if before is not None else 0.0
+        gone = after.state in (AgentState.PAUSED, AgentState.OFFLINE)
+        if was is after.state:
+            return
+        if was is AgentState.ON_CALL:
+            self._tell(TalkEnded(at_s=at_s, agent_id=agent_id, talk_s=lasted_s))
+        elif was is AgentState.WRAP_UP:
+            self._tell(
+                WrapUpEnded(at_s=at_s, agent_id=agent_id, wrap_up_s=lasted_s, stays=not gone)
+            )
+        elif was in (AgentState.PAUSED, AgentState.OFFLINE) and after.state is AgentState.READY:
+            self._tell(AgentOn(at_s=at_s, agent_id=agent_id))
+        elif was in (AgentState.READY, AgentState.RESERVED) and gone:
+            self._tell(AgentOff(at_s=at_s, agent_id=agent_id))
+
+    def _tell(self, event: PacingEvent) -> None:
+        self._pacer.observe(event)
+
+    # --- the present -----------------------------------------------------------------------
+
+    def snapshot(self, now: datetime, caps: dict[str, int]) -> Snapshot:
+        by_state: dict[AgentState, list[float]] = {state: [] for state in AgentState}
+        for session in self._desk.sessions(self._campaign_id):
+            by_state[session.state].append(session.since.timestamp())
+        ringing: dict[str, list[float]] = {}
+        screening: list[float] = []
+        waiting: list[float] = []
+        for call in self._calls.live(self._campaign_id):
+            if call.state.is_before_answer:
+                ringing.setdefault(call.segment, []).append(call.planned_at.timestamp())
+            elif call.state is CallState.SCREENING and call.answered_at is not None:
+                screening.append(call.answered_at.timestamp())
+            elif call.state is CallState.WAITING and call.live_at is not None:
+                waiting.append(call.live_at.timestamp())
+        talking = by_state[AgentState.ON_CALL] + by_state[AgentState.RESERVED]
+        idle, wrapping = by_state[AgentState.READY], by_state[AgentState.WRAP_UP]
+        total = self._mix.total()
+        return Snapshot(
+            at_s=now.timestamp(),
+            staffed=len(idle) + len(talking) + len(wrapping),
+            idle_since_s=tuple(idle),
+            talking_since_s=tuple(talking),
+            wrapping_since_s=tuple(wrapping),
+            ringing_since_s={segment: tuple(since) for segment, since in ringing.items()},
+            in_amd_since_s=tuple(screening),
+            waiting_since_s=tuple(waiting),
+            upcoming={k: n / total for k, n in self._mix.items()} if total else {},
+            caps=caps,
+            dialed=self.dialed,
+            answered=self.answered,
+            abandoned=self.abandoned,
+        )

@@ -1,0 +1,361 @@
+"""Turns "place N calls" into durable intents and then into calls.
+
+claim -> facts -> gate -> append -> originate, a batch at a time. Nothing leaves before its intent
+is durable, and an intent is appended only at the heads its facts were read at: whoever was faster
+wins, and the loser is decided again from fresh facts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+import structlog
+
+from compliance.packs import PackSet
+from compliance.types import AccountId, StreamKey
+from dialer.core.agent import AgentSession
+from dialer.core.call import Call
+from dialer.core.figures import Tally
+from dialer.core.outcome import Contact, Place
+from dialer.core.planning import (
+    AGENT_RETRY,
+    AgentIsIdle,
+    Blocked,
+    CampaignContext,
+    Dial,
+    Plan,
+    plan,
+)
+from dialer.core.records import event_id, to_ms
+from dialer.core.snapshots import AccountSnapshot, with_suppressions
+from dialer.core.writes import MoveEnrolment, OpenAttempt
+from dialer.runtime.calls import Calls
+from dialer.runtime.clock import Clock
+from dialer.runtime.desk import Desk
+from dialer.runtime.recorder import placement
+from dialer.stores.ledger.ids import Ids
+from dialer.stores.ledger.profiles import wide_suppressions
+from dialer.stores.ledger.reads import EventReader
+from dialer.stores.ledger.streams import Appended, AppendResult, EventStore, NewEvent
+from dialer.stores.redis.queue import READY, CampaignQueue, Claim, Settlement
+from telephony_adapters.messages import CallId, Originate
+
+log = structlog.get_logger()
+
+FAULT_RETRY = timedelta(hours=1)
+"""An account that could not even be planned is looked at again after this."""
+CLAIMS_IN_VAIN = 2_000
+"""A run that has placed nothing from so many accounts leaves the rest to the next tick."""
+LEAST_YIELD = 0.05
+YIELD_MEMORY = 0.8
+ROUNDS = 3
+"""How often an account is decided again after somebody else was faster, before it waits."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+class LiveContact(msgspec.Struct):
+    """A contact between intent and outcome, with the lease of its account."""
+
+    contact: Contact
+    claim: Claim
+    verified: bool = False
+    identity_tries: int = 0
+    disposing: bool = False
+    """A disposition is being written: a second one is not taken."""
+
+
+class PumpReport(msgspec.Struct):
+    """What one batch came to."""
+
+    claimed: int = 0
+    placed: int = 0
+    blocked: int = 0
+    lost: int = 0
+
+
+class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
+    lease_ms: int
+    batch_size: int
+    permit_lifetime_s: float
+    trunk: str
+
+
+class Pump:
+    """The pump of one campaign; its owner calls `run` and nothing else dials for it."""
+
+    def __init__(
+        self,
+        *,
+        campaign: CampaignContext,
+        settings: PumpSettings,
+        clock: Clock,
+        queue: CampaignQueue,
+        store: EventStore,
+        reader: EventReader,
+        packs: PackSet,
+        calls: Calls,
+        desk: Desk,
+        contacts: dict[str, LiveContact],
+        tally: Tally,
+        agent_is_idle: AgentIsIdle,
+    ) -> None:
+        self.campaign = campaign
+        self._settings = settings
+        self._clock = clock
+        self._queue = queue
+        self._store = store
+        self._reader = reader
+        self._packs = packs
+        self._calls = calls
+        self._desk = desk
+        self._reserved: dict[CallId, AgentSession] = {}
+        self._contacts = contacts
+        self._tally = tally
+        self._agent_is_idle = agent_is_idle
+        self._new_id = Ids()
+        self._yield = 1.0
+        """Share of claimed accounts that lately became calls."""
+
+    async def run(self, want: int) -> PumpReport:
+        """Place up to `want` calls. Raises what the stores raise; nothing is half done then."""
+        report = PumpReport()
+        while report.placed < want:
+            missing = want - report.placed
+            # Some accounts come to nothing: claim as many as it usually takes, in one batch.
+            size = min(self._settings.batch_size, math.ceil(missing / self._yield))
+            claims = await self._queue.claim(
+                size,
+                now_ms=to_ms(self._clock.now()),
+                lease_ms=self._settings.lease_ms,
+                token=self._new_id(),
+            )
+            if not claims:
+                break
+            report.claimed += len(claims)
+            placed = await self._batch(claims, missing, report)
+            report.placed += placed
+            share = min(1.0, placed / min(len(claims), missing))
+            self._yield = max(LEAST_YIELD, YIELD_MEMORY * self._yield + (1 - YIELD_MEMORY) * share)
+            if placed == 0 and report.claimed >= CLAIMS_IN_VAIN:
+                break
+        return report
+
+    async def _batch(self, claims: Sequence[Claim], most: int, report: PumpReport) -> int:
+        """Decide the claimed accounts and place at most `most` calls; how many."""
+        left = {claim.item: claim for claim in claims}
+        placed = 0
+        for _ in range(ROUNDS):
+            if not left or placed >= most:
+                break
+            plans = await self._plan([AccountId(item) for item in left], most - placed)
+            try:
+                plans = [await self._with_agent(planned) for planned in plans]
+                events, owners = self._events(plans)
+                results = await self._store.append(events) if events else []
+                placed += await self._carry_out(plans, owners, results, left, report)
+            finally:
+                self._release_reserved()
+        report.lost += len(left) if placed < most else 0
+        await self._queue.settle([Settlement(c.item, c.lease_token, READY) for c in left.values()])
+        return placed
+
+    async def _plan(self, account_ids: list[AccountId], most: int) -> list[Plan]:
+        """Plans of the accounts in their order, until `most` of them are dials."""
+        now = self._clock.now()
+        since_ms = to_ms(now - self.campaign.lookback)
+        accounts = await self._reader.read_accounts(
+            self.campaign.campaign_id, account_ids, since_ms
+        )
+        async with self._store.ledger.read() as conn:
+            wide = await wide_suppressions(conn)
+        plans: list[Plan] = []
+        dials = 0
+        for account in accounts:
+            if dials >= most:
+                break
+            planned = self._plan_one(with_suppressions(account, wide), now)
+            dials += planned.dial is not None
+            plans.append(planned)
+        known = {account.account_id for account in accounts}
+        gone = Place("done", 0, "account_gone")
+        plans += [Plan(a, (), None, gone) for a in account_ids if a not in known]
+        return plans
+
+    def _plan_one(self, account: AccountSnapshot, now: datetime) -> Plan:
+        """A plan that fails blocks its account, and nobody else's."""
+        try:
+            return plan(
+                account,
+                self.campaign,
+                self._packs,
+                now,
+                self._new_id,
+                self._agent_is_idle,
+                self._settings.permit_lifetime_s,
+            )
+        except Exception:
+            log.exception("planning_failed", account=account.account_id)
+            at_ms = to_ms(now + FAULT_RETRY)
+            return Plan(account.account_id, (), None, Place("waiting", at_ms, "planning_failed"))
+
+    async def _with_agent(self, planned: Plan) -> Plan:
+        """Reserve the agent of a dial that needs one beforehand; without one the account waits."""
+        dial = planned.dial
+        if dial is None or not dial.agent_first:
+            return planned
+        call_id = CallId(dial.contact.attempt_id)
+        if dial.own_agent_id is not None:
+            session = await self._desk.take_own(dial.own_agent_id, call_id)
+        else:
+            session = await self._desk.take(self.campaign.campaign_id, call_id)
+        if session is None:
+            at_ms = to_ms(self._clock.now() + AGENT_RETRY)
+            return planned._replace(dial=None, place=Place("waiting", at_ms, "agent_first"))
+        self._reserved[call_id] = session
+        return planned
+
+    def _release_reserved(self) -> None:
+        """Agents who were reserved for calls that then were not placed."""
+        while self._reserved:
+            _, session = self._reserved.popitem()
+            self._calls.release(session.agent_id)
+
+    # --- writing -----------------------------------------------------------------------------
+
+    def _events(self, plans: Sequence[Plan]) -> tuple[list[NewEvent], list[int]]:
+        """Events of all plans in order; `owners` tells which plan each belongs to."""
+        at_ms = to_ms(self._clock.now())
+        events: list[NewEvent] = []
+        owners: list[int] = []
+        for index, planned in enumerate(plans):
+            for position, blocked in enumerate(planned.blocked):
+                last = planned.dial is None and position == len(planned.blocked) - 1
+                events.append(self._blocked_event(planned, blocked, at_ms, last=last))
+                owners.append(index)
+            if planned.dial is not None:
+                events.append(self._dial_event(planned, planned.dial, at_ms))
+                owners.append(index)
+        return events, owners
+
+    def _blocked_event(
+        self, planned: Plan, blocked: Blocked, at_ms: int, *, last: bool
+    ) -> NewEvent:
+        writes: tuple[MoveEnrolment, ...] = ()
+        if last and planned.place is not None:
+            writes = (self._move(planned, planned.place),)
+        return NewEvent(
+            person_id=blocked.person_id,
+            at_ms=at_ms,
+            body=blocked.body,
+            record=_encode(blocked.record),
+            writes=writes,
+        )
+
+    def _dial_event(self, planned: Plan, dial: Dial, at_ms: int) -> NewEvent:
+        person_id = dial.contact.person_id
+        own = StreamKey(person_id)
+        heads = dial.record.heads
+        expected = {key: heads.get(key, 0) for key in (own, *dial.contact.links)}
+        # Blocked tries on this person's other numbers are appended just before, in this batch.
+        expected[own] += sum(1 for b in planned.blocked if b.person_id == person_id)
+        return NewEvent(
+            person_id=person_id,
+            at_ms=at_ms,
+            body=dial.body,
+            record=_encode(dial.record),
+            expected=expected,
+            links=dial.contact.links,
+            writes=(
+                OpenAttempt(),
+                MoveEnrolment(
+                    campaign_id=self.campaign.campaign_id,
+                    account_id=planned.account_id,
+                    state="waiting",
+                    not_before_ms=at_ms,
+                    reason="attempt_open",
+                    attempts_added=1,
+                ),
+            ),
+        )
+
+    def _move(self, planned: Plan, place: Place) -> MoveEnrolment:
+        return MoveEnrolment(
+            campaign_id=self.campaign.campaign_id,
+            account_id=planned.account_id,
+            state=place.state,
+            not_before_ms=place.not_before_ms,
+            reason=place.reason,
+        )
+
+    # --- acting ------------------------------------------------------------------------------
+
+    async def _carry_out(
+        self,
+        plans: Sequence[Plan],
+        owners: Sequence[int],
+        results: Sequence[AppendResult],
+        left: dict[str, Claim],
+        report: PumpReport,
+    ) -> int:
+        """Dial what won, settle what sleeps; what lost stays in `left`."""
+        last = dict(zip(owners, results, strict=True))
+        settlements: list[Settlement] = []
+        placed = 0
+        for index, planned in enumerate(plans):
+            for blocked in planned.blocked:
+                report.blocked += 1
+                self._tally.blocked[blocked.body.rule_id] += 1
+            if planned.dial is not None:
+                result = last.get(index)
+                session = self._reserved.pop(CallId(planned.dial.contact.attempt_id), None)
+                if isinstance(result, Appended):
+                    self._dial(planned.dial, left.pop(planned.account_id), result, session)
+                    placed += 1
+                elif session is not None:
+                    self._calls.release(session.agent_id)
+                continue
+            claim = left.pop(planned.account_id)
+            place = planned.place or Place("ready", 0, "")
+            settlements.append(
+                Settlement(
+                    claim.item, claim.lease_token, placement(place.state, place.not_before_ms)
+                )
+            )
+        if settlements:
+            await self._queue.settle(settlements)
+        return placed
+
+    def _dial(
+        self, dial: Dial, claim: Claim, appended: Appended, reserved: AgentSession | None
+    ) -> None:
+        settings = self.campaign.settings
+        contact = msgspec.structs.replace(
+            dial.contact, event_id=event_id(appended.person_id, appended.seq)
+        )
+        self._contacts[contact.attempt_id] = LiveContact(contact, claim)
+        call = Call(
+            call_id=CallId(contact.attempt_id),
+            person_id=contact.person_id,
+            account_id=contact.account_id,
+            contact_point_id=contact.point.contact_point_id,
+            campaign_id=contact.campaign_id,
+            segment=contact.segment,
+            lease_token=claim.lease_token,
+            planned_at=self._clock.now(),
+            amd=settings.amd,
+            connect_limit_ms=settings.connect_limit_ms,
+        )
+        originate = Originate(
+            call_id=call.call_id,
+            to=contact.point.address,
+            caller_id=dial.record.request.caller_id,
+            trunk=self._settings.trunk,
+            ring_timeout_s=settings.ring_timeout_s,
+            amd=settings.amd,
+            segment=contact.segment,
+        )
+        self._calls.place(call, originate, dial.permit, reserved)

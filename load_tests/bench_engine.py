@@ -1,0 +1,438 @@
+"""The engine beside its limits: contacts, decisions, appends, queue, latency (`make bench`).
+
+Everything runs in this process, pinned to one core; redis-server runs on another where there is
+one. The ledger is SQLite in WAL with full sync, as in production.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import uvloop
+
+from campaigns.campaign import CampaignAction, CampaignSettings
+from campaigns.sample.generator import SampleSettings, generate
+from compliance import gate
+from compliance.messages import Collector, ContactRequest, Facts
+from compliance.permit import Allowed
+from compliance.types import (
+    AccountId,
+    Channel,
+    CollectorRole,
+    CreditorId,
+    DebtClass,
+    DecisionId,
+    Mode,
+)
+from dialer.bootstrap import Marcador, open_marcador, open_stores
+from dialer.config import Config, load_config
+from dialer.core.desk_messages import AnyServerMessage, CallConnected, CallOver, Dispose, SetReady
+from dialer.core.records import fold_history, to_ms
+from dialer.runtime.campaign_runner import CampaignRunner
+from dialer.runtime.clock import SimulatedClock, WallClock
+from dialer.runtime.importing import ImportJob
+from dialer.runtime.shift import working_moment
+from dialer.stores.ledger.campaigns import Campaign, create_campaign, enrol
+from dialer.stores.ledger.ids import Ids
+from dialer.stores.ledger.portfolios import Portfolio, ensure_portfolio
+from dialer.stores.redis.queue import READY, CampaignQueue, Entry, Settlement
+from load_tests.report import Figure, plot_bars, print_json, results_folder, write_table
+from telephony_adapters.messages import AmdVerdict, HangupCause, Originate
+from telephony_adapters.simulator.carrier import SimulatedCarrier
+from telephony_adapters.simulator.heard import Heard, Intent, Speaker
+from telephony_adapters.simulator.null import NullCarrier
+from telephony_adapters.simulator.world import DialPlan, Past, PickUp
+
+BATCH = 256
+COUNTRY = "US"
+"""The strictest packs: federal and state, counters by person and debt."""
+
+
+def bench_config(folder: Path) -> Config:
+    return load_config(
+        environ={},
+        overrides={
+            "data_dir": str(folder),
+            "log.level": "error",
+            "engine.batch_size": BATCH,
+            "engine.tick_ms": 50,
+            "telephony.originates_per_s": 10_000.0,
+            "telephony.max_lines": 100_000,
+        },
+    )
+
+
+async def prepare(config: Config, accounts: int) -> tuple[Portfolio, float]:
+    """A generated portfolio in a new ledger; and the import's rows a second."""
+    path = config.data_path / "sample.csv"
+    today = datetime.now(UTC).date()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        generate(file, SampleSettings(country=COUNTRY, accounts=accounts, seed=1, today=today))
+    portfolio = Portfolio(
+        portfolio_id="bench",
+        name="bench",
+        creditor_id=CreditorId("bench"),
+        creditor_name="Bench Bank",
+        creditor_name_neutral="BB",
+        collector_role=CollectorRole.THIRD_PARTY,
+        country=COUNTRY,
+        currency="USD",
+        debt_class=DebtClass.CONSUMER,
+        synthetic=True,
+        created_ms=to_ms(datetime.now(UTC)),
+    )
+    async with open_stores(config) as ledger:
+        async with ledger.write() as conn:
+            portfolio = await ensure_portfolio(conn, portfolio)
+        job = ImportJob(
+            ledger,
+            portfolio,
+            path,
+            reports_dir=config.data_path / "reports",
+            now_ms=lambda: to_ms(datetime.now(UTC)),
+        )
+        summary = await job.run()
+    return portfolio, summary.rows_per_s
+
+
+async def campaign_of(marcador: Marcador, portfolio: Portfolio, name: str) -> Campaign:
+    now_ms = to_ms(marcador.clock.now())
+    async with marcador.ledger.write() as conn:
+        campaign = await create_campaign(
+            conn,
+            name=name,
+            portfolio_id=portfolio.portfolio_id,
+            settings=CampaignSettings(mode=Mode.PROGRESSIVE),
+            actor="bench",
+            now_ms=now_ms,
+        )
+    await enrol(marcador.ledger, campaign, now_ms=now_ms)
+    return campaign
+
+
+def runner_of(marcador: Marcador, campaign: Campaign) -> CampaignRunner:
+    return marcador.engine.runner_of(campaign.campaign_id)
+
+
+# --- contacts a second --------------------------------------------------------------------------
+
+
+async def bench_contacts(config: Config, portfolio: Portfolio, seconds: float) -> dict[str, Figure]:
+    """From claim to recorded outcome, on a carrier that costs nothing."""
+    start, _ = working_moment(COUNTRY, datetime.now(UTC))
+    clock = SimulatedClock(start, 1.0)
+    carrier = NullCarrier(clock=clock, outcome=HangupCause.NO_ANSWER)
+    async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
+        campaign = await campaign_of(marcador, portfolio, "contacts")
+        engine = marcador.engine
+        await engine.start()
+        await engine.act(campaign.campaign_id, CampaignAction.START, actor="bench")
+        await engine.own_campaigns()
+        pump = runner_of(marcador, campaign).pump
+        placed = blocked = 0
+        cpu = time.process_time()
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            report = await pump.run(BATCH)
+            placed += report.placed
+            blocked += report.blocked
+            if report.claimed == 0:
+                break
+        await engine.recorder.flush()
+        spent = time.perf_counter() - began
+        cpu = time.process_time() - cpu
+        await engine.stop()
+    return {
+        "contacts_per_s": placed / spent,
+        "decisions_in_contacts_per_s": (placed + blocked) / spent,
+        "contacts": placed,
+        "engine_cpu_us_per_contact": 1e6 * cpu / max(placed, 1),
+    }
+
+
+# --- the gate alone -----------------------------------------------------------------------------
+
+
+async def bench_gate(config: Config, portfolio: Portfolio, seconds: float) -> dict[str, Figure]:
+    """Decisions on facts of real accounts, with every bundled pack loaded."""
+    clock = WallClock()
+    start, _ = working_moment(COUNTRY, datetime.now(UTC))
+    async with open_marcador(config, clock=clock, adapter=NullCarrier(clock=clock)) as marcador:
+        campaign = await campaign_of(marcador, portfolio, "gate")
+        rows = await _account_ids(marcador, campaign, 2_000)
+        since_ms = to_ms(start - timedelta(days=40))
+        accounts = await marcador.engine.reader.read_accounts(campaign.campaign_id, rows, since_ms)
+        packs = marcador.packs
+    collector = Collector(collector_id="bench", role=CollectorRole.THIRD_PARTY)
+    questions: list[tuple[ContactRequest, Facts]] = []
+    for account in accounts:
+        person = account.people[0]
+        phones = [p for p in person.subject.contact_points if p.kind == "phone"]
+        if not phones:
+            continue
+        facts = Facts(
+            subject=person.subject,
+            collector=collector,
+            history=fold_history(person.history()),
+            heads=person.heads,
+        )
+        request = ContactRequest(
+            decision_id=DecisionId(account.account_id),
+            person_id=person.person_id,
+            contact_point_id=phones[0].contact_point_id,
+            channel=Channel.VOICE,
+            mode=Mode.PREDICTIVE,
+            debt_ids=tuple(d.debt_id for d in person.subject.debts[:1]),
+        )
+        questions.append((request, facts))
+    decided = allowed = 0
+    lags: list[float] = []
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for request, facts in questions:
+            before = time.perf_counter()
+            verdict = gate.decide(request, facts, packs, start)
+            lags.append(time.perf_counter() - before)
+            allowed += isinstance(verdict, Allowed)
+            decided += 1
+    spent = time.perf_counter() - began
+    return {
+        "gate_decisions_per_s": decided / spent,
+        "gate_p99_us": 1e6 * _quantile(lags, 0.99),
+        "gate_allowed_share": allowed / decided,
+    }
+
+
+async def _account_ids(marcador: Marcador, campaign: Campaign, most: int) -> list[AccountId]:
+    found: list[AccountId] = []
+    async for page in marcador.engine.reader.iterate_enrolments(campaign.campaign_id):
+        found += [row.account_id for row in page]
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
+# --- the stores alone ---------------------------------------------------------------------------
+
+
+def bench_raw_append(folder: Path, seconds: float) -> dict[str, Figure]:
+    """What SQLite itself takes: the same bytes in bare transactions with full sync."""
+    path = folder / "raw.db"
+    conn = sqlite3.connect(path, isolation_level=None)
+    conn.execute("PRAGMA journal_mode=WAL")
+    conn.execute("PRAGMA synchronous=FULL")
+    conn.execute(
+        "CREATE TABLE e (n INTEGER PRIMARY KEY, person TEXT, seq INT, at INT, kind TEXT,"
+        " body TEXT, record TEXT, hash TEXT, UNIQUE (person, seq))"
+    )
+    body, record, digest = "b" * 300, "r" * 3_000, "h" * 64
+    ids = Ids()
+    written = 0
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        rows = [(ids(), 1, 1, "attempt_planned", body, record, digest) for _ in range(BATCH)]
+        conn.execute("BEGIN IMMEDIATE")
+        conn.executemany(
+            "INSERT INTO e (person, seq, at, kind, body, record, hash) VALUES (?,?,?,?,?,?,?)",
+            rows,
+        )
+        conn.execute("COMMIT")
+        written += BATCH
+    spent = time.perf_counter() - began
+    conn.close()
+    return {"raw_append_per_s": written / spent}
+
+
+async def bench_redis(config: Config, accounts: int, seconds: float) -> dict[str, Figure]:
+    """Memory of a large queue, and claim + settle beside a bare EVALSHA."""
+    clock = WallClock()
+    async with open_marcador(config, clock=clock, adapter=NullCarrier(clock=clock)) as marcador:
+        redis = marcador.redis
+        queue = CampaignQueue(redis, "bench-million")
+        ids = Ids()
+        before = await redis.memory_bytes()
+        await queue.begin_rebuild(ids())
+        marker = ids()
+        await queue.begin_rebuild(marker)
+        began = time.perf_counter()
+        for start in range(0, accounts, 50_000):
+            count = min(50_000, accounts - start)
+            await queue.load((Entry(ids(), i % 1_000_000) for i in range(count)), rebuild=marker)
+        await queue.finish_rebuild(marker)
+        load_s = time.perf_counter() - began
+        used = await redis.memory_bytes() - before
+        items = 0
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            now_ms = to_ms(clock.now())
+            claims = await queue.claim(BATCH, now_ms=now_ms, lease_ms=60_000, token=ids())
+            await queue.settle([Settlement(c.item, c.lease_token, READY) for c in claims])
+            items += len(claims)
+        claim_s = time.perf_counter() - began
+        raw = 0
+        sha = await redis.execute("SCRIPT", "LOAD", "return redis.call('INCR', KEYS[1])")
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            await redis.execute("EVALSHA", str(_text(sha)), 1, "marcador:bench")
+            raw += 1
+        raw_s = time.perf_counter() - began
+        await queue.drop_all()
+    return {
+        "redis_bytes_per_account": used / accounts,
+        "queue_accounts": accounts,
+        "queue_load_per_s": accounts / load_s,
+        "claims_settled_per_s": items / claim_s,
+        "raw_evalsha_per_s": raw / raw_s,
+    }
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+# --- latency of a live answer -------------------------------------------------------------------
+
+
+class Answering:
+    """A world in which everybody answers at once and talks for a moment."""
+
+    def dial(self, command: Originate, at: datetime, past: Past) -> DialPlan:
+        heard = Heard(
+            call_id=command.call_id,
+            speaker=Speaker.WRONG_PARTY,
+            intent=Intent.WRONG_NUMBER,
+            talk_s=0.5,
+            wrap_up_s=0.1,
+        )
+        pick_up = PickUp(heard=heard, patience_s=10.0, amd_verdict=AmdVerdict.HUMAN, amd_s=1.0)
+        return DialPlan(progress_s=0.05, ringing_s=0.1, final_s=0.4, pick_up=pick_up)
+
+
+async def bench_connect(
+    config: Config, portfolio: Portfolio, answers_per_s: int, seconds: float
+) -> dict[str, Figure]:
+    """Live answer to bridge command while so many people a second answer."""
+    start, _ = working_moment(COUNTRY, datetime.now(UTC))
+    clock = SimulatedClock(start, 1.0)
+    carrier = SimulatedCarrier(clock=clock, world=Answering())
+    async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
+        campaign = await campaign_of(marcador, portfolio, "connect")
+        engine = marcador.engine
+        await engine.start()
+        await engine.act(campaign.campaign_id, CampaignAction.START, actor="bench")
+        await engine.own_campaigns()
+        agents = [
+            asyncio.create_task(_agent(marcador, f"agent-{n}")) for n in range(answers_per_s * 2)
+        ]
+        await asyncio.sleep(0.5)
+        await engine.own_campaigns()
+        runner = runner_of(marcador, campaign)
+        pump = runner.pump
+        began = time.perf_counter()
+        while time.perf_counter() - began < seconds:
+            tick = time.perf_counter()
+            await pump.run(max(1, answers_per_s // 10))
+            await asyncio.sleep(max(0.0, 0.1 - (time.perf_counter() - tick)))
+        lags = sorted(runner.tally.connect_ms)
+        answered = runner.tally.answered
+        for agent in agents:
+            agent.cancel()
+        await engine.drain(5.0)
+        await engine.stop()
+    return {
+        "connect_p50_ms": statistics.median(lags) if lags else 0,
+        "connect_p99_ms": _quantile(lags, 0.99),
+        "answers_per_s": answered / seconds,
+    }
+
+
+async def _agent(marcador: Marcador, name: str) -> None:
+    service = marcador.engine.agents
+    inbox: asyncio.Queue[AnyServerMessage] = asyncio.Queue()
+    await service.join(agent_id=name, username=name, name=name, language="es")
+    marcador.engine.desk.connect(name, inbox.put_nowait, 0)
+    await service.handle(name, SetReady())
+    while True:
+        message = await inbox.get()
+        if isinstance(message, CallConnected):
+            call_id = message.call.call_id
+            while not isinstance(message, CallOver):
+                message = await inbox.get()
+            await asyncio.sleep(0.05)
+            await service.handle(name, Dispose(call_id=call_id, code="CI-TN"))
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return float(ordered[min(len(ordered) - 1, int(len(ordered) * share))]) if ordered else 0.0
+
+
+# --- all of it ----------------------------------------------------------------------------------
+
+
+async def run(accounts: int, queue_accounts: int, seconds: float) -> None:
+    figures: dict[str, Figure] = {}
+    with tempfile.TemporaryDirectory(prefix="marcador-bench-") as name:
+        folder = Path(name)
+        config = bench_config(folder / "data")
+        portfolio, rows_per_s = await prepare(config, accounts)
+        figures["import_rows_per_s"] = rows_per_s
+        figures |= await bench_gate(config, portfolio, seconds)
+        figures |= await bench_contacts(config, portfolio, seconds * 3)
+        figures |= bench_raw_append(folder, seconds)
+        figures |= await bench_redis(config, queue_accounts, seconds / 2)
+        config_b = bench_config(folder / "latency")
+        portfolio_b, _ = await prepare(config_b, max(2_000, round(60 * seconds * 3)))
+        figures |= await bench_connect(config_b, portfolio_b, 50, seconds * 2)
+    report(figures)
+
+
+def report(figures: dict[str, Figure]) -> None:
+    folder = results_folder("engine")
+    rows: list[tuple[str, Figure, str]] = [
+        ("contacts/s, claim to outcome", figures["contacts_per_s"], "aim 5,000; least 2,000"),
+        ("CPU µs a contact", figures["engine_cpu_us_per_contact"], "one core"),
+        ("gate decisions/s", figures["gate_decisions_per_s"], "aim 20,000; least 10,000"),
+        ("gate p99 µs", figures["gate_p99_us"], "below 1,000"),
+        ("raw SQLite rows/s, same bytes, full sync", figures["raw_append_per_s"], "the limit"),
+        ("claims settled/s", figures["claims_settled_per_s"], "batches of 256"),
+        ("raw EVALSHA/s, one at a time", figures["raw_evalsha_per_s"], "the limit"),
+        ("Redis bytes an account", figures["redis_bytes_per_account"], "at most 300"),
+        ("answer to bridge command, p50 ms", figures["connect_p50_ms"], "at 50 answers/s"),
+        ("answer to bridge command, p99 ms", figures["connect_p99_ms"], "at most 50"),
+        ("import rows/s", figures["import_rows_per_s"], "1M rows in 10 min = 1,667"),
+    ]
+    write_table(folder, "Engine", rows)
+    names = ("contacts_per_s", "gate_decisions_per_s", "raw_append_per_s", "claims_settled_per_s")
+    plot_bars(
+        folder,
+        "rates",
+        "Engine beside its limits",
+        {name: float(figures[name]) for name in names},
+        "per second",
+    )
+    print_json({k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--accounts", type=int, default=20_000)
+    parser.add_argument("--queue-accounts", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
+    options = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    uvloop.run(run(options.accounts, options.queue_accounts, options.seconds))
+
+
+if __name__ == "__main__":
+    main()
