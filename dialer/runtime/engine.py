@@ -32,6 +32,7 @@ from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.rebuild import heal_queue
 from dialer.runtime.recorder import Recorder
+from dialer.runtime.safety import check_adapter, check_portfolio
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.campaigns import (
@@ -72,10 +73,6 @@ PERMIT_LIFETIME_S = 10.0
 TRUNK_BURST_S = 1.0
 """A trunk's bucket holds this many seconds of its rate."""
 OWNED_STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DRAINING)
-
-
-class UnsafeDialing(Exception):
-    """The safety catch: this portfolio may not be dialed through this carrier."""
 
 
 class Owned(msgspec.Struct):
@@ -128,25 +125,7 @@ class Engine:
         )
         self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
-        self.sweeps = Sweeps(
-            settings=SweepSettings(
-                lease_ms=config.engine.lease_s * 1000,
-                # Not before its permit has lapsed: until then it may still be dialed.
-                unknown_grace=timedelta(
-                    seconds=config.engine.unknown_grace_s + self._permit_lifetime_s
-                ),
-                lookback=self.lookback,
-                ring_timeout=timedelta(seconds=90),
-                wrap_up_limit=timedelta(seconds=CampaignSettings().wrap_up_limit_s),
-            ),
-            clock=clock,
-            reader=self.reader,
-            adapter=adapter,
-            calls=self.calls,
-            desk=self.desk,
-            outcomes=self.outcomes,
-            agents=self.agents,
-        )
+        self.sweeps = self._make_sweeps()
         self.alerts: dict[AlertKind, int] = {}
         self.draining = False
         self._pacing_log = PacingLog(ledger)
@@ -166,6 +145,26 @@ class Engine:
         self.calls.on_carrier = self._carrier_changed
         self.calls.on_leg = self._leg_changed
         self.outcomes.on_alert = self._alert
+
+    def _make_sweeps(self) -> Sweeps:
+        engine = self.config.engine
+        return Sweeps(
+            settings=SweepSettings(
+                lease_ms=engine.lease_s * 1000,
+                # Not before its permit has lapsed: until then it may still be dialed.
+                unknown_grace=timedelta(seconds=engine.unknown_grace_s + self._permit_lifetime_s),
+                lookback=self.lookback,
+                ring_timeout=timedelta(seconds=90),
+                wrap_up_limit=timedelta(seconds=CampaignSettings().wrap_up_limit_s),
+            ),
+            clock=self.clock,
+            reader=self.reader,
+            adapter=self.adapter,
+            calls=self.calls,
+            desk=self.desk,
+            outcomes=self.outcomes,
+            agents=self.agents,
+        )
 
     # --- life --------------------------------------------------------------------------------
 
@@ -536,24 +535,3 @@ class Engine:
 
     def _tally_of(self, campaign_id: CampaignId) -> Tally | None:
         return self._tallies.get(campaign_id)
-
-
-def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
-    """A carrier that can reach real people needs the explicit switch. Raises `UnsafeDialing`."""
-    facts = adapter.facts
-    if facts.simulated or facts.loopback or config.telephony.allow_real_dialing:
-        return
-    raise UnsafeDialing(
-        f"carrier `{facts.name}` can call real people; set telephony.allow_real_dialing = true "
-        "to allow that"
-    )
-
-
-def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) -> None:
-    """Synthetic people are never called through a carrier that could reach real ones."""
-    facts = adapter.facts
-    if synthetic and not (facts.simulated or facts.loopback):
-        raise UnsafeDialing(
-            f"portfolio `{name}` is synthetic: it may only be dialed through a simulated or "
-            f"loopback carrier, not through `{facts.name}`"
-        )

@@ -29,7 +29,7 @@ from dialer.core.desk_messages import (
     Snapshot,
 )
 from dialer.core.records import AttemptEnded, AttemptPlanned, DispositionSet, to_ms
-from dialer.runtime.engine import UnsafeDialing
+from dialer.runtime.safety import UnsafeDialing
 from dialer.stores.ledger.schema import attempt, callback, enrolment, promise
 from dialer.stores.ledger.screens import read_person_on_screen
 from dialer.stores.ledger.verify import verify_ledger
