@@ -1,0 +1,125 @@
+"""The door: what each law decides in plain situations, and what configuration is refused."""
+
+from __future__ import annotations
+
+from math import nan
+
+import msgspec
+import pytest
+
+from dialer.core.pacing import (
+    Clamp,
+    Decision,
+    Law,
+    PacingConfig,
+    PacingEvent,
+    Snapshot,
+    make_pacer,
+)
+
+
+def snapshot(at_s: float = 100.0, **changes: object) -> Snapshot:
+    base = Snapshot(at_s=at_s, staffed=4, idle_since_s=(90.0,) * 4)
+    return msgspec.structs.replace(base, **changes)
+
+
+def test_progressive_places_one_call_an_idle_agent_less_those_under_way() -> None:
+    pacer = make_pacer(PacingConfig(law=Law.PROGRESSIVE))
+    assert pacer.decide(snapshot()).calls_to_place == 4
+    busy = snapshot(ringing_since_s={"a": (95.0,), "b": (96.0,)}, in_amd_since_s=(99.0,), pending=0)
+    assert pacer.decide(busy).calls_to_place == 1
+    assert pacer.decide(snapshot(pending=4)).calls_to_place == 0
+    assert pacer.decide(snapshot(pending=9)).calls_to_place == 0
+
+
+def test_preview_is_progressive_under_its_own_name() -> None:
+    decision = make_pacer(PacingConfig(law=Law.PREVIEW)).decide(snapshot())
+    assert (decision.calls_to_place, decision.law) == (4, Law.PREVIEW)
+
+
+def test_fixed_ratio_multiplies_idle_agents() -> None:
+    pacer = make_pacer(PacingConfig(law=Law.FIXED_RATIO, lines_per_idle_agent=2.5))
+    assert pacer.decide(snapshot()).calls_to_place == 10
+
+
+@pytest.mark.parametrize("law", Law)
+def test_a_cap_binds_and_is_named(law: Law) -> None:
+    pacer = make_pacer(PacingConfig(law=law))
+    decision = pacer.decide(snapshot(caps={"lines": 3, "trunk": 1, "supply": 40}))
+    assert (decision.calls_to_place, decision.clamp) == (1, Clamp.CAP)
+    assert decision.cap_name == "trunk"
+    assert pacer.decide(snapshot(caps={"supply": -5})).calls_to_place == 0
+
+
+@pytest.mark.parametrize("law", Law)
+def test_a_snapshot_with_a_bad_time_places_nothing(law: Law) -> None:
+    pacer = make_pacer(PacingConfig(law=law))
+    pacer.decide(snapshot(100.0))
+    for at_s in (nan, 50.0):
+        decision = pacer.decide(snapshot(at_s))
+        assert (decision.calls_to_place, decision.clamp) == (0, Clamp.BAD_SNAPSHOT)
+    assert decision.faults == {"bad_number": 1, "time_backwards": 1}
+
+
+@pytest.mark.parametrize("law", Law)
+def test_agents_in_two_states_are_not_idle(law: Law) -> None:
+    pacer = make_pacer(PacingConfig(law=law))
+    decision = pacer.decide(snapshot(talking_since_s=(80.0, 70.0, 60.0)))
+    assert decision.calls_to_place == 1
+    assert decision.faults == {"state_conflict": 1}
+
+
+@pytest.mark.parametrize("law", Law)
+def test_nobody_staffed_places_nothing(law: Law) -> None:
+    decision = make_pacer(PacingConfig(law=law)).decide(Snapshot(at_s=5.0, staffed=0))
+    assert decision.calls_to_place == 0
+
+
+def test_predictive_begins_with_one_call_an_idle_agent_and_says_why() -> None:
+    decision = make_pacer(PacingConfig()).decide(snapshot())
+    assert (decision.calls_to_place, decision.clamp) == (4, Clamp.COLD_START)
+    assert "not known yet" in decision.reason
+    assert decision.estimates.pickup_rate == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("target_abandonment", 0.0),
+        ("target_abandonment", 0.2),
+        ("target_abandonment", nan),
+        ("hard_limit", -0.01),
+        ("lines_per_idle_agent", -1.0),
+        ("max_lines_per_agent", 0.0),
+        ("ring_timeout_s", 1.0),
+        ("connect_limit_s", 60.0),
+        ("expected_talk_s", 0.0),
+        ("expected_wrap_up_s", nan),
+    ],
+)
+def test_configuration_that_makes_no_sense_is_refused_by_name(field: str, value: float) -> None:
+    config = msgspec.structs.replace(PacingConfig(), **{field: value})
+    with pytest.raises(ValueError, match=field):
+        make_pacer(config)
+
+
+def test_a_target_above_the_limit_is_refused() -> None:
+    with pytest.raises(ValueError, match="below the limit"):
+        make_pacer(PacingConfig(target_abandonment=0.05, hard_limit=0.03))
+
+
+def test_a_save_of_another_law_is_refused() -> None:
+    saved = make_pacer(PacingConfig(law=Law.PROGRESSIVE)).save()
+    for law in (Law.PREVIEW, Law.PREDICTIVE):
+        with pytest.raises(ValueError, match=r".+"):
+            make_pacer(PacingConfig(law=law)).restore(saved)
+    with pytest.raises(ValueError, match="ring_timeout_s"):
+        make_pacer(PacingConfig(ring_timeout_s=40.0)).restore(make_pacer(PacingConfig()).save())
+
+
+def test_events_and_decisions_are_the_same_in_json() -> None:
+    decision = make_pacer(PacingConfig()).decide(snapshot())
+    assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision
+    text = b'{"type":"wrap_up_ended","at_s":3.5,"agent_id":"a7","wrap_up_s":12.0,"stays":false}'
+    event = msgspec.json.decode(text, type=PacingEvent)
+    assert msgspec.json.decode(msgspec.json.encode(event), type=PacingEvent) == event

@@ -1,0 +1,110 @@
+"""Answer rates and delays: known ones are found again, jumps are seen before calls ring out."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from dialer.core.pacing.rates import (
+    COLD_EVENTS,
+    COLD_RATE,
+    Cohorts,
+    LagDensity,
+    RateEstimator,
+    cumulative,
+)
+
+LAGS = 28
+DELAYS = [0.0, 0.0, *([0.1] * 10), *([0.0] * 16)]
+
+
+def dial_for(
+    cohorts: Cohorts, rate: float, seconds: int, calls_per_s: int, random: Random, due: list[int]
+) -> list[int]:
+    """Place calls every second and deliver their pickups. Returns the jumps that were seen."""
+    jumps = []
+    for _ in range(seconds):
+        cohorts.placed[0] += calls_per_s
+        for _ in range(calls_per_s):
+            if random.random() < rate:
+                due[random.choices(range(LAGS), DELAYS)[0]] += 1
+        for _ in range(due.pop(0)):
+            cohorts.rate.event()
+        due.append(0)
+        jumps.append(cohorts.step(DELAYS))
+    return jumps
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.25, 0.6])
+def test_the_rate_is_found_again(rate: float) -> None:
+    cohorts = Cohorts.empty(LAGS)
+    dial_for(cohorts, rate, 600, 8, Random(3), [0] * LAGS)
+    assert cohorts.rate.rate == pytest.approx(rate, rel=0.2), "seed 3"
+    assert cohorts.rate.relative_variance < 0.02
+
+
+def test_before_anything_is_known_the_rate_is_high_and_unsure() -> None:
+    estimator = RateEstimator()
+    assert estimator.rate == pytest.approx(COLD_RATE)
+    assert estimator.relative_variance == pytest.approx(1 / COLD_EVENTS)
+
+
+def test_a_rise_is_seen_before_the_ring_timeout() -> None:
+    random, due = Random(8), [0] * LAGS
+    cohorts = Cohorts.empty(LAGS)
+    quiet = dial_for(cohorts, 0.10, 900, 10, random, due)
+    assert sum(j > 0 for j in quiet) <= 3, "seed 8"
+    jumps = dial_for(cohorts, 0.50, 12, 10, random, due)
+    assert 1 in jumps, "seed 8"
+    assert cohorts.rate.rate > 0.2
+    dial_for(cohorts, 0.50, 60, 10, random, due)
+    assert cohorts.rate.rate == pytest.approx(0.5, rel=0.25), "seed 8"
+
+
+def test_a_fall_is_seen_too() -> None:
+    random, due = Random(9), [0] * LAGS
+    cohorts = Cohorts.empty(LAGS)
+    dial_for(cohorts, 0.50, 300, 10, random, due)
+    assert -1 in dial_for(cohorts, 0.05, 40, 10, random, due), "seed 9"
+
+
+def test_no_exposure_and_no_event_teach_nothing() -> None:
+    estimator = RateEstimator()
+    before = estimator.rate
+    assert estimator.advance(0.0, 1000.0) == 0
+    assert estimator.rate == before
+
+
+def test_events_without_exposure_keep_the_rate_a_share() -> None:
+    estimator = RateEstimator()
+    for _ in range(500):
+        estimator.event()
+    estimator.advance(0.0, 1.0)
+    assert estimator.rate <= 0.98
+
+
+def test_delays_are_found_again_although_young_calls_are_not_over() -> None:
+    random = Random(4)
+    density = LagDensity([1.0] * LAGS)
+    placed = [0.0] * LAGS
+    due = [[0] * LAGS for _ in range(LAGS)]
+    for _ in range(300):
+        placed[0] = 10.0
+        for _ in range(10):
+            if random.random() < 0.3:
+                lag = random.choices(range(LAGS), DELAYS)[0]
+                due[lag][lag] += 1
+        for lag, count in enumerate(due.pop(0)):
+            for _ in range(count):
+                density.event(lag)
+        due.append([0] * LAGS)
+        density.expose([0.3 * n for n in placed])
+        placed.insert(0, 0.0)
+        placed.pop()
+    for lag, (found, truth) in enumerate(zip(density.density(), DELAYS, strict=True)):
+        assert found == pytest.approx(truth, abs=0.035), f"lag {lag}, seed 4"
+
+
+def test_cumulative_ends_at_the_sum() -> None:
+    assert cumulative([0.25, 0.5, 0.25]) == [0.0, 0.25, 0.75, 1.0]
