@@ -67,7 +67,9 @@ def explain(record: DecisionRecord, packs: PackSet, language: Language) -> Expla
         record.findings,
         key=lambda f: (not f.outcome.stops, _GROUP_ORDER[f.group], _OUTCOME_ORDER[f.outcome]),
     )
-    lines = tuple(_line(finding, record, packs, language) for finding in ordered)
+    told = [_line(finding, record, packs, language) for finding in ordered]
+    told += [_passed(rule_id, packs, language) for rule_id in record.passed]
+    lines = tuple(told)
     stops = [line for line in lines if line.outcome.stops]
     verdict = _say(VERDICTS["allowed" if record.allowed else "blocked"], language)
     event = record.releasing_event
@@ -121,6 +123,19 @@ def _line(finding: Finding, record: DecisionRecord, packs: PackSet, language: La
         limit=finding.limit,
         event_ids=finding.event_ids,
         first_ok_local=first_ok,
+    )
+
+
+def _passed(rule_id: str, packs: PackSet, language: Language) -> Line:
+    """A rule that passed with nothing to count. One that is gone is told by its code alone."""
+    head = packs.heads.get(rule_id)
+    return Line(
+        rule_id=rule_id,
+        group=ReasonGroup.SYSTEM if head is None else head.group,
+        outcome=Outcome.PASS,
+        basis=Basis.POLICY if head is None else head.basis,
+        text=_say(VERDICTS["passes"], language),
+        citation=None if head is None else head.citation,
     )
 
 

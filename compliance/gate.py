@@ -10,7 +10,7 @@ equal record for ever.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -238,7 +238,7 @@ def _ceil_second(at: datetime) -> datetime:
 def _record(
     ctx: Context,
     plan: Plan,
-    findings: Iterable[Finding],
+    findings: Sequence[Finding],
     now: datetime,
     allowed: bool,
     first_allowed: datetime | None,
@@ -249,7 +249,12 @@ def _record(
         at=now,
         request=ctx.request,
         allowed=allowed,
-        findings=tuple(findings),
+        findings=tuple(
+            f for rule, f in zip(plan.rules, findings, strict=True) if f is not rule.passed
+        ),
+        passed=tuple(
+            rule.head.id for rule, f in zip(plan.rules, findings, strict=True) if f is rule.passed
+        ),
         packs=plan.refs,
         zones=ctx.zones,
         local_times={name: now.astimezone(zone(name)).isoformat() for name in ctx.zones},

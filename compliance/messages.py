@@ -350,6 +350,9 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     request: ContactRequest
     allowed: bool
     findings: tuple[Finding, ...]
+    """What every rule said that stopped, warned, was lifted, or passed by figures of its own."""
+    passed: tuple[str, ...] = ()
+    """Ids of the other rules that bound the contact: they passed, with nothing to count."""
     packs: tuple[PackRef, ...]
     zones: tuple[str, ...] = ()
     local_times: dict[str, str] = {}

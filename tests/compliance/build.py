@@ -38,8 +38,11 @@ from compliance.types import (
     DecisionId,
     EventKind,
     Mode,
+    Outcome,
     PersonId,
     Purpose,
+    ReasonGroup,
+    RuleKind,
 )
 from compliance.zones import zone as pinned
 
@@ -200,6 +203,15 @@ def judge(
 
 
 def finding(record: DecisionRecord, rule_id: str) -> Finding:
+    if rule_id in record.passed:
+        head = packs().heads.get(rule_id)
+        return Finding(
+            rule_id=rule_id,
+            pack=rule_id.partition("/")[0],
+            kind=RuleKind.STATUS_GATE if head is None else head.kind,
+            group=ReasonGroup.STATUS if head is None else head.group,
+            outcome=Outcome.PASS,
+        )
     return next(f for f in record.findings if f.rule_id == rule_id)
 
 

@@ -89,6 +89,8 @@ def test_the_record_is_complete() -> None:
     assert record.facts_sha256 == facts_sha256(known)
     assert record.tzdata_version
     assert all(f.outcome is Outcome.PASS for f in record.findings)
+    assert {"marcador/person_status", "us/attorney", "us/recipients"} <= set(record.passed)
+    assert not {f.rule_id for f in record.findings} & set(record.passed)
     order = [list(ReasonGroup).index(f.group) for f in record.findings]
     assert order == sorted(order)
 
