@@ -1,0 +1,1 @@
+"""The ledger: people and debts, and everything that happened to them, in SQL."""

@@ -1,0 +1,309 @@
+"""Many rows in one statement: the database itself expands one JSON text.
+
+`executemany` through sqlite3 gives up and takes back the interpreter's lock for every row, and
+SQLAlchemy's multi-row VALUES are compiled again for every length. Here a batch is one parameter,
+encoded by msgspec and opened by `json_each` (SQLite) or `json_to_recordset` (PostgreSQL), so the
+statement is the same text for one row and for ten thousand. Answers go the same way back:
+`JsonQuery` returns one row with one JSON text, which one typed decoder reads.
+
+SQL is written once, in capital macros that `spell` turns into each engine's words:
+
+    EACH(:ids)         a row for each string of a JSON array; its column is `value`
+    AGG(x)             JSON array of x over the group
+    ARRAY(x, y)        JSON array of the values of one row
+    JOIN_TEXT(x, ',')  texts of the group, joined; NULL for an empty group
+    QUOTE(x)           a text as a JSON string
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
+from sqlalchemy import BigInteger, Boolean, Integer, String, Table, TextClause, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Value = str | int | bool | None
+Row = Mapping[str, Value] | msgspec.Struct
+T = TypeVar("T")
+
+
+class Dialect(StrEnum):
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+class BadRow(ValueError):
+    """A row that no engine could store as it is: a column is missing, or a text holds NUL."""
+
+
+class DamagedAnswer(Exception):
+    """The database returned JSON that does not have the shape it was written with."""
+
+
+_MACRO = re.compile(r"\b(EACH|AGG|ARRAY|JOIN_TEXT|QUOTE)\(")
+_LIST_PARAMETER = re.compile(r"\bEACH\((:\w+)\)")
+_WORDS: dict[Dialect, dict[str, str]] = {
+    Dialect.SQLITE: {
+        "EACH": "json_each",
+        "AGG": "json_group_array",
+        "ARRAY": "json_array",
+        "JOIN_TEXT": "group_concat",
+        "QUOTE": "json_quote",
+    },
+    Dialect.POSTGRESQL: {
+        "EACH": "json_array_elements_text",
+        "AGG": "json_agg",
+        "ARRAY": "json_build_array",
+        "JOIN_TEXT": "string_agg",
+        "QUOTE": "to_json",
+    },
+}
+
+
+def dialect_of(conn: AsyncConnection) -> Dialect:
+    return Dialect(conn.dialect.name)
+
+
+def spell(sql: str, dialect: Dialect) -> str:
+    """Turn the macros of `sql` into the words of one engine."""
+    if dialect is Dialect.POSTGRESQL:
+        sql = _LIST_PARAMETER.sub(r"EACH(CAST(\1 AS json))", sql)
+    words = _WORDS[dialect]
+    return _MACRO.sub(lambda found: words[found[1]] + "(", sql)
+
+
+def spell_all(sql: str) -> dict[Dialect, TextClause]:
+    """`sql` ready to execute, for each engine."""
+    return {dialect: text(spell(sql, dialect)) for dialect in Dialect}
+
+
+def encode_list(values: Sequence[str]) -> str:
+    """A parameter for `EACH`."""
+    return msgspec.json.encode(values).decode()
+
+
+class Bulk:
+    """One statement for any number of rows of one table. Build it once, at module level."""
+
+    def __init__(
+        self, table: Table, columns: Sequence[str], build: Callable[[Dialect], list[str]]
+    ) -> None:
+        self.sql = {dialect: " ".join(build(dialect)) for dialect in Dialect}
+        self._table = table.name
+        self._columns = frozenset(columns)
+        self._statements = {dialect: text(sql) for dialect, sql in self.sql.items()}
+
+    async def run(self, conn: AsyncConnection, rows: Sequence[Row]) -> int:
+        """Write all rows with one statement; returns how many the database touched.
+
+        Rows are mappings, or msgspec Structs (without `omit_defaults`), with a value for every
+        column; what else they hold is left out.
+
+        Raises:
+            BadRow: a mapping lacks a column, or a text holds a NUL character.
+            sqlalchemy.exc.IntegrityError: a constraint forbids it; nothing is written.
+        """
+        if not rows:
+            return 0
+        payload = self._encode(rows)
+        result = await conn.execute(self._statements[dialect_of(conn)], {"rows": payload})
+        return result.rowcount
+
+    def _encode(self, rows: Sequence[Row]) -> str:
+        for index, row in enumerate(rows):
+            if not isinstance(row, msgspec.Struct) and not self._columns <= row.keys():
+                missing = ", ".join(sorted(self._columns - row.keys()))
+                raise BadRow(f"row {index} for table {self._table} lacks the column(s) {missing}")
+        encoded = msgspec.json.encode(rows)
+        if rb"\u0000" in encoded:
+            self._refuse_nul(rows)
+        return encoded.decode()
+
+    def _refuse_nul(self, rows: Sequence[Row]) -> None:
+        for index, row in enumerate(rows):
+            for column in self._columns:
+                value = getattr(row, column) if isinstance(row, msgspec.Struct) else row[column]
+                if isinstance(value, str) and "\0" in value:
+                    raise BadRow(
+                        f"row {index} for table {self._table} has a NUL character in {column}; "
+                        "remove it: no database text can hold one"
+                    )
+
+
+def bulk_insert(table: Table, columns: Sequence[str], *, ignore_conflicts: bool = False) -> Bulk:
+    """`INSERT` of `columns`; other columns get their defaults.
+
+    With `ignore_conflicts`, rows whose key exists already are left as they are.
+    """
+    tail = ["ON CONFLICT DO NOTHING"] if ignore_conflicts else []
+    return Bulk(table, columns, lambda dialect: [*_insert(table, columns, dialect), *tail])
+
+
+def bulk_upsert(
+    table: Table,
+    key: Sequence[str],
+    columns: Sequence[str],
+    *,
+    update: Sequence[str] | None = None,
+    expressions: Mapping[str, str] | None = None,
+) -> Bulk:
+    """`INSERT`, or where `key` exists `UPDATE` of `update` (default: all columns but the key).
+
+    Args:
+        columns: columns of the rows, the key's included.
+        expressions: SQL for a column instead of the row's value; it may name `excluded.COLUMN`
+            (the row) and `TABLE.COLUMN` (what stands there).
+
+    Keys must be distinct within one call: PostgreSQL refuses to touch a row twice.
+    """
+    fields = [c for c in columns if c not in key] if update is None else list(update)
+    values = {c: _dotted("excluded", c) for c in fields} | dict(expressions or {})
+    tail = ["ON CONFLICT (", _list(key), ") DO UPDATE SET", _assign(values)]
+    return Bulk(table, columns, lambda dialect: [*_insert(table, columns, dialect), *tail])
+
+
+def bulk_update(
+    table: Table,
+    key: Sequence[str],
+    columns: Sequence[str],
+    *,
+    expressions: Mapping[str, str] | None = None,
+    where: str = "",
+) -> Bulk:
+    """`UPDATE` of the rows whose `key` matches.
+
+    Args:
+        columns: columns that the rows carry, beside the key; each is written as it is unless
+            `expressions` names it.
+        expressions: SQL for a column; it may name `x.COLUMN` (the row; any of `key` and
+            `columns`) and `TABLE.COLUMN` (what stands there).
+        where: one more condition, over the same names.
+
+    Keys must be distinct within one call: which of two rows wins is not defined.
+    """
+    fields = [*key, *columns]
+    values = {c: _dotted("x", c) for c in columns} | dict(expressions or {})
+    name = _quoted(table.name)
+    match = [" = ".join((_dotted(table.name, k), _dotted("x", k))) for k in key]
+    match += [where] if where else []
+
+    def build(dialect: Dialect) -> list[str]:
+        source = _rows(table, fields, dialect)
+        return ["UPDATE", name, "SET", _assign(values), "FROM", source, _where(match)]
+
+    return Bulk(table, fields, build)
+
+
+def bulk_delete(table: Table, key: Sequence[str]) -> Bulk:
+    """`DELETE` of the rows whose `key` matches."""
+
+    def build(dialect: Dialect) -> list[str]:
+        chosen = ["SELECT", _list(key, "x"), "FROM", _rows(table, key, dialect)]
+        return ["DELETE FROM", _quoted(table.name), "WHERE (", _list(key), ") IN (", *chosen, ")"]
+
+    return Bulk(table, key, build)
+
+
+class JsonQuery(Generic[T]):
+    """One statement that answers with one JSON text, read by one typed decoder.
+
+    Args:
+        sql: in the macros above; selects one column of at most one row.
+        decoder: of the type that the JSON has; with None in it where there may be no row.
+    """
+
+    def __init__(self, sql: str, decoder: msgspec.json.Decoder[T]) -> None:
+        self.sql = {
+            Dialect.SQLITE: spell(sql, Dialect.SQLITE),
+            Dialect.POSTGRESQL: "".join(
+                ("SELECT CAST((", spell(sql, Dialect.POSTGRESQL), ") AS text)")
+            ),
+        }
+        self._statements = {dialect: text(words) for dialect, words in self.sql.items()}
+        self._decoder = decoder
+
+    async def run(self, conn: AsyncConnection, **params: Value | Sequence[str]) -> T:
+        """Parameters that are sequences are passed as JSON arrays, for `EACH`.
+
+        Raises:
+            DamagedAnswer: the ledger holds something that cannot be read back.
+        """
+        bound = {
+            name: value if value is None or isinstance(value, str | int) else encode_list(value)
+            for name, value in params.items()
+        }
+        answer = (await conn.execute(self._statements[dialect_of(conn)], bound)).scalar()
+        try:
+            return self._decoder.decode("null" if answer is None else answer)
+        except msgspec.MsgspecError as error:
+            raise DamagedAnswer(str(error)) from error
+
+
+_TYPES = ((BigInteger, "bigint"), (Integer, "integer"), (Boolean, "boolean"), (String, "text"))
+
+
+_PREFER_INDEXES = text(
+    "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
+    " set_config('enable_mergejoin', 'off', true)"
+)
+
+
+async def prefer_indexes(conn: AsyncConnection) -> None:
+    """For the rest of the transaction, let PostgreSQL look rows up one by one.
+
+    It keeps the plan that it made when a table was small or its statistics were old, and reads
+    a grown table from end to end with it. SQLite plans so by itself.
+    """
+    if dialect_of(conn) is Dialect.POSTGRESQL:
+        await conn.execute(_PREFER_INDEXES)
+
+
+def _insert(table: Table, columns: Sequence[str], dialect: Dialect) -> list[str]:
+    source = _rows(table, columns, dialect)
+    # `WHERE true` tells SQLite's parser that a following ON belongs to the INSERT.
+    select = ["SELECT", _list(columns, "x"), "FROM", source, "WHERE true"]
+    return ["INSERT INTO", _quoted(table.name), "(", _list(columns), ")", *select]
+
+
+def _rows(table: Table, columns: Sequence[str], dialect: Dialect) -> str:
+    """The parameter `:rows` as a table `x`."""
+    if dialect is Dialect.SQLITE:
+        fields = ", ".join(
+            "".join(("json_extract(value, '$.", c, "') AS ", _quoted(c))) for c in columns
+        )
+        return "".join(("(SELECT ", fields, " FROM json_each(:rows)) AS x"))
+    types = ", ".join(" ".join((_quoted(c), _type(table, c))) for c in columns)
+    return "".join(("json_to_recordset(CAST(:rows AS json)) AS x(", types, ")"))
+
+
+def _type(table: Table, column: str) -> str:
+    """PostgreSQL's name of a column's type; limits of length are the table's to enforce."""
+    kind = table.c[column].type
+    for base, name in _TYPES:
+        if isinstance(kind, base):
+            return name
+    raise TypeError(f"{table.name}.{column} has a type that bulk statements do not carry: {kind}")
+
+
+def _quoted(name: str) -> str:
+    return "".join(('"', name, '"'))
+
+
+def _dotted(table: str, column: str) -> str:
+    return ".".join((_quoted(table), _quoted(column)))
+
+
+def _list(columns: Sequence[str], table: str | None = None) -> str:
+    return ", ".join(_quoted(c) if table is None else _dotted(table, c) for c in columns)
+
+
+def _assign(values: Mapping[str, str]) -> str:
+    return ", ".join(" = ".join((_quoted(column), value)) for column, value in values.items())
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return "WHERE " + " AND ".join("".join(("(", c, ")")) for c in conditions)

@@ -1,0 +1,212 @@
+"""Carrying out the writes that ride with events, table by table, each in one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from compliance.types import PersonId
+from dialer.core.records import AnyBody, AttemptEnded, AttemptPlanned, DispositionSet, event_id
+from dialer.core.writes import (
+    CloseAttempt,
+    CloseCallback,
+    DisposeAttempt,
+    MoveEnrolment,
+    OpenAttempt,
+    OpenReview,
+    SaveCallback,
+    SaveNote,
+    SavePromise,
+    SubjectWrite,
+    Write,
+)
+from dialer.stores.ledger import subjects
+from dialer.stores.ledger.bulk import Row, bulk_insert, bulk_update
+from dialer.stores.ledger.schema import attempt, callback, enrolment, note, promise, review_item
+
+
+class Won(msgspec.Struct, frozen=True, gc=False):
+    """An event that has its place in the stream, with what it changes."""
+
+    person_id: PersonId
+    seq: int
+    at_ms: int
+    body: AnyBody
+    writes: tuple[Write, ...]
+
+
+_OPEN = bulk_insert(
+    attempt,
+    [
+        "attempt_id",
+        "person_id",
+        "account_id",
+        "campaign_id",
+        "contact_point_id",
+        "channel",
+        "mode",
+        "planned_ms",
+        "agent_id",
+    ],
+)
+# An agent's disposition says more than the network's end of the call, whichever comes first.
+_CLOSE = bulk_update(
+    attempt,
+    ["attempt_id"],
+    ["ended_ms", "outcome", "code", "agent_id", "ring_ms", "connect_ms", "talk_ms"],
+    expressions={
+        "outcome": "CASE WHEN attempt.disposed_ms IS NULL THEN x.outcome ELSE attempt.outcome END",
+        "code": "CASE WHEN attempt.disposed_ms IS NULL THEN x.code ELSE attempt.code END",
+        "agent_id": "coalesce(attempt.agent_id, x.agent_id)",
+    },
+)
+_DISPOSE = bulk_update(
+    attempt, ["attempt_id"], ["disposed_ms", "outcome", "code", "agent_id", "wrap_ms"]
+)
+_MOVE = bulk_update(
+    enrolment,
+    ["campaign_id", "account_id"],
+    ["state", "not_before_ms", "reason", "attempts", "last_code"],
+    expressions={
+        "attempts": "enrolment.attempts + x.attempts",
+        "last_code": "coalesce(x.last_code, enrolment.last_code)",
+    },
+)
+_PROMISE = bulk_insert(promise, [*SavePromise.__struct_fields__, "state"])
+_CALLBACK = bulk_insert(callback, [*SaveCallback.__struct_fields__, "event_id", "state"])
+_CLOSE_CALLBACK = bulk_update(
+    callback, ["callback_id"], ["state"], where="callback.state IN ('open', 'taken')"
+)
+_REVIEW = bulk_insert(review_item, [*OpenReview.__struct_fields__, "state"])
+_NOTE = bulk_insert(note, SaveNote.__struct_fields__)
+
+_NEW = {"state": "open"}
+
+
+async def apply(conn: AsyncConnection, won: Sequence[Won]) -> None:
+    """Apply every write of `won`, in the order that events and their writes have.
+
+    Rows that a batch both makes and changes are made first; of several changes to one row the
+    last counts, and increments add up.
+    """
+    rows = _Rows()
+    for event in won:
+        for write in event.writes:
+            rows.add(event, write)
+    await _OPEN.run(conn, rows.opened)
+    await _CLOSE.run(conn, list(rows.closed.values()))
+    await _DISPOSE.run(conn, list(rows.disposed.values()))
+    await _MOVE.run(conn, list(rows.moved.values()))
+    await _PROMISE.run(conn, rows.promises)
+    await _CALLBACK.run(conn, rows.callbacks)
+    await _CLOSE_CALLBACK.run(conn, list(rows.closed_callbacks.values()))
+    await _REVIEW.run(conn, rows.reviews)
+    await _NOTE.run(conn, rows.notes)
+    if rows.subject:
+        await subjects.apply_subject_writes(conn, rows.subject)
+
+
+class _Move(msgspec.Struct, gc=False):
+    campaign_id: str
+    account_id: str
+    state: str
+    not_before_ms: int
+    reason: str
+    attempts: int
+    last_code: str | None
+
+
+class _Rows:
+    """The writes of a batch, sorted by table."""
+
+    def __init__(self) -> None:
+        self.opened: list[Row] = []
+        self.closed: dict[str, Row] = {}
+        self.disposed: dict[str, Row] = {}
+        self.moved: dict[tuple[str, str], _Move] = {}
+        self.promises: list[Row] = []
+        self.callbacks: list[Row] = []
+        self.closed_callbacks: dict[str, Row] = {}
+        self.reviews: list[Row] = []
+        self.notes: list[Row] = []
+        self.subject: list[SubjectWrite] = []
+
+    def add(self, event: Won, write: Write) -> None:
+        match write:
+            case MoveEnrolment():
+                self._move(write)
+            case OpenAttempt() | CloseAttempt() | DisposeAttempt():
+                self._attempt(event)
+            case SubjectWrite():
+                self.subject.append(write)
+            case SavePromise():
+                self.promises.append(msgspec.structs.asdict(write) | _NEW)
+            case SaveCallback():
+                asked = {"event_id": event_id(event.person_id, event.seq)}
+                self.callbacks.append(msgspec.structs.asdict(write) | asked | _NEW)
+            case CloseCallback(callback_id=callback_id, state=state):
+                row = {"callback_id": callback_id, "state": state}
+                self.closed_callbacks[callback_id] = row
+            case OpenReview():
+                self.reviews.append(msgspec.structs.asdict(write) | _NEW)
+            case SaveNote():
+                self.notes.append(msgspec.structs.asdict(write))
+            case _:
+                raise TypeError(f"no table for the write {type(write).__name__}")
+
+    def _attempt(self, event: Won) -> None:
+        body = event.body
+        match body:
+            case AttemptPlanned():
+                self.opened.append(_opened(event, body))
+            case AttemptEnded():
+                self.closed[body.attempt_id] = {
+                    "attempt_id": body.attempt_id,
+                    "ended_ms": event.at_ms,
+                    "outcome": body.outcome,
+                    "code": body.code,
+                    "agent_id": body.agent_id,
+                    "ring_ms": body.ring_ms,
+                    "connect_ms": body.connect_ms,
+                    "talk_ms": body.talk_ms,
+                }
+            case DispositionSet():
+                self.disposed[body.attempt_id] = {
+                    "attempt_id": body.attempt_id,
+                    "disposed_ms": event.at_ms,
+                    "outcome": body.outcome,
+                    "code": body.code,
+                    "agent_id": body.agent_id,
+                    "wrap_ms": body.wrap_ms,
+                }
+            case _:
+                raise TypeError(f"{type(body).__name__} changes no attempt")
+
+    def _move(self, write: MoveEnrolment) -> None:
+        key = (write.campaign_id, write.account_id)
+        before = self.moved.get(key)
+        self.moved[key] = _Move(
+            write.campaign_id,
+            write.account_id,
+            write.state,
+            write.not_before_ms,
+            write.reason,
+            write.attempts_added + (before.attempts if before else 0),
+            write.code if write.code is not None else before.last_code if before else None,
+        )
+
+
+def _opened(event: Won, body: AttemptPlanned) -> Row:
+    return {
+        "attempt_id": body.attempt_id,
+        "person_id": event.person_id,
+        "account_id": body.account_id,
+        "campaign_id": body.campaign_id,
+        "contact_point_id": body.contact_point_id,
+        "channel": body.channel,
+        "mode": body.mode,
+        "planned_ms": event.at_ms,
+        "agent_id": body.agent_id,
+    }

@@ -1,0 +1,277 @@
+"""Reading the ledger: everything a batch needs in one statement and one decoding.
+
+Texts that are JSON already (profiles, bodies) are joined as they stand, not parsed again by the
+database; a damaged one shows when the answer is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, TypeVar
+
+import msgspec
+
+from compliance.chain import ChainedEvent
+from compliance.types import (
+    AccountId,
+    CampaignId,
+    Channel,
+    ContactPointId,
+    DecisionId,
+    EventKind,
+    Mode,
+    PersonId,
+)
+from dialer.core.snapshots import AccountSnapshot
+from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
+from dialer.stores.ledger.database import Ledger
+
+T = TypeVar("T")
+
+
+class EnrolmentRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One account of a campaign, for rebuilding its queue."""
+
+    account_id: AccountId
+    priority: int
+    state: str
+    not_before_ms: int
+    reason: str
+    attempts: int
+    last_code: str | None
+    open_attempts: int
+    """1 while an attempt is planned and not ended, so that the account belongs to whoever makes
+    it; else 0."""
+
+
+class OpenAttemptRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An attempt without an end: being made now, or lost in a crash."""
+
+    attempt_id: DecisionId
+    person_id: PersonId
+    account_id: AccountId
+    campaign_id: CampaignId | None
+    contact_point_id: ContactPointId
+    channel: Channel
+    mode: Mode
+    planned_ms: int
+    agent_id: str | None
+
+
+class AnswerCounts(msgspec.Struct, frozen=True, array_like=True):
+    """What abandonment is measured from."""
+
+    live_answered: int
+    """A person answered, whatever came of it; the abandoned among them."""
+    abandoned: int
+
+
+LIVE_ANSWERS: Final = (
+    EventKind.CONVERSATION,
+    EventKind.ANSWERED_DROPPED,
+    EventKind.ANSWERED_THIRD_PARTY,
+    EventKind.ANSWERED_WRONG_PARTY,
+    EventKind.ABANDONED,
+)
+
+
+class EventReader:
+    """Questions to the ledger. Each is one transaction of one statement.
+
+    Every method raises `LedgerUnavailable`; with `Trouble.DAMAGED` where what stands in the
+    ledger cannot be read back.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+
+    async def read_accounts(
+        self, campaign_id: CampaignId | None, account_ids: Sequence[AccountId], since_ms: int
+    ) -> list[AccountSnapshot]:
+        """Everything that decisions about these accounts depend on, in the order asked.
+
+        Args:
+            campaign_id: whose enrolment to read; None: none.
+            since_ms: how far back history goes; the heads count everything.
+
+        An account that the ledger does not know is left out; a person without a profile too.
+        """
+        found = await self._ask(_ACCOUNTS, campaign=campaign_id, ids=account_ids, since=since_ms)
+        by_id = {snapshot.account_id: snapshot for snapshot in found or ()}
+        return [by_id[account_id] for account_id in account_ids if account_id in by_id]
+
+    async def read_person(self, person_id: PersonId) -> list[ChainedEvent]:
+        """The person's whole stream with hashes and proofs, oldest first: for export."""
+        found = await self._ask(_PERSON, person=person_id)
+        return sorted(found or (), key=lambda event: event.seq)
+
+    async def read_decision(self, decision_id: DecisionId) -> ChainedEvent | None:
+        """The event that recorded a decision, allowed or blocked."""
+        return await self._ask(_DECISION, decision=decision_id)
+
+    async def open_attempts(self, older_than_ms: int, limit: int) -> list[OpenAttemptRow]:
+        """Attempts planned before `older_than_ms` that have no end, oldest first."""
+        found = await self._ask(_OPEN_ATTEMPTS, before=older_than_ms, most=limit)
+        return sorted(found or (), key=lambda row: (row.planned_ms, row.attempt_id))
+
+    async def iterate_enrolments(
+        self, campaign_id: CampaignId, page: int = 5000
+    ) -> AsyncIterator[list[EnrolmentRow]]:
+        """All accounts of a campaign, `page` at a time, to rebuild its queue from."""
+        after = ""
+        while True:
+            last, rows = await self._ask(_ENROLMENTS, campaign=campaign_id, after=after, page=page)
+            if last is None or rows is None:
+                return
+            yield rows
+            after = last
+
+    async def abandonment(self, campaign_id: CampaignId, since_ms: int) -> AnswerCounts:
+        """Live answers and abandonments of attempts planned since `since_ms`."""
+        return await self._ask(
+            _ABANDONMENT,
+            campaign=campaign_id,
+            since=since_ms,
+            live=LIVE_ANSWERS,
+            abandoned=EventKind.ABANDONED,
+        )
+
+    async def attempt_counts(self, campaign_id: CampaignId) -> dict[EventKind, int]:
+        """Attempts of a campaign by outcome; those without an end are `DIAL_REQUESTED`."""
+        return dict(await self._ask(_COUNTS, campaign=campaign_id) or ())
+
+    async def _ask(self, query: JsonQuery[T], **params: str | int | Sequence[str] | None) -> T:
+        async with self.ledger.read() as conn:
+            await prefer_indexes(conn)
+            return await query.run(conn, **params)
+
+
+# The streams that a person shares with others, for the person `p` of the query around it. The
+# first part is answered by the partial index of shared contact points. A number may come twice.
+_SHARED_STREAMS: Final = """
+    (SELECT 'number:' || c.address AS stream FROM contact_point AS c
+     WHERE c.person_id = p.person_id AND c.kind || '' IN ('phone', 'whatsapp')
+       AND c.shared_with <> '[]'
+     UNION ALL
+     SELECT 'account:' || q.account_id FROM account_party AS q
+     WHERE q.person_id = p.person_id AND EXISTS (
+       SELECT 1 FROM account_party AS o
+       WHERE o.account_id = q.account_id AND o.person_id <> q.person_id))
+"""
+_HEAD: Final = """
+    (SELECT coalesce(max(h.seq), 0) FROM ledger_event AS h WHERE h.person_id = p.person_id)
+"""
+_ROW: Final = """
+    JOIN_TEXT('[' || QUOTE(e.person_id) || ',' || e.seq || ',' || e.at_ms || ',' || e.body || ']',
+      ',')
+"""
+
+_ACCOUNTS = JsonQuery(
+    """
+    SELECT '[' || JOIN_TEXT(
+      '{"account_id":' || QUOTE(a.account_id) || ',"state":' || QUOTE(a.state)
+      || ',"bucket":' || QUOTE(a.bucket)
+      || ',"enrolment":' || coalesce((
+        SELECT '{"state":' || QUOTE(n.state) || ',"not_before_ms":' || n.not_before_ms
+          || ',"priority":' || n.priority || ',"attempts":' || n.attempts
+          || ',"last_code":' || coalesce(CAST(QUOTE(n.last_code) AS text), 'null') || '}'
+        FROM enrolment AS n
+        WHERE n.campaign_id = CAST(:campaign AS text) AND n.account_id = a.account_id), 'null')
+      || ',"people":[' || coalesce((
+        SELECT JOIN_TEXT(
+          '{"person_id":' || QUOTE(p.person_id) || ',"role":' || QUOTE(p.role)
+          || ',"subject":' || f.subject
+          || ',"heads":{' || QUOTE(p.person_id) || ':' || <HEAD> || coalesce((
+            SELECT JOIN_TEXT(',' || QUOTE(s.stream) || ':' || coalesce((
+              SELECT max(l.seq) FROM stream_link AS l WHERE l.stream = s.stream), 0), '')
+            FROM <SHARED_STREAMS> AS s), '')
+          || '},"rows":[' || coalesce((
+            SELECT <ROW> FROM ledger_event AS e
+            WHERE e.person_id = p.person_id AND e.at_ms >= :since
+              AND e.kind <> 'contact_blocked'), '')
+          || '],"related":[' || coalesce((
+            SELECT <ROW>
+            FROM (SELECT DISTINCT l.person_id, l.person_seq
+                  FROM <SHARED_STREAMS> AS s JOIN stream_link AS l ON l.stream = s.stream
+                  WHERE l.person_id <> p.person_id) AS o
+            JOIN ledger_event AS e ON e.person_id = o.person_id AND e.seq = o.person_seq
+            WHERE e.at_ms >= :since AND e.kind <> 'contact_blocked'), '')
+          || ']}', ',')
+        FROM account_party AS p
+        JOIN person_profile AS f ON f.person_id = p.person_id
+        WHERE p.account_id = a.account_id), '')
+      || '],"callbacks":[' || coalesce((
+        SELECT JOIN_TEXT(
+          '{"callback_id":' || QUOTE(c.callback_id) || ',"person_id":' || QUOTE(c.person_id)
+          || ',"contact_point_id":' || QUOTE(c.contact_point_id)
+          || ',"campaign_id":' || coalesce(CAST(QUOTE(c.campaign_id) AS text), 'null')
+          || ',"due_ms":' || c.due_ms || ',"expires_ms":' || c.expires_ms
+          || ',"agent_id":' || coalesce(CAST(QUOTE(c.agent_id) AS text), 'null')
+          || ',"event_id":' || QUOTE(c.event_id) || '}', ',')
+        FROM callback AS c WHERE c.account_id = a.account_id AND c.state = 'open'), '')
+      || ']}', ',') || ']'
+    FROM EACH(:ids) AS k JOIN account AS a ON a.account_id = k.value
+    """.replace("<SHARED_STREAMS>", _SHARED_STREAMS)
+    .replace("<HEAD>", _HEAD)
+    .replace("<ROW>", _ROW),
+    msgspec.json.Decoder(list[AccountSnapshot] | None),
+)
+
+_CHAINED: Final = """
+    '{"person_id":' || QUOTE(e.person_id) || ',"seq":' || e.seq || ',"at_ms":' || e.at_ms
+    || ',"kind":' || QUOTE(e.kind) || ',"hash":' || QUOTE(e.hash) || ',"body":' || QUOTE(e.body)
+    || ',"record":' || coalesce(CAST(QUOTE(e.record) AS text), 'null') || '}'
+"""
+_PERSON = JsonQuery(
+    """
+    SELECT '[' || JOIN_TEXT(<CHAINED>, ',') || ']' FROM ledger_event AS e
+    WHERE e.person_id = :person
+    """.replace("<CHAINED>", _CHAINED),
+    msgspec.json.Decoder(list[ChainedEvent] | None),
+)
+_DECISION = JsonQuery(
+    "SELECT <CHAINED> FROM ledger_event AS e WHERE e.decision_id = :decision".replace(
+        "<CHAINED>", _CHAINED
+    ),
+    msgspec.json.Decoder(ChainedEvent | None),
+)
+_OPEN_ATTEMPTS = JsonQuery(
+    """
+    SELECT AGG(ARRAY(a.attempt_id, a.person_id, a.account_id, a.campaign_id, a.contact_point_id,
+      a.channel, a.mode, a.planned_ms, a.agent_id))
+    FROM (SELECT * FROM attempt WHERE ended_ms IS NULL AND planned_ms < :before
+          ORDER BY planned_ms LIMIT :most) AS a
+    """,
+    msgspec.json.Decoder(list[OpenAttemptRow] | None),
+)
+# Written so that SQLite's planner finds the open attempts by their own small index.
+_ENROLMENTS = JsonQuery(
+    """
+    SELECT ARRAY(max(e.account_id), AGG(ARRAY(e.account_id, e.priority, e.state, e.not_before_ms,
+      e.reason, e.attempts, e.last_code,
+      CASE WHEN e.account_id IN (
+        SELECT account_id FROM attempt
+        WHERE ended_ms IS NULL AND planned_ms > 0 AND coalesce(campaign_id, '') = :campaign)
+      THEN 1 ELSE 0 END)))
+    FROM (SELECT * FROM enrolment WHERE campaign_id = :campaign AND account_id > :after
+          ORDER BY account_id LIMIT :page) AS e
+    """,
+    msgspec.json.Decoder(tuple[str | None, list[EnrolmentRow] | None]),
+)
+_ABANDONMENT = JsonQuery(
+    """
+    SELECT ARRAY(count(*), coalesce(sum(CASE WHEN outcome = :abandoned THEN 1 ELSE 0 END), 0))
+    FROM attempt
+    WHERE campaign_id = :campaign AND planned_ms >= :since
+      AND outcome IN (SELECT value FROM EACH(:live))
+    """,
+    msgspec.json.Decoder(AnswerCounts),
+)
+_COUNTS = JsonQuery(
+    """
+    SELECT AGG(ARRAY(coalesce(c.outcome, 'dial_requested'), c.attempts))
+    FROM (SELECT outcome, count(*) AS attempts FROM attempt WHERE campaign_id = :campaign
+          GROUP BY outcome) AS c
+    """,
+    msgspec.json.Decoder(list[tuple[EventKind, int]] | None),
+)
