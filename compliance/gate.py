@@ -244,17 +244,20 @@ def _record(
     first_allowed: datetime | None,
     releasing_event: str | None,
 ) -> DecisionRecord:
+    told: list[Finding] = []
+    passed: list[str] = []
+    for rule, finding in zip(plan.rules, findings, strict=True):
+        if finding is rule.passed:
+            passed.append(rule.head.id)
+        else:
+            told.append(finding)
     return DecisionRecord(
         decision_id=ctx.request.decision_id,
         at=now,
         request=ctx.request,
         allowed=allowed,
-        findings=tuple(
-            f for rule, f in zip(plan.rules, findings, strict=True) if f is not rule.passed
-        ),
-        passed=tuple(
-            rule.head.id for rule, f in zip(plan.rules, findings, strict=True) if f is rule.passed
-        ),
+        findings=tuple(told),
+        passed=tuple(passed),
         packs=plan.refs,
         zones=ctx.zones,
         local_times={name: now.astimezone(zone(name)).isoformat() for name in ctx.zones},

@@ -36,6 +36,7 @@ from compliance.types import (
     Mode,
     PartyRole,
     PersonId,
+    ReasonGroup,
     StreamKey,
 )
 from dialer.core.outcome import EVENT_RECHECK, Contact, Place
@@ -88,8 +89,8 @@ class Dial(NamedTuple):
     record: DecisionRecord
     permit: ContactPermit
     agent_first: bool
-    """An agent is reserved before anything leaves: a promised one, or after an abandoned call
-    whoever is idle."""
+    """An agent is reserved before anything leaves: a promised one, or whoever is idle for a
+    callback to anybody and after an abandoned call."""
     own_agent_id: str | None
 
 
@@ -122,10 +123,12 @@ def plan(
         return Plan(account_id, (), None, Place("done", 0, "account_closed"))
     limit = campaign.settings.retry.max_attempts
     standing = account.enrolment
-    if standing is not None and (standing.state == "done" or standing.not_before_ms > to_ms(now)):
-        # The queue is behind the ledger, which has the last word.
+    # Where the queue and the ledger disagree, the ledger has the last word.
+    if standing is None:
+        return Plan(account_id, (), None, Place("done", 0, "not_enrolled"))
+    if standing.state == "done" or standing.not_before_ms > to_ms(now):
         return Plan(account_id, (), None, Place(standing.state, standing.not_before_ms, "ledger"))
-    if limit is not None and standing is not None and standing.attempts >= limit:
+    if limit is not None and standing.attempts >= limit:
         return Plan(account_id, (), None, Place("done", 0, "attempts_spent"))
     callback = _due_callback(account.callbacks, now)
     own_agent = None
@@ -135,8 +138,9 @@ def plan(
             return Plan(account_id, (), None, wait)
     blocked: list[Blocked] = []
     later: list[tuple[datetime, str]] = []
-    for person in _in_order(account.people):
+    for person in _in_order(account.people, callback):
         history = fold_history(person.history())
+        asked = callback is not None and callback.person_id == person.person_id
         if _in_flight(person):
             later.append((now + IN_FLIGHT_RETRY, "attempt_open"))
             continue
@@ -148,8 +152,8 @@ def plan(
             packs,
             now,
             new_id,
-            callback,
-            own_agent,
+            callback if asked else None,
+            own_agent if asked else None,
             permit_lifetime_s,
             agent_is_idle,
         )
@@ -160,9 +164,13 @@ def plan(
     return Plan(account_id, tuple(blocked), None, _sleep(later, now))
 
 
-def _in_order(people: Sequence[PersonSnapshot]) -> list[PersonSnapshot]:
+def _in_order(
+    people: Sequence[PersonSnapshot], callback: OpenCallback | None
+) -> list[PersonSnapshot]:
+    """Whoever asked to be called comes first; then those who owe, by role."""
     order = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
-    return sorted(people, key=lambda p: (order.get(p.role, 9), p.person_id))
+    asked = callback.person_id if callback is not None else None
+    return sorted(people, key=lambda p: (p.person_id != asked, order.get(p.role, 9), p.person_id))
 
 
 def _in_flight(person: PersonSnapshot) -> bool:
@@ -238,7 +246,7 @@ def _try_points(
             if not blocked:
                 later.append((now + EVENT_RECHECK, f"missing:{choice.missing}"))
             break
-        agent_first = choice.preview_only or own_agent is not None
+        agent_first = choice.preview_only or callback is not None
         if agent_first and not agent_is_idle(own_agent):
             later.append((now + AGENT_RETRY, "agent_first"))
             break
@@ -255,6 +263,8 @@ def _try_points(
         blocked.append(_blocked(account, person, request, verdict.record, headline))
         if verdict.first_allowed is not None:
             later.append((verdict.first_allowed, headline))
+        if _stops_the_person(verdict.record):
+            break
     return _Found(blocked, None, later)
 
 
@@ -336,7 +346,7 @@ def _dial(
         agent_id=own_agent,
         answers_event_id=request.answers_event_id,
     )
-    agent_first = choice.preview_only or own_agent is not None
+    agent_first = choice.preview_only or callback is not None
     return Dial(contact, body, verdict.record, verdict.permit, agent_first, own_agent)
 
 
@@ -363,6 +373,15 @@ def _blocked(
         first_allowed_ms=None if record.first_allowed is None else to_ms(record.first_allowed),
     )
     return Blocked(person.person_id, body, record, person.heads)
+
+
+def _stops_the_person(record: DecisionRecord) -> bool:
+    """Whether another number of the person would be refused as well: a status of theirs, or the
+    hour, which must be lawful in every zone that any of their numbers may be in."""
+    return any(
+        finding.outcome.stops and finding.group in (ReasonGroup.STATUS, ReasonGroup.HOURS)
+        for finding in record.findings
+    )
 
 
 def _headline(record: DecisionRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -54,10 +55,10 @@ class SimulatedClock:
         return self._speed
 
     def now(self) -> datetime:
-        loop_s = asyncio.get_running_loop().time()
+        now_s = time.monotonic()
         if self._zero_s is None:
-            self._zero_s = loop_s
-        return self._start + timedelta(seconds=(loop_s - self._zero_s) * self._speed)
+            self._zero_s = now_s
+        return self._start + timedelta(seconds=(now_s - self._zero_s) * self._speed)
 
     def call_later(self, delay_s: float, callback: Callable[[], None]) -> TimerHandle:
         real_s = max(0.0, delay_s) / self._speed

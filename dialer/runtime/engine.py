@@ -28,6 +28,7 @@ from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner, RunnerLimits
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
+from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.rebuild import heal_queue
@@ -171,6 +172,7 @@ class Engine:
     async def start(self) -> None:
         """Connect to the carrier and begin. Raises `CarrierUnavailable`, `UnsafeDialing`."""
         check_adapter(self.config, self.adapter)
+        calm_collector()
         self.recorder.start()
         await self.adapter.start(self.calls.sink)
         self._tasks.start("own", self._repeat("own", self.own_campaigns, OWN_S))
@@ -178,7 +180,7 @@ class Engine:
         self._tasks.start("sweep", self._repeat("sweep", self._sweep, self.config.engine.sweep_s))
         self._tasks.start(
             "checkpoint",
-            self._repeat("checkpoint", self._checkpoint, float(self.config.engine.checkpoint_s)),
+            self._repeat("checkpoint", self.checkpoint, float(self.config.engine.checkpoint_s)),
         )
 
     async def drain(self, limit_s: float) -> None:
@@ -212,7 +214,7 @@ class Engine:
             await self._disown(campaign_id)
         await self.recorder.close()
         await self._write_pacing_log()
-        await self._checkpoint()
+        await self.checkpoint()
         await self.calls.close()
         await self.agents.close()
         await self.adapter.stop()
@@ -499,7 +501,7 @@ class Engine:
     async def _write_pacing_log(self) -> None:
         await self._pacing_log.write()
 
-    async def _checkpoint(self) -> None:
+    async def checkpoint(self) -> None:
         await self._checkpoints.make(to_ms(self.clock.now()))
 
     # --- telling ---------------------------------------------------------------------------------

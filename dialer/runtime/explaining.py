@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, desc, or_, select
+from sqlalchemy import ColumnElement, and_, desc, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.dispositions import DispositionCode, disposition
@@ -34,6 +34,7 @@ from dialer.stores.ledger.schema import (
     enrolment,
     ledger_event,
     person,
+    portfolio,
 )
 
 DECISIONS: Final = 5
@@ -239,10 +240,13 @@ def _point_target(kind: TargetKind, found: Sequence[tuple[str, str]]) -> _Target
 
 
 async def _find_account(conn: AsyncConnection, asked: str) -> _Target | None:
+    # Portfolio and number together are found by their index; the number alone is not.
+    portfolios = select(portfolio.c.portfolio_id)
+    named = and_(account.c.portfolio_id.in_(portfolios), account.c.external_id == asked)
     query = (
         select(account_party.c.account_id, account_party.c.person_id)
         .join(account, account.c.account_id == account_party.c.account_id)
-        .where(or_(account.c.account_id == asked, account.c.external_id == asked))
+        .where(or_(account.c.account_id == asked, named))
         .limit(_FOUND_MOST)
     )
     found = (await conn.execute(query)).all()

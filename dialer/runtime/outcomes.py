@@ -15,7 +15,7 @@ from compliance.types import CampaignId, EventKind
 from dialer.core import outcome as core
 from dialer.core.call import Call
 from dialer.core.figures import Tally
-from dialer.core.outcome import Contact, Outcome, Said
+from dialer.core.outcome import Contact, Outcome, Place, Said
 from dialer.runtime.clock import Clock
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Job, Recorder, outcome_job
@@ -91,15 +91,16 @@ class Outcomes:
         if result.code is not None:
             self._let_go(call.call_id)
 
-    async def lost(self, contact: Contact, lease_token: str, note: str) -> None:
-        """Nobody knows what became of the attempt; it counts."""
+    async def lost(self, contact: Contact, lease_token: str, note: str) -> Place | None:
+        """Nobody knows what became of the attempt; it counts. Gives the account's next place."""
         now = self._clock.now()
         result = core.lost(contact, now, holidays_of(contact.country), self._new_id, note)
         job = outcome_job(contact, lease_token, result, self._clock)
         await self._written(job, contact, result)
+        return result.place
 
-    async def dispose(self, live: LiveContact, said: Said) -> None:
-        """Make an agent's word durable. Raises `MissingFact`."""
+    async def dispose(self, live: LiveContact, said: Said) -> Place | None:
+        """Make an agent's word durable; gives the account's next place. Raises `MissingFact`."""
         contact = live.contact
         now = self._clock.now()
         result = core.disposed(contact, said, now, holidays_of(contact.country), self._new_id)
@@ -118,6 +119,7 @@ class Outcomes:
             # Without machine detection only the agent's ear tells: it was no live answer.
             tally.answered -= 1
             tally.machines += 1
+        return result.place
 
     async def _written(self, job: Job, contact: Contact, result: Outcome) -> None:
         self._count(contact, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import structlog
 
 from compliance.types import CampaignId
@@ -21,13 +22,18 @@ OPEN_ATTEMPT_WAIT_MS = 120_000
 async def ensure_queue(
     campaign_id: CampaignId, queue: CampaignQueue, reader: EventReader, clock: Clock
 ) -> bool:
-    """Rebuild the queue if Redis lost it or never had it; whether that was needed.
+    """Rebuild the queue if Redis lost it, a part of it, or never had it; whether that was needed.
 
     Safe to repeat: a rebuild that was broken off is seen and begun anew. Only the campaign's
     owner may call it.
     """
     if await queue.generation() is not None:
-        return False
+        counts = await queue.counts(to_ms(clock.now()))
+        if counts.conserved:
+            return False
+        # A file of Redis's that was torn in the middle of a script can leave this behind.
+        found = msgspec.structs.asdict(counts)
+        log.error("queue_not_conserved", campaign=campaign_id, counts=found)
     marker = new_id()
     await queue.begin_rebuild(marker)
     now_ms = to_ms(clock.now())
@@ -47,9 +53,16 @@ async def heal_queue(
     clock: Clock,
     enrolled_in_ledger: int,
 ) -> int:
-    """Load accounts that the ledger has enrolled and the queue does not know; how many."""
+    """Load accounts that the ledger has enrolled and the queue does not know; how many.
+
+    A queue whose parts do not add up is rebuilt.
+    """
     now_ms = to_ms(clock.now())
-    if (await queue.counts(now_ms)).enrolled >= enrolled_in_ledger:
+    counts = await queue.counts(now_ms)
+    if not counts.conserved:
+        await ensure_queue(campaign_id, queue, reader, clock)
+        return 0
+    if counts.enrolled >= enrolled_in_ledger:
         return 0
     added = 0
     async for page in reader.iterate_enrolments(campaign_id):

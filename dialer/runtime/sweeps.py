@@ -18,7 +18,7 @@ import structlog
 
 from compliance.types import AccountId, CampaignId
 from dialer.core.call import CallState
-from dialer.core.outcome import Contact
+from dialer.core.outcome import Contact, Place
 from dialer.core.planning import contact_of_attempt
 from dialer.core.records import to_ms
 from dialer.core.snapshots import AccountSnapshot
@@ -33,7 +33,7 @@ from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.reads import EventReader, OpenAttemptRow
 from dialer.stores.ledger.recovery import UndisposedRow, undisposed, was_verified
 from dialer.stores.redis.errors import QueueNotReady
-from dialer.stores.redis.queue import CampaignQueue, Claim, Settlement
+from dialer.stores.redis.queue import CampaignQueue, Claim, Entry, Settlement
 from telephony_adapters.errors import TelephonyError
 from telephony_adapters.messages import CallId
 from telephony_adapters.port import TelephonyAdapter
@@ -113,7 +113,7 @@ class Sweeps:
             await self._keep_leases(campaign_id, queue)
             await self.reap(campaign_id, queue)
         await self.close_open_attempts(queues, ended)
-        await self._dispose_forgotten([*queues, *ended])
+        await self._dispose_forgotten(queues, ended)
 
     # --- leases ------------------------------------------------------------------------------
 
@@ -172,7 +172,7 @@ class Sweeps:
     # --- attempts without an end -----------------------------------------------------------------
 
     async def close_open_attempts(
-        self, campaigns: Collection[CampaignId], ended: Collection[CampaignId] = ()
+        self, queues: Mapping[CampaignId, CampaignQueue], ended: Collection[CampaignId] = ()
     ) -> int:
         """Close attempts of our campaigns that are live nowhere. Their outcome is unknown."""
         before = to_ms(self._clock.now() - self._settings.unknown_grace)
@@ -182,7 +182,7 @@ class Sweeps:
             for row in await self._reader.open_attempts(before, ROUND_ITEMS)
             if row.attempt_id not in self._outcomes.contacts
             and (
-                row.campaign_id in campaigns
+                row.campaign_id in queues
                 or (row.campaign_id in ended and row.planned_ms < long_before)
             )
         ]
@@ -205,7 +205,8 @@ class Sweeps:
                     continue
                 contact = self._contact(accounts, row, campaign_id)
                 if contact is not None:
-                    await self._outcomes.lost(contact, "", "swept")
+                    place = await self._outcomes.lost(contact, "", "swept")
+                    await self._put(queues.get(campaign_id), accounts[row.account_id], place)
                     closed += 1
         self.counts.attempts_closed += closed
         return closed
@@ -218,10 +219,13 @@ class Sweeps:
         except TelephonyError as error:
             log.warning("orphan_not_hung_up", call=call_id, error=str(error))
 
-    async def _dispose_forgotten(self, campaigns: Collection[CampaignId]) -> None:
+    async def _dispose_forgotten(
+        self, queues: Mapping[CampaignId, CampaignQueue], ended: Collection[CampaignId]
+    ) -> None:
         limit = self._settings.wrap_up_limit + self._settings.unknown_grace
         before = to_ms(self._clock.now() - limit)
-        rows = await undisposed(self._reader.ledger, list(campaigns), before, ROUND_ITEMS)
+        campaigns = [*queues, *ended]
+        rows = await undisposed(self._reader.ledger, campaigns, before, ROUND_ITEMS)
         for row in rows:
             if row.attempt_id in self._outcomes.contacts:
                 continue
@@ -232,8 +236,22 @@ class Sweeps:
             verified = await was_verified(self._reader.ledger, row.person_id, row.attempt_id)
             live = LiveContact(contact, Claim(row.account_id, 0, ""), verified=verified)
             now = self._clock.now()
-            await self._outcomes.dispose(live, default_said(live, row.agent_id, now, now))
+            said = default_said(live, row.agent_id, now, now)
+            place = await self._outcomes.dispose(live, said)
+            await self._put(queues.get(row.campaign_id), accounts[row.account_id], place)
             self.counts.dispositions_completed += 1
+
+    async def _put(
+        self, queue: CampaignQueue | None, account: AccountSnapshot, place: Place | None
+    ) -> None:
+        """Tell the queue where the ledger has put an account that nobody held."""
+        held = {live.contact.account_id for live in self._outcomes.contacts.values()}
+        if queue is None or place is None or account.enrolment is None:
+            return
+        if account.account_id not in held:
+            to = placement(place.state, place.not_before_ms)
+            entry = Entry(account.account_id, account.enrolment.priority, to)
+            await queue.load([entry], reset=True)
 
     # --- calls that fell silent ------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
-"""Many rows in one statement: the database itself expands one JSON text.
+"""Many rows in one statement.
 
 `executemany` through sqlite3 gives up and takes back the interpreter's lock for every row, and
-SQLAlchemy's multi-row VALUES are compiled again for every length. Here a batch is one parameter,
-encoded by msgspec and opened by `json_each` (SQLite) or `json_to_recordset` (PostgreSQL), so the
-statement is the same text for one row and for ten thousand. Answers go the same way back:
-`JsonQuery` returns one row with one JSON text, which one typed decoder reads.
+SQLAlchemy's multi-row VALUES are compiled again for every length. Here a batch is one statement:
+on SQLite its values are bound to one long `VALUES`, handed to the driver as it is; on PostgreSQL
+they are one JSON parameter that `json_to_recordset` opens. Answers come back as one row with one
+JSON text, which one typed decoder reads (`JsonQuery`).
 
 SQL is written once, in capital macros that `spell` turns into each engine's words:
 
@@ -86,6 +86,12 @@ def encode_list(values: Sequence[str]) -> str:
     return msgspec.json.encode(values).decode()
 
 
+SQLITE_PARAMETERS = 30_000
+"""Most values in one SQLite statement (its own limit is 32,766)."""
+_EXACT = frozenset({str, int, bool, type(None)})
+"""Types that the driver binds as they are."""
+
+
 class Bulk:
     """One statement for any number of rows of one table. Build it once, at module level."""
 
@@ -94,14 +100,16 @@ class Bulk:
     ) -> None:
         self.sql = {dialect: " ".join(build(dialect)) for dialect in Dialect}
         self._table = table.name
-        self._columns = frozenset(columns)
-        self._statements = {dialect: text(sql) for dialect, sql in self.sql.items()}
+        self._columns = tuple(columns)
+        self._postgresql = text(self.sql[Dialect.POSTGRESQL])
+        self._row_mark = "(" + ",".join("?" * len(self._columns)) + ")"
+        self._rows_most = SQLITE_PARAMETERS // len(self._columns)
 
     async def run(self, conn: AsyncConnection, rows: Sequence[Row]) -> int:
         """Write all rows with one statement; returns how many the database touched.
 
         Rows are mappings, or msgspec Structs (without `omit_defaults`), with a value for every
-        column; what else they hold is left out.
+        column; what else they hold is left out. Very many rows take several statements.
 
         Raises:
             BadRow: a mapping lacks a column, or a text holds a NUL character.
@@ -109,19 +117,48 @@ class Bulk:
         """
         if not rows:
             return 0
-        payload = self._encode(rows)
-        result = await conn.execute(self._statements[dialect_of(conn)], {"rows": payload})
-        return result.rowcount
+        if dialect_of(conn) is Dialect.POSTGRESQL:
+            result = await conn.execute(self._postgresql, {"rows": self._encode(rows)})
+            return result.rowcount
+        touched = 0
+        for start in range(0, len(rows), self._rows_most):
+            chunk = rows[start : start + self._rows_most]
+            marks = ",".join([self._row_mark] * len(chunk))
+            sql = self.sql[Dialect.SQLITE].replace(_VALUES, marks, 1)
+            result = await conn.exec_driver_sql(sql, self._flat(chunk))
+            touched += result.rowcount
+        return touched
+
+    def _flat(self, rows: Sequence[Row]) -> tuple[Value, ...]:
+        """The values of all rows, one after another, in types that the driver binds."""
+        flat: list[Value] = []
+        columns = self._columns
+        for index, row in enumerate(rows):
+            if isinstance(row, msgspec.Struct):
+                values = [getattr(row, column) for column in columns]
+            else:
+                try:
+                    values = [row[column] for column in columns]
+                except KeyError:
+                    raise self._lacking(index, row) from None
+            for value in values:
+                if isinstance(value, str) and "\0" in value:
+                    self._refuse_nul(rows)
+                flat.append(value if type(value) in _EXACT else _plain(value))
+        return tuple(flat)
 
     def _encode(self, rows: Sequence[Row]) -> str:
         for index, row in enumerate(rows):
-            if not isinstance(row, msgspec.Struct) and not self._columns <= row.keys():
-                missing = ", ".join(sorted(self._columns - row.keys()))
-                raise BadRow(f"row {index} for table {self._table} lacks the column(s) {missing}")
+            if not isinstance(row, msgspec.Struct) and not row.keys() >= set(self._columns):
+                raise self._lacking(index, row)
         encoded = msgspec.json.encode(rows)
         if rb"\u0000" in encoded:
             self._refuse_nul(rows)
         return encoded.decode()
+
+    def _lacking(self, index: int, row: Mapping[str, Value]) -> BadRow:
+        missing = ", ".join(sorted(set(self._columns) - row.keys()))
+        return BadRow(f"row {index} for table {self._table} lacks the column(s) {missing}")
 
     def _refuse_nul(self, rows: Sequence[Row]) -> None:
         for index, row in enumerate(rows):
@@ -132,6 +169,13 @@ class Bulk:
                         f"row {index} for table {self._table} has a NUL character in {column}; "
                         "remove it: no database text can hold one"
                     )
+
+
+def _plain(value: Value) -> Value:
+    """A subclass of a plain type (an enum, say) as the plain type itself."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    return int(value) if isinstance(value, int) else value
 
 
 def bulk_insert(table: Table, columns: Sequence[str], *, ignore_conflicts: bool = False) -> Bulk:
@@ -269,13 +313,17 @@ def _insert(table: Table, columns: Sequence[str], dialect: Dialect) -> list[str]
     return ["INSERT INTO", _quoted(table.name), "(", _list(columns), ")", *select]
 
 
+_VALUES = "{values}"
+"""Stands for the marks of all rows in SQLite's statements."""
+
+
 def _rows(table: Table, columns: Sequence[str], dialect: Dialect) -> str:
-    """The parameter `:rows` as a table `x`."""
+    """The rows as a table `x`: bound values on SQLite, the parameter `:rows` on PostgreSQL."""
     if dialect is Dialect.SQLITE:
-        fields = ", ".join(
-            "".join(("json_extract(value, '$.", c, "') AS ", _quoted(c))) for c in columns
-        )
-        return "".join(("(SELECT ", fields, " FROM json_each(:rows)) AS x"))
+        # SQLite names the columns of VALUES so. The statement must not begin with WITH: the
+        # driver counts the rows of INSERT, UPDATE and DELETE only.
+        named = ", ".join(f"column{n} AS {_quoted(c)}" for n, c in enumerate(columns, 1))
+        return "".join(("(SELECT ", named, " FROM (VALUES ", _VALUES, ")) AS x"))
     types = ", ".join(" ".join((_quoted(c), _type(table, c))) for c in columns)
     return "".join(("json_to_recordset(CAST(:rows AS json)) AS x(", types, ")"))
 
