@@ -114,6 +114,8 @@ class SimulatorConfig(Section, frozen=True, kw_only=True):
 
 
 class LogConfig(Section, frozen=True, kw_only=True):
+    """What is written to standard error."""
+
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is written."""
     format: Literal["console", "json"] = "console"

@@ -1,0 +1,148 @@
+"""`marcador campaign`: campaigns in the ledger. A running engine follows what is written there."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from rich.table import Table
+
+from campaigns.campaign import CampaignAction, CampaignSettings, load_settings
+from dialer.cli.export_command import actor_name
+from dialer.cli.shell import Shell
+from dialer.cli.stores import existing_ledger
+from dialer.core.records import to_ms
+from dialer.stores.ledger.campaigns import (
+    Campaign,
+    EnrolmentCounts,
+    act_on_campaign,
+    campaign_named,
+    create_campaign,
+    enrol,
+    enrolment_counts,
+    get_campaign,
+    list_campaigns,
+)
+from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.portfolios import list_portfolios, portfolio_named
+
+
+class CampaignLine(msgspec.Struct, frozen=True, kw_only=True):
+    campaign: Campaign
+    accounts: EnrolmentCounts
+
+
+def make_campaign(shell: Shell, name: str, *, portfolio: str, settings: Path | None) -> None:
+    """Make a campaign in draft and enrol the portfolio's accounts."""
+    chosen = _settings(settings)
+
+    async def work() -> CampaignLine:
+        async with existing_ledger(shell) as ledger:
+            async with ledger.read() as conn:
+                found = await portfolio_named(conn, portfolio)
+                names = [known.name for known in await list_portfolios(conn)]
+            if found is None:
+                known = ", ".join(names) or "-"
+                raise LookupError(f"there is no portfolio {portfolio!r}; there are: {known}")
+            async with ledger.write() as conn:
+                made = await create_campaign(
+                    conn,
+                    name=name,
+                    portfolio_id=found.portfolio_id,
+                    settings=chosen,
+                    actor=actor_name(),
+                    now_ms=_now_ms(),
+                )
+            await enrol(ledger, made, now_ms=_now_ms())
+            return await _line(ledger, made)
+
+    _tell(shell, shell.run(work()))
+
+
+def show_campaigns(shell: Shell) -> None:
+    """All campaigns and how their accounts stand."""
+
+    async def work() -> list[CampaignLine]:
+        async with existing_ledger(shell) as ledger:
+            async with ledger.read() as conn:
+                found = await list_campaigns(conn)
+            return [await _line(ledger, campaign) for campaign in found]
+
+    lines = shell.run(work())
+    if shell.json:
+        shell.answer(list(lines))
+        return
+    texts = shell.texts
+    table = Table()
+    for title in (
+        texts.say("campaña", "campaign"),
+        texts("state"),
+        texts.say("modo", "mode"),
+        texts("queue_ready"),
+        texts("queue_waiting"),
+        texts("queue_done"),
+        "id",
+    ):
+        table.add_column(title)
+    for line in lines:
+        counts, campaign = line.accounts, line.campaign
+        table.add_row(
+            campaign.name,
+            texts(f"state_{campaign.state}"),
+            campaign.settings.mode,
+            f"{counts.ready:,}",
+            f"{counts.waiting:,}",
+            f"{counts.done:,}",
+            campaign.campaign_id,
+        )
+    shell.out.print(table)
+
+
+def change_state(shell: Shell, name: str, action: CampaignAction) -> None:
+    """Start, pause, resume or stop a campaign; a running engine sees it within a second."""
+
+    async def work() -> CampaignLine:
+        async with existing_ledger(shell) as ledger:
+            async with ledger.write() as conn:
+                found = await campaign_named(conn, name) or await get_campaign(conn, name)
+                if found is None:
+                    raise LookupError(
+                        f"there is no campaign {name!r}; see `marcador campaign list`"
+                    )
+                after = await act_on_campaign(
+                    conn, found.campaign_id, action, actor=actor_name(), now_ms=_now_ms()
+                )
+            return await _line(ledger, after)
+
+    _tell(shell, shell.run(work()))
+
+
+def _settings(file: Path | None) -> CampaignSettings:
+    """Raises `CampaignSettingsError` with the key that is wrong."""
+    if file is None:
+        return CampaignSettings()
+    return load_settings(sys.stdin.buffer.read() if file == Path("-") else file.read_bytes())
+
+
+async def _line(ledger: Ledger, campaign: Campaign) -> CampaignLine:
+    async with ledger.read() as conn:
+        counts = await enrolment_counts(conn, campaign.campaign_id)
+    return CampaignLine(campaign=campaign, accounts=counts)
+
+
+def _tell(shell: Shell, line: CampaignLine) -> None:
+    if shell.json:
+        shell.answer(line)
+        return
+    texts, campaign = shell.texts, line.campaign
+    accounts = texts.say("cuentas", "accounts")
+    shell.say(
+        f"{campaign.name}: {texts(f'state_{campaign.state}')}, {line.accounts.total:,} {accounts} "
+        f"({campaign.campaign_id})"
+    )
+
+
+def _now_ms() -> int:
+    return to_ms(datetime.now(UTC))

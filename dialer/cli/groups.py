@@ -1,0 +1,158 @@
+"""Commands that have commands below them: `users`, `campaign`, `packs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from campaigns.campaign import CampaignAction
+from dialer.cli.shell import shell_of
+
+users_app = typer.Typer(help="Who may log in: add, list, deactivate, password.")
+campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop.")
+packs_app = typer.Typer(help="Rule packs: list, show, validate.")
+
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+]
+Campaign = Annotated[str, typer.Argument(help="Name or id of the campaign.")]
+
+
+# --- users --------------------------------------------------------------------------------------
+
+
+@users_app.command("add")
+def users_add(
+    ctx: typer.Context,
+    username: Annotated[str, typer.Argument(help="Name to log in with.")],
+    role: Annotated[str, typer.Option(help="agent, manager, supervisor, compliance or admin.")],
+    name: Annotated[str, typer.Option(help="Name that others see.")] = "",
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Make a user. Without a terminal or --password-stdin a password is made and shown once."""
+    from dialer.cli.users_command import add_user
+
+    add_user(shell_of(ctx), username, role=role, name=name, password_stdin=password_stdin)
+
+
+@users_app.command("list")
+def users_list(ctx: typer.Context) -> None:
+    """All users."""
+    from dialer.cli.users_command import show_users
+
+    show_users(shell_of(ctx))
+
+
+@users_app.command("deactivate")
+def users_deactivate(
+    ctx: typer.Context, username: Annotated[str, typer.Argument(help="Who is shut out.")]
+) -> None:
+    """Shut a user out, with all their sessions and tokens. One active admin must be left."""
+    from dialer.cli.users_command import deactivate_user
+
+    deactivate_user(shell_of(ctx), username)
+
+
+@users_app.command("password")
+def users_password(
+    ctx: typer.Context,
+    username: Annotated[str, typer.Argument(help="Whose password.")],
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Give a user another password."""
+    from dialer.cli.users_command import change_password
+
+    change_password(shell_of(ctx), username, password_stdin=password_stdin)
+
+
+# --- campaigns ----------------------------------------------------------------------------------
+
+
+@campaign_app.command("create")
+def campaign_create(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of the new campaign.")],
+    portfolio: Annotated[str, typer.Option(help="Portfolio whose accounts it works.")],
+    settings: Annotated[
+        Path | None, typer.Option(help="Settings as JSON; - for standard input.")
+    ] = None,
+) -> None:
+    """Make a campaign in draft and enrol the portfolio's accounts."""
+    from dialer.cli.campaign_command import make_campaign
+
+    make_campaign(shell_of(ctx), name, portfolio=portfolio, settings=settings)
+
+
+@campaign_app.command("list")
+def campaign_list(ctx: typer.Context) -> None:
+    """All campaigns and how their accounts stand."""
+    from dialer.cli.campaign_command import show_campaigns
+
+    show_campaigns(shell_of(ctx))
+
+
+@campaign_app.command("start")
+def campaign_start(ctx: typer.Context, name: Campaign) -> None:
+    """Let a draft dial; a running server begins within a second."""
+    _change_state(ctx, name, CampaignAction.START)
+
+
+@campaign_app.command("pause")
+def campaign_pause(ctx: typer.Context, name: Campaign) -> None:
+    """No new contacts; calls in progress go on."""
+    _change_state(ctx, name, CampaignAction.PAUSE)
+
+
+@campaign_app.command("resume")
+def campaign_resume(ctx: typer.Context, name: Campaign) -> None:
+    """Let a paused campaign dial again."""
+    _change_state(ctx, name, CampaignAction.RESUME)
+
+
+@campaign_app.command("stop")
+def campaign_stop(ctx: typer.Context, name: Campaign) -> None:
+    """No new contacts ever; it completes when those in progress have ended."""
+    _change_state(ctx, name, CampaignAction.STOP)
+
+
+def _change_state(ctx: typer.Context, name: str, action: CampaignAction) -> None:
+    from dialer.cli.campaign_command import change_state
+
+    change_state(shell_of(ctx), name, action)
+
+
+# --- rule packs ---------------------------------------------------------------------------------
+
+
+@packs_app.command("list")
+def packs_list(ctx: typer.Context) -> None:
+    """The packs that are loaded."""
+    from dialer.cli.packs_command import show_packs
+
+    show_packs(shell_of(ctx))
+
+
+@packs_app.command("show")
+def packs_show(
+    ctx: typer.Context, pack: Annotated[str, typer.Argument(help="Id of the pack.")]
+) -> None:
+    """Every rule of a pack, with its source."""
+    from dialer.cli.packs_command import show_pack
+
+    show_pack(shell_of(ctx), pack)
+
+
+@packs_app.command("validate")
+def packs_validate(
+    ctx: typer.Context,
+    path: Annotated[Path, typer.Argument(help="A pack (TOML), or a folder of packs.")],
+    production: Annotated[
+        bool, typer.Option("--production", help="Refuse drafts, as in production.")
+    ] = False,
+) -> None:
+    """Check packs as the start would. Exit code 5 if one is not good."""
+    from dialer.cli.packs_command import validate_packs
+
+    validate_packs(shell_of(ctx), path, production=production)

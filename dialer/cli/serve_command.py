@@ -1,0 +1,106 @@
+"""`marcador serve`: the engine and the HTTP API in the foreground, until a signal ends them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import msgspec
+
+from dialer.bootstrap import Marcador, open_marcador, set_up_logging
+from dialer.cli.doctor import try_port
+from dialer.cli.shell import Shell
+from dialer.cli.texts import Texts
+from dialer.config import Config
+from dialer.console.server import serve
+from dialer.runtime.clock import Clock, SimulatedClock, WallClock
+from dialer.runtime.services import EngineServices
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What `marcador serve --json` prints once it serves: one line."""
+
+    url: str
+    pid: int
+    real_dialing: bool
+
+
+def run_serve(shell: Shell) -> None:
+    """Serve until SIGTERM or Ctrl-C; then calls in progress may end. A second signal ends now."""
+    config = shell.config
+    set_up_logging(config.log)
+    # Before the engine starts: a taken port should not cost a start of everything.
+    if config.http.port:
+        try_port(config.http.host, config.http.port)
+    shell.run(_serve(shell, config))
+
+
+async def _serve(shell: Shell, config: Config) -> None:
+    texts = shell.texts
+    stop = asyncio.Event()
+    with _signals(stop):
+        async with (
+            _working(config) as marcador,
+            serve(EngineServices(marcador), config.http) as url,
+        ):
+            _greet(shell, config, texts, url)
+            await stop.wait()
+            shell.say(texts("draining"))
+            await marcador.engine.drain(float(config.engine.drain_s))
+    shell.say(texts.say("Terminado.", "Ended."))
+
+
+@asynccontextmanager
+async def _working(config: Config) -> AsyncIterator[Marcador]:
+    async with open_marcador(config, clock=_clock(config)) as marcador:
+        await marcador.engine.start()
+        try:
+            yield marcador
+        finally:
+            await marcador.engine.stop()
+
+
+def _clock(config: Config) -> Clock:
+    """The wall clock, unless the simulation is told to run faster."""
+    if config.simulator.speed == 1:
+        return WallClock()
+    return SimulatedClock(datetime.now(UTC), config.simulator.speed)
+
+
+def _greet(shell: Shell, config: Config, texts: Texts, url: str) -> None:
+    real = config.telephony.allow_real_dialing
+    if shell.json:
+        started = Started(url=url, pid=os.getpid(), real_dialing=real)
+        print(msgspec.json.encode(started).decode(), flush=True)
+        return
+    if real:
+        shell.say(texts("real_dialing"), style="white on red bold")
+    else:
+        shell.say(texts("simulated"), style="green")
+    shell.say(texts("serving", url=url))
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """The first signal asks for an end in order; the second one interrupts."""
+    loop = asyncio.get_running_loop()
+    me = asyncio.current_task()
+    names = (signal.SIGINT, signal.SIGTERM)
+
+    def asked() -> None:
+        if stop.is_set() and me is not None:
+            me.cancel()
+        stop.set()
+
+    for name in names:
+        loop.add_signal_handler(name, asked)
+    try:
+        yield
+    finally:
+        for name in names:
+            loop.remove_signal_handler(name)

@@ -1,0 +1,203 @@
+"""`users`, `campaign` and `packs`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from compliance.packs import BUNDLED
+from dialer.bootstrap import open_stores
+from dialer.cli.exits import ExitCode
+from dialer.config import load_config
+from dialer.stores.ledger.audit import AuditEntry, list_audit
+from dialer.stores.ledger.users import credentials_of, verify_password
+from tests.cli.conftest import PASSWORD, Cli
+from tests.cli.world import CAMPAIGN, PORTFOLIO, Made
+
+
+def _may_log_in(cli: Cli, username: str, password: str) -> bool:
+    config = load_config(environ={}, overrides={"data_dir": str(cli.folder / "var")})
+
+    async def look() -> bool:
+        async with open_stores(config) as ledger, ledger.read() as conn:
+            found = await credentials_of(conn, username)
+        return found is not None and verify_password(found.password_hash, password)
+
+    return asyncio.run(look())
+
+
+def _audit(cli: Cli) -> list[AuditEntry]:
+    config = load_config(environ={}, overrides={"data_dir": str(cli.folder / "var")})
+
+    async def look() -> list[AuditEntry]:
+        async with open_stores(config) as ledger, ledger.read() as conn:
+            return await list_audit(conn)
+
+    return asyncio.run(look())
+
+
+# --- users --------------------------------------------------------------------------------------
+
+
+def test_the_life_of_a_user(english: Cli, made: Made) -> None:
+    added = english(
+        "users", "add", "Luis", "--role", "supervisor", "--password-stdin", "--json",
+        stdin=f"{PASSWORD}\n",
+    )  # fmt: skip
+    assert added.json["user"]["username"] == "luis"
+    assert added.json["password"] is None
+    assert _may_log_in(english, "luis", PASSWORD)
+    listed = {u["username"]: u for u in english("users", "list", "--json").json}
+    assert listed["luis"]["role"] == "supervisor"
+    assert "luis" in english("users", "list").out
+    changed = english("users", "password", "LUIS", "--json").json
+    assert not _may_log_in(english, "luis", PASSWORD)
+    assert _may_log_in(english, "luis", changed["password"])
+    assert english("users", "deactivate", "luis").code == ExitCode.OK
+    assert not _may_log_in(english, "luis", changed["password"])
+    entries = _audit(english)
+    assert [entry.action for entry in entries[:3]] == [
+        "user.deactivate",
+        "user.password",
+        "user.create",
+    ]
+    assert entries[0].actor.startswith("cli")
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        (("add", "luis", "--role", "king"), ExitCode.USAGE, "supervisor"),
+        (("add", "admin", "--role", "agent"), ExitCode.BAD_INPUT, "already"),
+        (("deactivate", "nobody"), ExitCode.BAD_INPUT, "users list"),
+        (("password", "nobody"), ExitCode.BAD_INPUT, "users list"),
+        (("deactivate", "admin"), ExitCode.BAD_INPUT, "one active admin"),
+    ],
+)
+def test_what_cannot_be_done_to_users(
+    english: Cli, made: Made, args: tuple[str, ...], code: ExitCode, said: str
+) -> None:
+    ran = english("users", *args)
+    assert ran.code == code
+    assert said in ran.err
+
+
+# --- campaigns ----------------------------------------------------------------------------------
+
+
+def test_the_life_of_a_campaign(english: Cli, made: Made) -> None:
+    settings = english.folder / "settings.json"
+    settings.write_text('{"mode": "progressive", "daily_cap": 100}')
+    created = english(
+        "campaign", "create", "evening", "--portfolio", PORTFOLIO, "--settings", settings, "--json"
+    ).json
+    assert created["campaign"]["state"] == "draft"
+    assert created["campaign"]["settings"]["daily_cap"] == 100
+    assert created["accounts"]["ready"] > 100
+    for action, state in (
+        ("start", "running"),
+        ("pause", "paused"),
+        ("resume", "running"),
+        ("stop", "draining"),
+    ):
+        ran = english("campaign", action, "evening", "--json")
+        assert ran.json["campaign"]["state"] == state
+    by_id = english("campaign", "pause", created["campaign"]["campaign_id"])
+    assert by_id.code == ExitCode.BAD_INPUT
+    assert "draining" in by_id.err
+    listed = english("campaign", "list", "--json").json
+    assert {line["campaign"]["name"] for line in listed} == {CAMPAIGN, "evening"}
+    assert "evening" in english("campaign", "list").out
+
+
+@pytest.mark.parametrize(
+    ("args", "stdin", "said"),
+    [
+        (("create", "c", "--portfolio", "none"), "", PORTFOLIO),
+        (("create", CAMPAIGN, "--portfolio", PORTFOLIO), "", "another name"),
+        (("create", "c", "--portfolio", PORTFOLIO, "--settings", "-"), '{"amd": 3}', "`amd`"),
+        (("create", "c", "--portfolio", PORTFOLIO, "--settings", "-"), '{"amdd": 3}', "`amdd`"),
+        (("create", "c", "--portfolio", PORTFOLIO, "--settings", "-"), "{", "JSON"),
+        (("start", "none"), "", "campaign list"),
+        (("pause", CAMPAIGN), "", "start"),
+    ],
+)
+def test_what_cannot_be_done_to_campaigns(
+    english: Cli, made: Made, args: tuple[str, ...], stdin: str, said: str
+) -> None:
+    ran = english("campaign", *args, stdin=stdin)
+    assert ran.code == ExitCode.BAD_INPUT
+    assert said in ran.err
+
+
+# --- packs --------------------------------------------------------------------------------------
+
+
+def test_the_packs_that_are_loaded(english: Cli) -> None:
+    lines = {line["pack"]: line for line in english("packs", "list", "--json").json}
+    assert {"cl", "co", "mx", "pe", "us", "us-fl", "marcador"} <= set(lines)
+    assert all(len(line["sha256"]) == 64 for line in lines.values())
+    assert "us-fl" in english("packs", "list").out
+
+
+def test_the_rules_of_a_pack(english: Cli) -> None:
+    shown = english("packs", "show", "cl", "--json").json
+    rules = {rule["rule_id"]: rule for rule in shown["rules"]}
+    assert rules["cl/hours"]["instrument"].startswith("Ley 19.496")
+    assert rules["cl/hours"]["es"] in english("packs", "show", "cl", "--language", "es").out
+    assert english("packs", "show", "atlantis").code == ExitCode.BAD_INPUT
+
+
+def test_bundled_packs_are_good(english: Cli) -> None:
+    ran = english("packs", "validate", BUNDLED, "--production", "--json")
+    assert ran.code == ExitCode.OK
+    assert all(result["ok"] for result in ran.json)
+
+
+def test_a_pack_with_a_mistake(english: Cli) -> None:
+    text = (BUNDLED / "cl.toml").read_text()
+    (english.folder / "cl.toml").write_text(text.replace("[[rules]]", "[[rulez]]", 1))
+    ran = english("packs", "validate", "cl.toml", "--json")
+    assert ran.code == ExitCode.NO
+    (result,) = ran.json
+    assert "cl.toml" in result["problem"]["what"]
+    assert result["problem"]["mend"]
+    assert english("packs", "validate", "cl.toml").code == ExitCode.NO
+
+
+def test_packs_that_do_not_go_together(english: Cli) -> None:
+    folder = english.folder / "packs"
+    folder.mkdir()
+    for name in ("a.toml", "b.toml"):
+        (folder / name).write_text((BUNDLED / "cl.toml").read_text())
+    ran = english("packs", "validate", folder)
+    assert ran.code == ExitCode.BAD_INPUT
+    assert "b.toml" in ran.err
+
+
+def test_no_packs_there(english: Cli) -> None:
+    assert english("packs", "validate", "none.toml").code == ExitCode.BAD_INPUT
+
+
+# --- simulate -----------------------------------------------------------------------------------
+
+
+def test_a_shift_is_simulated(english: Cli) -> None:
+    args = ("simulate", "steady", "--agents", "10", "--hours", "0.5")
+    assert "predictive" in english(*args).out
+    report = english(*args, "--runs", "2", "--mode", "progressive", "--json").json
+    assert {result["law"] for result in report["results"]} == {"progressive"}
+    assert report == json.loads(
+        english(*args, "--runs", "2", "--mode", "progressive", "--json").out
+    )
+
+
+@pytest.mark.parametrize(
+    "args", [("nowhere",), ("steady", "--agents", "0"), ("steady", "--hours", "90")]
+)
+def test_what_cannot_be_simulated(english: Cli, args: tuple[str, ...]) -> None:
+    ran = english("simulate", *args)
+    assert ran.code == ExitCode.BAD_INPUT
+    assert "cold_start" in ran.err
