@@ -48,6 +48,7 @@ SAMPLE_ACCOUNTS = 10_000
 SHORT_SHIFT_MIN = 30
 SHORT_SPEED = 30.0
 TERMINAL_SPEED = 5.0
+LEAST_TICK_MS = 25
 PLAIN_LINE_S = 10.0
 """Without a terminal: real seconds between two lines of figures."""
 
@@ -82,6 +83,7 @@ async def run_shift(config: Config, options: RunOptions, console: Console) -> Sh
     start, zone = working_moment(portfolio.country, not_before)
     clock = SimulatedClock(start, speed)
     minutes = options.minutes or (SHORT_SHIFT_MIN if unattended else None)
+    config = paced_for(config, speed)
     carrier = simulated_carrier(config, clock)
     async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
         await marcador.engine.start()
@@ -94,6 +96,13 @@ async def run_shift(config: Config, options: RunOptions, console: Console) -> Sh
                 )
         finally:
             await marcador.engine.stop()
+
+
+def paced_for(config: Config, speed: float) -> Config:
+    """On a fast clock decisions come as often as on a slow one, as the simulated people see it."""
+    tick_ms = min(config.engine.tick_ms, max(LEAST_TICK_MS, round(1_000 / speed)))
+    engine = msgspec.structs.replace(config.engine, tick_ms=tick_ms)
+    return msgspec.structs.replace(config, engine=engine)
 
 
 async def _portfolio(

@@ -31,7 +31,7 @@ from dialer.runtime.desk import Desk
 from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import Pump, PumpSettings
-from dialer.runtime.rebuild import heal_queue
+from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.safety import check_adapter, check_portfolio
 from dialer.runtime.sweeps import Sweeps, SweepSettings
@@ -84,6 +84,7 @@ class Owned(msgspec.Struct):
     lease: OwnerLease
     token: int
     task: asyncio.Task[None]
+    audit: QueueAudit
 
 
 class Engine:
@@ -177,7 +178,7 @@ class Engine:
         await self.adapter.start(self.calls.sink)
         self._tasks.start("own", self._repeat("own", self.own_campaigns, OWN_S))
         self._tasks.start("publish", self._repeat("publish", self._publish, PUBLISH_S))
-        self._tasks.start("sweep", self._repeat("sweep", self._sweep, self.config.engine.sweep_s))
+        self._tasks.start("sweep", self._repeat("sweep", self.sweep, self.config.engine.sweep_s))
         self._tasks.start(
             "checkpoint",
             self._repeat("checkpoint", self.checkpoint, float(self.config.engine.checkpoint_s)),
@@ -317,7 +318,8 @@ class Engine:
         await runner.prepare_queue()
         await self.sweeps.reap(campaign.campaign_id, queue, all_leases=True)
         task = self._tasks.start(f"campaign:{campaign.name}", runner.run())
-        self._owned[campaign.campaign_id] = Owned(runner, queue, lease, token, task)
+        audit = QueueAudit(campaign.campaign_id, queue, self.reader, self.clock)
+        self._owned[campaign.campaign_id] = Owned(runner, queue, lease, token, task, audit)
         log.info("campaign_owned", campaign=campaign.name, token=token)
 
     async def _disown(self, campaign_id: CampaignId) -> None:
@@ -491,8 +493,10 @@ class Engine:
             async with self.ledger.read() as conn:
                 total = (await enrolment_counts(conn, campaign_id)).total
             await heal_queue(campaign_id, owned.queue, self.reader, self.clock, total)
+            await owned.audit.next_page()
 
-    async def _sweep(self) -> None:
+    async def sweep(self) -> None:
+        """One round of everything that heals; the engine does it by itself every `sweep_s`."""
         await self._heal_queues()
         queues = {cid: owned.queue for cid, owned in self._owned.items()}
         await self.sweeps.run(queues, self._ended)

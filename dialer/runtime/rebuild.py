@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import msgspec
 import structlog
 
@@ -11,10 +13,11 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.recorder import placement
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.reads import EnrolmentRow, EventReader
-from dialer.stores.redis.queue import CampaignQueue, Entry, WaitUntil
+from dialer.stores.redis.queue import CampaignQueue, Entry, Place, WaitUntil, Whereabouts
 
 log = structlog.get_logger()
 
+AUDIT_PAGE = 1_000
 OPEN_ATTEMPT_WAIT_MS = 120_000
 """An account whose attempt has no end yet is looked at again after this; the sweep ends it."""
 
@@ -69,6 +72,53 @@ async def heal_queue(
         added += (await queue.load([_entry(row, now_ms) for row in page])).added
     log.info("queue_healed", campaign=campaign_id, accounts=added)
     return added
+
+
+class QueueAudit:
+    """Goes over a campaign's enrolments, a page a round and then again from the start, and puts
+    right what Redis forgot: accounts that it lets sleep longer than the ledger says, or holds for
+    done. Where it is merely behind, the next claim finds out."""
+
+    def __init__(
+        self, campaign_id: CampaignId, queue: CampaignQueue, reader: EventReader, clock: Clock
+    ) -> None:
+        self._campaign_id = campaign_id
+        self._queue = queue
+        self._reader = reader
+        self._clock = clock
+        self._pages: AsyncIterator[list[EnrolmentRow]] | None = None
+
+    async def next_page(self) -> int:
+        """Look at the next page; how many accounts were put right."""
+        if self._pages is None:
+            self._pages = self._reader.iterate_enrolments(self._campaign_id, AUDIT_PAGE)
+        rows = await anext(self._pages, None)
+        if rows is None:
+            self._pages = None
+            return 0
+        now_ms = to_ms(self._clock.now())
+        found = await self._queue.look_up([row.account_id for row in rows])
+        wrong = [
+            row
+            for row, place in zip(rows, found, strict=True)
+            if place is not None and _forgotten(row, place, now_ms)
+        ]
+        if wrong:
+            await self._queue.load([_entry(row, now_ms) for row in wrong], reset=True)
+            log.warning("queue_put_right", campaign=self._campaign_id, accounts=len(wrong))
+        return len(wrong)
+
+
+def _forgotten(row: EnrolmentRow, place: Whereabouts, now_ms: int) -> bool:
+    """Whether the queue would never, or too late, come to an account that the ledger offers."""
+    if row.open_attempts or row.state == "done" or place.place is Place.LEASED:
+        return False
+    if place.place is Place.DONE:
+        return True
+    # An account that is due may sleep for a reason of its own: somebody is on the line, or there
+    # is nothing to call. One that the ledger lets sleep has no other reason than the ledger's.
+    sleeps_until_ms = place.at_ms or 0
+    return now_ms < row.not_before_ms < sleeps_until_ms - OPEN_ATTEMPT_WAIT_MS
 
 
 def _entry(row: EnrolmentRow, now_ms: int) -> Entry:
