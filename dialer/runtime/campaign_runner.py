@@ -137,6 +137,12 @@ class CampaignRunner:
         self.tally.call_moved(before, after)
         self._pacing.call_moved(before, after, now)
 
+    def found_machine(self, call_id: str) -> None:
+        """Without machine detection only the agent's ear tells: it was no live answer."""
+        self.tally.answered -= 1
+        self.tally.machines += 1
+        self._pacing.found_machine(call_id, self._clock.now())
+
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
         now = self._clock.now()
         if after.campaign_id == self.campaign_id:

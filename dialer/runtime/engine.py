@@ -147,6 +147,7 @@ class Engine:
         self.calls.on_carrier = self._carrier_changed
         self.calls.on_leg = self._leg_changed
         self.outcomes.on_alert = self._alert
+        self.outcomes.on_machine = self._found_machine
 
     def _make_sweeps(self) -> Sweeps:
         engine = self.config.engine
@@ -471,6 +472,11 @@ class Engine:
     async def _leg_lost(self, session: AgentSession) -> None:
         """An agent without a telephone takes no calls until the leg is open again."""
         await self.desk.pause_for_leg(session.agent_id)
+
+    def _found_machine(self, campaign_id: CampaignId, call_id: str) -> None:
+        owned = self._owned.get(campaign_id)
+        if owned is not None:
+            owned.runner.found_machine(call_id)
 
     def _alert(self, campaign_id: CampaignId, alert: AlertKind) -> None:
         self.alerts[alert] = self.alerts.get(alert, 0) + 1

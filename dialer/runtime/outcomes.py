@@ -66,6 +66,8 @@ class Outcomes:
         self._new_id = Ids()
         self.contacts: dict[str, LiveContact] = {}
         self.on_alert: Callable[[CampaignId, AlertKind], None] | None = None
+        self.on_machine: Callable[[CampaignId, str], None] | None = None
+        """Told when an agent says that a call answered as live was a machine's."""
         self._emptied = asyncio.Event()
 
     async def wait_empty(self) -> None:
@@ -115,10 +117,8 @@ class Outcomes:
         if tally is not None and said.code in RIGHT_PARTY:
             tally.right_party += 1
             tally.promises += said.promise is not None
-        if tally is not None and said.code in NOT_A_PERSON:
-            # Without machine detection only the agent's ear tells: it was no live answer.
-            tally.answered -= 1
-            tally.machines += 1
+        if said.code in NOT_A_PERSON and self.on_machine is not None:
+            self.on_machine(contact.campaign_id, contact.attempt_id)
         return result.place
 
     async def _written(self, job: Job, contact: Contact, result: Outcome) -> None:

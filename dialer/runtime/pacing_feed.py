@@ -16,6 +16,7 @@ from dialer.core.pacing.messages import (
     Connected,
     DialPlaced,
     Failed,
+    FoundMachine,
     LiveAnswer,
     MachineDetected,
     NoAnswer,
@@ -90,6 +91,11 @@ class PacingFeed:
             self._tell(NoAnswer(at_s=at_s, call_id=call_id))
         else:
             self._tell(Failed(at_s=at_s, call_id=call_id, cause=str(call.cause)))
+
+    def found_machine(self, call_id: str, now: datetime) -> None:
+        """An agent's ear: the answer was a machine's."""
+        self.answered -= 1
+        self._tell(FoundMachine(at_s=now.timestamp(), call_id=call_id))
 
     # --- agents ----------------------------------------------------------------------------
 

@@ -114,6 +114,12 @@ class AbandonmentBudget:
             window.count(1, 0)
         self._steer(LEARNING_RATE * TARGET_MARGIN * self._target)
 
+    def on_found_machine(self) -> None:
+        """What had counted as a live answer was none."""
+        for window in self.windows.values():
+            window.count(-1, 0)
+        self._steer(-LEARNING_RATE * TARGET_MARGIN * self._target)
+
     def on_abandonment(self) -> None:
         for window in self.windows.values():
             window.count(0, 1)

@@ -78,6 +78,17 @@ class Abandoned(Message, frozen=True, kw_only=True, tag="abandoned"):
     call_id: str
 
 
+class FoundMachine(Message, frozen=True, kw_only=True, tag="found_machine"):
+    """An agent heard that what had counted as a live answer was a machine.
+
+    It was no person, so it earns nothing for the abandonment budget. May come long after the call
+    was connected.
+    """
+
+    at_s: float
+    call_id: str
+
+
 class TalkEnded(Message, frozen=True, kw_only=True, tag="talk_ended"):
     """The conversation is over; the agent's wrap-up begins."""
 
@@ -118,6 +129,7 @@ PacingEvent = (
     | LiveAnswer
     | Connected
     | Abandoned
+    | FoundMachine
     | TalkEnded
     | WrapUpEnded
     | AgentOn

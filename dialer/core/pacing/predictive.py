@@ -152,6 +152,9 @@ class PredictivePacer:
     def on_abandonment(self) -> None:
         self._budget.on_abandonment()
 
+    def on_found_machine(self) -> None:
+        self._budget.on_found_machine()
+
     def on_talk(self, talk_s: float) -> None:
         self._talk.ended(talk_s)
 

@@ -21,6 +21,7 @@ from dialer.core.pacing.messages import (
     DialPlaced,
     Failed,
     FaultKind,
+    FoundMachine,
     LiveAnswer,
     MachineDetected,
     NoAnswer,
@@ -95,6 +96,7 @@ class Listener(Protocol):
     def on_detected(self, live: bool, amd_s: float) -> None: ...
     def on_answer(self) -> None: ...
     def on_abandonment(self) -> None: ...
+    def on_found_machine(self) -> None: ...
     def on_talk(self, talk_s: float) -> None: ...
     def on_wrap_up(self, wrap_up_s: float, stays: bool) -> None: ...
 
@@ -114,6 +116,7 @@ class TrackerState(msgspec.Struct):
     agents: dict[str, AgentState] = {}
     ended_ids: dict[str, None] = {}
     abandoned_ids: dict[str, None] = {}
+    machine_ids: dict[str, None] = {}
     faults: dict[str, int] = {}
     backward_snapshots: int = 0
     last_snapshot_s: float | None = None
@@ -142,6 +145,8 @@ class Tracker:
             case Connected():
                 if self._call(event, timely, listener):
                     self._agent(event.agent_id, event)
+            case FoundMachine():
+                self._found_machine(event.call_id, listener)
             case TalkEnded():
                 known = self._agent(event.agent_id, event)
                 if known and timely and self._duration(event.talk_s):
@@ -269,6 +274,17 @@ class Tracker:
         _remember(seen, call_id)
         listener.on_abandonment()
         return True
+
+    def _found_machine(self, call_id: str, listener: Listener) -> None:
+        """Take back, once, what a call had counted for."""
+        seen = self.state.machine_ids
+        if call_id in seen:
+            self.fault(FaultKind.DUPLICATE)
+        elif call_id not in self.state.ended_ids:
+            self.fault(FaultKind.UNKNOWN_CALL)
+        else:
+            _remember(seen, call_id)
+            listener.on_found_machine()
 
     def _agent(self, agent_id: str, event: Connected | TalkEnded | WrapUpEnded | AgentOff) -> bool:
         agents = self.state.agents

@@ -105,3 +105,16 @@ def test_windows_forget_what_has_left_them_and_survive_a_clock_set_back() -> Non
     share.advance(20_000.0)
     assert share.total_answered == 0.0
     assert share.share() == 0.0
+
+
+def test_a_machine_among_the_answers_earns_nothing() -> None:
+    heard, never = budget(), budget()
+    for b in (heard, never):
+        b.advance(0.0)
+        for _ in range(40):
+            b.on_answer()
+    for _ in range(25):
+        heard.on_answer()
+        heard.on_found_machine()
+    assert heard.windows["30min"].total_answered == never.windows["30min"].total_answered
+    assert abs(heard.tolerance() - never.tolerance()) < 1e-12

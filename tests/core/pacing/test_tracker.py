@@ -14,6 +14,7 @@ from dialer.core.pacing.messages import (
     DialPlaced,
     Failed,
     FaultKind,
+    FoundMachine,
     LiveAnswer,
     MachineDetected,
     NoAnswer,
@@ -59,6 +60,9 @@ class Heard:
 
     def on_abandonment(self) -> None:
         self.lines.append("abandonment")
+
+    def on_found_machine(self) -> None:
+        self.lines.append("found machine")
 
     def on_talk(self, talk_s: float) -> None:
         self.lines.append(f"talk {talk_s:g}")
@@ -227,3 +231,17 @@ def test_snapshots_that_run_backwards_are_refused_until_they_insist() -> None:
     assert taken.index(True) == BACKWARD_SNAPSHOTS_TO_REBASE - 1
     assert all(taken[BACKWARD_SNAPSHOTS_TO_REBASE - 1 :])
     assert not tracker.snapshot_at(nan, heard)
+
+
+def test_what_an_agent_finds_to_be_a_machine_is_taken_back_once() -> None:
+    found = FoundMachine(at_s=30.0, call_id="c")
+    connected = Connected(at_s=5.0, call_id="c", agent_id="a")
+    call = (ON, DIAL, LiveAnswer(at_s=4.0, call_id="c"), connected)
+    _, heard = play(*call, found)
+    assert heard.lines[-1] == "found machine"
+    tracker, heard = play(*call, found, found)
+    assert heard.lines.count("found machine") == 1
+    assert tracker.state.faults == {"duplicate": 1}
+    tracker, heard = play(found)
+    assert heard.lines == []
+    assert tracker.state.faults == {"unknown_call": 1}

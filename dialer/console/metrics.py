@@ -1,0 +1,93 @@
+"""Figures for Prometheus: requests, sockets, agents, and the campaigns that this worker drives."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from campaigns.campaign import CampaignState
+from dialer.console.services import Services
+
+BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """One registry for each server: nothing global."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "marcador_http_requests_total",
+            "HTTP requests by route and status",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "marcador_http_request_seconds",
+            "Time to answer an HTTP request, by route",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self.sockets = Gauge(
+            "marcador_agent_sockets", "Agents' WebSockets that are open", registry=self.registry
+        )
+        self.said = Counter(
+            "marcador_agent_messages_total",
+            "Messages over agents' WebSockets",
+            ["direction"],
+            registry=self.registry,
+        )
+        self.closed = Counter(
+            "marcador_agent_sockets_closed_total",
+            "Agents' WebSockets that this server ended, by reason",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._agents = Gauge(
+            "marcador_agents", "Agents of this worker by state", ["state"], registry=self.registry
+        )
+        self._campaign = Gauge(
+            "marcador_campaign",
+            "Live figures of the campaigns that this worker drives",
+            ["campaign", "figure"],
+            registry=self.registry,
+        )
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    async def page(self, services: Services) -> bytes:
+        """The text that Prometheus reads."""
+        self._agents.clear()
+        for session in services.desk.sessions():
+            self._agents.labels(session.state).inc()
+        self._campaign.clear()
+        for campaign in await services.campaigns.list():
+            if campaign.state is not CampaignState.RUNNING:
+                continue
+            figures = await services.campaigns.live(campaign.campaign_id)
+            if figures is None:
+                continue
+            for name in (
+                "dialed",
+                "ringing",
+                "answered",
+                "machines",
+                "connected",
+                "abandoned",
+                "waiting",
+                "right_party",
+                "promises",
+                "blocked",
+                "abandoned_pct",
+                "occupancy_pct",
+                "connect_p99_ms",
+            ):
+                self._campaign.labels(campaign.name, name).set(getattr(figures, name))
+            for state, count in figures.queue.items():
+                self._campaign.labels(campaign.name, f"queue_{state}").set(count)
+        return generate_latest(self.registry)

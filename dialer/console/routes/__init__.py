@@ -1,0 +1,54 @@
+"""The whole table of routes."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+import msgspec
+from aiohttp import web
+
+from dialer.console.decoding import JSON_TYPE
+from dialer.console.openapi import document
+from dialer.console.routes import (
+    agents,
+    campaigns,
+    evidence,
+    portfolios,
+    session,
+    system,
+    users,
+)
+from dialer.console.table import API, PUBLIC, Call, Nothing, Route, stream
+
+
+@cache
+def description() -> bytes:
+    """The OpenAPI description as JSON."""
+    return msgspec.json.encode(document(ROUTES))
+
+
+async def openapi(_: Call[Nothing, Nothing]) -> web.StreamResponse:
+    return web.Response(body=description(), content_type=JSON_TYPE)
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *session.ROUTES,
+    *users.ROUTES,
+    *portfolios.ROUTES,
+    *campaigns.ROUTES,
+    *agents.ROUTES,
+    *evidence.ROUTES,
+    *system.ROUTES,
+    stream(
+        "GET",
+        f"{API}/openapi.json",
+        openapi,
+        query=Nothing,
+        media_type=JSON_TYPE,
+        roles=PUBLIC,
+        tag="system",
+        en="This description",
+        es="Esta descripción",
+    ),
+)
