@@ -237,8 +237,11 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
     kind_of: dict[str, EventKind] = {}
     for row in rows:
         body = row.body
-        if isinstance(body, AttemptEnded | DispositionSet):
+        if isinstance(body, DispositionSet):
             kind_of[body.attempt_id] = body.outcome
+        elif isinstance(body, AttemptEnded):
+            # What an agent has said stands, even when the network's word comes later.
+            kind_of.setdefault(body.attempt_id, body.outcome)
     events: list[HistoryEvent] = []
     for row in rows:
         event = _history_event(row, kind_of)

@@ -11,7 +11,6 @@ import sys
 
 from compliance.types import PersonId
 from dialer.stores.ledger.database import open_ledger
-from dialer.stores.ledger.group_commit import GroupCommit
 from dialer.stores.ledger.streams import Appended, EventStore, NewEvent
 from tests.stores.ledger.world import ended, planned
 
@@ -26,23 +25,22 @@ async def write(path: str, run: int) -> None:
         person: len(await store.read_person(PersonId(person)))
         for person in (f"p{number}" for number in range(PEOPLE))
     }
-    async with GroupCommit(store, max_batch=16, max_wait_ms=1) as commits:
-        batch_no = 0
-        while True:
-            batch_no += 1
-            people = rng.sample(sorted(heads), 20)
-            attempts = {person: f"{run}-{batch_no}-{person}" for person in people}
-            events = [
-                planned(person, attempt, expected={person: heads[person]}, links=("account:x",))
-                for person, attempt in attempts.items()
-            ]
-            won = await store.append(events)
-            told(events, [isinstance(result, Appended) for result in won])
-            ends = [ended(person, attempts[person], account_id="account") for person in people]
-            results = await asyncio.gather(*(commits.submit(end) for end in ends))
-            told(ends, [isinstance(result, Appended) for result in results])
-            for person in people:
-                heads[person] += 2
+    batch_no = 0
+    while True:
+        batch_no += 1
+        people = rng.sample(sorted(heads), 20)
+        attempts = {person: f"{run}-{batch_no}-{person}" for person in people}
+        events = [
+            planned(person, attempt, expected={person: heads[person]}, links=("account:x",))
+            for person, attempt in attempts.items()
+        ]
+        won = await store.append(events)
+        told(events, [isinstance(result, Appended) for result in won])
+        ends = [ended(person, attempts[person], account_id="account") for person in people]
+        results = await store.append(ends)
+        told(ends, [isinstance(result, Appended) for result in results])
+        for person in people:
+            heads[person] += 2
 
 
 def told(events: list[NewEvent], appended: list[bool]) -> None:
