@@ -49,8 +49,14 @@ soak: $(VENV)/.dev  ## the fault tests at full size (long)
 bench: $(VENV)/.dev  ## throughput and latency of the engine beside their limits
 	$(BIN)/python -m load_tests.bench_engine
 
+bench-import: $(VENV)/.dev  ## import of a million generated rows (about ten minutes)
+	$(BIN)/python -m load_tests.bench_import
+
+bench-api: $(VENV)/.dev  ## load on the HTTP API and the agents' WebSocket
+	$(BIN)/python -m load_tests.bench_api
+
 lock:  ## renew the lock files (needs uv)
 	uv pip compile pyproject.toml -o requirements.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 	uv pip compile pyproject.toml --extra dev --extra load -o requirements-dev.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 
-.PHONY: help setup dev run lint test soak bench lock
+.PHONY: help setup dev run lint test soak bench bench-import bench-api lock

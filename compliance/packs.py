@@ -133,6 +133,7 @@ class PackSet:
             if "/" in code
         )
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._by_packs: dict[tuple[object, ...], Plan] = {}
 
     @property
     def lookback_days(self) -> int:
@@ -147,7 +148,8 @@ class PackSet:
         if found is None:
             if len(self._plans) >= _CACHE_LIMIT:
                 self._plans.clear()
-            found = self._plans[key] = self._choose(ctx, at)
+                self._by_packs.clear()
+            found = self._plans[key] = self._choose(ctx, at, period)
         return found
 
     def _key(self, ctx: Context) -> tuple[object, ...]:
@@ -179,32 +181,58 @@ class PackSet:
             collector.supervised_by,
         )
 
-    def _choose(self, ctx: Context, at: datetime) -> Plan:
+    def _choose(self, ctx: Context, at: datetime, period: int) -> Plan:
+        """The plan of contacts like this one. Plans are shared by all places that the same packs
+        bind, so that what a plan learns (its shapes) is learned once."""
         request, point = ctx.request, ctx.point
-        scope = Scope.of(ctx)
         line, label = LineType.UNKNOWN, PointLabel.UNKNOWN
         if point is not None:
             line = point.line if point.line is not LineType.UNKNOWN else ctx.number.line
             label = point.label
-        given = When(
-            modes=(request.mode,),
-            purposes=(request.purpose,),
-            content_classes=(request.content_class,),
-            prerecorded=request.prerecorded,
-            autodialed=request.autodialed,
+        scope = Scope.of(ctx)
+        packs = tuple(
+            pack for pack in self.packs if applies(pack.doc.applies_when, scope, self._covered)
         )
-        refs: list[PackRef] = []
-        rules: list[Rule] = []
-        for pack in self.packs:
-            if not applies(pack.doc.applies_when, scope, self._covered):
-                continue
-            refs.append(pack.ref)
-            rules += [
-                rule
-                for rule in pack.rules
-                if _in_force(rule.head, at) and rule.head.binds(request.channel, given, line, label)
-            ]
-        return Plan(tuple(refs), tuple(rules), request)
+        kind = (
+            period,
+            packs,
+            line,
+            label,
+            request.channel,
+            request.mode,
+            request.purpose,
+            request.content_class,
+            request.prerecorded,
+            request.autodialed,
+        )
+        found = self._by_packs.get(kind)
+        if found is None:
+            found = self._by_packs[kind] = _bound(packs, request, line, label, at)
+        return found
+
+
+def _bound(
+    packs: tuple[Pack, ...],
+    request: ContactRequest,
+    line: LineType,
+    label: PointLabel,
+    at: datetime,
+) -> Plan:
+    """The rules of some packs that bind this kind of contact at an instant."""
+    given = When(
+        modes=(request.mode,),
+        purposes=(request.purpose,),
+        content_classes=(request.content_class,),
+        prerecorded=request.prerecorded,
+        autodialed=request.autodialed,
+    )
+    rules = tuple(
+        rule
+        for pack in packs
+        for rule in pack.rules
+        if _in_force(rule.head, at) and rule.head.binds(request.channel, given, line, label)
+    )
+    return Plan(tuple(pack.ref for pack in packs), rules, request)
 
 
 def _in_force(head: Head, at: datetime) -> bool:
