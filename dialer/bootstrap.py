@@ -61,7 +61,8 @@ def set_up_logging(config: LogConfig) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, config.level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        # Asked for at each line: standard error may have been redirected since.
+        logger_factory=lambda *_: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -103,9 +103,12 @@ class Shop:
             self.up.clear()
             await kill_server(self.server)
             await self.server.start()
-            assert (await self.queue.counts(self.now_ms)).conserved
-            if await self.queue.generation() is None:  # the last second, lost, had its completion
+            # The last second, lost, may have had the queue's completion; and a file torn in the
+            # middle of a script, rarely, brings back a part of it. Both show, and are rebuilt.
+            conserved = (await self.queue.counts(self.now_ms)).conserved
+            if await self.queue.generation() is None or not conserved:
                 await self.rebuild()
+            assert (await self.queue.counts(self.now_ms)).conserved
             self.up.set()
 
     async def rebuild(self) -> None:
