@@ -227,7 +227,13 @@ def secret_of(request: web.Request) -> str:
 def check_origin(request: web.Request) -> None:
     """A page of another origin must not open our WebSocket. Programs send no Origin."""
     origin = request.headers.get(hdrs.ORIGIN)
-    if origin is not None and urlsplit(origin).netloc != request.host:
+    if origin is None:
+        return
+    try:
+        same = urlsplit(origin).netloc == request.host
+    except ValueError:
+        same = False
+    if not same:
         raise ApiError(BAD_ORIGIN, where="Origin")
 
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
-from sqlalchemy import desc, func, select
+from sqlalchemy import Select, desc, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.messages import DecisionRecord
@@ -36,18 +36,23 @@ from dialer.stores.ledger.schema import attempt, contact_point, ledger_event, pe
 LOOKED_AT: Final = 20_000
 """Events that one page looks at, at most."""
 
+CHUNK: Final = 200
+"""Rows that are fetched together."""
+
 _BODY: Final[msgspec.json.Decoder[AnyBody]] = msgspec.json.Decoder(AnyBody)
 _RECORD: Final = msgspec.json.Decoder(DecisionRecord)
-_DECIDED: Final = tuple(
-    str(kind.__struct_config__.tag) for kind in (AttemptPlanned, ContactBlocked)
-)
-
 _CONTACTS: Final = (AttemptPlanned, ContactBlocked, CallbackRequested, InboundContact, Imported)
 
 
 class Verdict(StrEnum):
     ALLOWED = "allowed"
     BLOCKED = "blocked"
+
+
+_DECIDED: Final = {
+    Verdict.ALLOWED: str(AttemptPlanned.__struct_config__.tag),
+    Verdict.BLOCKED: str(ContactBlocked.__struct_config__.tag),
+}
 
 
 class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,32 +123,39 @@ async def find_decisions(
     limit: int,
 ) -> tuple[list[DecisionView], int | None]:
     """The newest decisions that fit, and the `before` of the next page (None: no more)."""
-    event = ledger_event.c
-    async with ledger.read() as conn:
-        top = before or ((await conn.execute(select(func.max(event.event_no)))).scalar() or 0) + 1
-        bottom = 1 if person_id is not None else max(1, top - LOOKED_AT)
-        query = (
-            select(event.event_no, event.person_id, event.seq, event.at_ms, event.body)
-            .where(event.event_no >= bottom, event.event_no < top, event.kind.in_(_DECIDED))
-            .order_by(desc(event.event_no))
-        )
-        if person_id is not None:
-            query = query.where(event.person_id == person_id)
-        rows = (await conn.execute(query)).all()
     found: list[DecisionView] = []
-    for row in rows:
-        body = _BODY.decode(row.body)
-        if not isinstance(body, AttemptPlanned | ContactBlocked):
-            continue
-        view = _decision(row.person_id, row.seq, row.at_ms, body)
-        if campaign_id is not None and view.campaign_id != campaign_id:
-            continue
-        if verdict is not None and view.verdict is not verdict:
-            continue
-        found.append(view)
-        if len(found) == limit:
-            return found, row.event_no
+    async with ledger.read() as conn:
+        newest = select(func.max(ledger_event.c.event_no))
+        top = before or ((await conn.execute(newest)).scalar() or 0) + 1
+        bottom = 1 if person_id is not None else max(1, top - LOOKED_AT)
+        while top > bottom:
+            query = _decided(bottom, top, person_id, verdict).limit(CHUNK)
+            rows = (await conn.execute(query)).all()
+            for row in rows:
+                body = _BODY.decode(row.body)
+                if not isinstance(body, AttemptPlanned | ContactBlocked):
+                    continue
+                if campaign_id is not None and body.campaign_id != campaign_id:
+                    continue
+                found.append(_decision(row.person_id, row.seq, row.at_ms, body))
+                if len(found) == limit:
+                    return found, row.event_no
+            top = rows[-1].event_no if len(rows) == CHUNK else bottom
     return found, bottom if bottom > 1 else None
+
+
+def _decided(
+    bottom: int, top: int, person_id: str | None, verdict: Verdict | None
+) -> Select[int, str, int, int, str]:
+    """Decisions from `bottom` on and below `top`, newest first."""
+    event = ledger_event.c
+    kinds = _DECIDED.values() if verdict is None else (_DECIDED[verdict],)
+    query = (
+        select(event.event_no, event.person_id, event.seq, event.at_ms, event.body)
+        .where(event.event_no >= bottom, event.event_no < top, event.kind.in_(kinds))
+        .order_by(desc(event.event_no))
+    )
+    return query if person_id is None else query.where(event.person_id == person_id)
 
 
 async def read_decision(events: EventReader, decision_id: str) -> DecisionDetail | None:

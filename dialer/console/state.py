@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -58,19 +59,30 @@ class Console:
         )
 
     def is_direct_loopback(self, request: web.Request) -> bool:
-        """From this machine, and not through a proxy that runs on it."""
-        if any(name in request.headers for name in FORWARDING) or request.remote is None:
+        """From this machine, and not through a proxy that runs on it.
+
+        Nor by another name of it: a page whose name was made to lead here is no program of ours.
+        """
+        if any(name in request.headers for name in FORWARDING):
             return False
         try:
-            return ipaddress.ip_address(request.remote).is_loopback
+            named = urlsplit(f"//{request.host}").hostname
         except ValueError:
             return False
+        return _is_loopback(request.remote) and (named == "localhost" or _is_loopback(named))
 
     async def close(self) -> None:
         self.streams.close()
         await self.sockets.close()
         await self.services.imports.close()
         self.hashing.close()
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False
 
 
 def _accepted(header: str) -> Language | None:

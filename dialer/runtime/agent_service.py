@@ -116,7 +116,11 @@ class AgentService:
             seat = self._desk.join(
                 agent_id=agent_id, session_id=new_id(), name=name, language=language
             )
-            await self._adapter.open_agent_leg(seat.session.leg_id, f"agent:{username}")
+            try:
+                await self._adapter.open_agent_leg(seat.session.leg_id, f"agent:{username}")
+            except TelephonyError:
+                await self._desk.logout(agent_id)
+                raise
         return seat
 
     async def leave(self, agent_id: str) -> None:

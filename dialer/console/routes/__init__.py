@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import Final
 
@@ -29,7 +30,8 @@ def description() -> bytes:
 
 
 async def openapi(_: Call[Nothing, Nothing]) -> web.StreamResponse:
-    return web.Response(body=description(), content_type=JSON_TYPE)
+    body = await asyncio.to_thread(description)
+    return web.Response(body=body, content_type=JSON_TYPE)
 
 
 ROUTES: Final[tuple[Route, ...]] = (
