@@ -145,22 +145,27 @@ class Pump:
         return report
 
     async def _batch(self, claims: Sequence[Claim], most: int, report: PumpReport) -> int:
-        """Decide the claimed accounts and place at most `most` calls; how many."""
+        """Decide the claimed accounts and place at most `most` calls; how many.
+
+        What was not decided goes back to the queue, also when a store fails on the way.
+        """
         left = {claim.item: claim for claim in claims}
         placed = 0
-        for _ in range(ROUNDS):
-            if not left or placed >= most:
-                break
-            plans = await self._plan([AccountId(item) for item in left], most - placed)
-            try:
+        try:
+            for _ in range(ROUNDS):
+                if not left or placed >= most:
+                    break
+                plans = await self._plan([AccountId(item) for item in left], most - placed)
                 plans = [await self._with_agent(planned) for planned in plans]
                 events, owners = self._events(plans)
                 results = await self._store.append(events) if events else []
                 placed += await self._carry_out(plans, owners, results, left, report)
-            finally:
-                self._release_reserved()
+        finally:
+            self._release_reserved()
+            await self._queue.settle(
+                [Settlement(c.item, c.lease_token, READY) for c in left.values()]
+            )
         report.lost += len(left) if placed < most else 0
-        await self._queue.settle([Settlement(c.item, c.lease_token, READY) for c in left.values()])
         return placed
 
     async def _plan(self, account_ids: list[AccountId], most: int) -> list[Plan]:

@@ -34,6 +34,8 @@ from dialer.stores.redis.queue import (
 log = structlog.get_logger()
 
 BATCH_EVENTS = 512
+CLOSE_S = 15.0
+"""Real seconds that the last outcomes may take to be written when the engine stops."""
 RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0)
 """Real seconds between tries while the ledger is away; the last one repeats."""
 
@@ -118,7 +120,13 @@ class Recorder:
         await self._idle.wait()
 
     async def close(self) -> None:
-        await self.flush()
+        """Write what is left and end. A ledger that stays away is not waited for for ever: the
+        attempts are open in it, and the next start closes them."""
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self.flush()
+        except TimeoutError:
+            log.error("not_recorded_at_the_end", jobs=self._busy)
         await self._tasks.cancel()
 
     async def _run(self) -> None:

