@@ -179,10 +179,11 @@ class RowReader:
         width = self._width
         while (row := self._record()) is not None:
             cells = row.cells
-            if len(cells) != width or not any(cells):
-                if not any(cell.strip() for cell in cells):
-                    self.blank_rows += 1
-                    continue
+            may_be_blank = not cells or not cells[0].strip()
+            if may_be_blank and not any(cell.strip() for cell in cells):
+                self.blank_rows += 1
+                continue
+            if len(cells) != width:
                 if len(cells) > width and not any(cell.strip() for cell in cells[width:]):
                     del cells[width:]
                 elif row.problem is None and width:

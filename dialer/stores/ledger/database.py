@@ -301,6 +301,8 @@ def _sqlite_engine(url: URL, *, size: int, begin: str, cache_kib: int) -> AsyncE
         "PRAGMA wal_autocheckpoint = 8192",
         "PRAGMA temp_store = MEMORY",
         f"PRAGMA cache_size = -{cache_kib}",
+        # Reads go through the page cache of the system without a copy or a call each.
+        "PRAGMA mmap_size = 1073741824",
     )
 
     @event.listens_for(engine.sync_engine, "connect")

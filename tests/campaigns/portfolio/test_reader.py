@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from campaigns.portfolio.columns import count_known
@@ -136,6 +136,9 @@ CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size
     table=st.lists(st.tuples(CELL, CELL, CELL), max_size=12),
     delimiter=st.sampled_from([";", ",", "|", "\t"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
+)
+@example(
+    table=[("", "", "\x85"), (" ", "\u00a0", ""), ("", "x", "")], delimiter=";", encoding="utf-8"
 )
 def test_what_the_csv_module_writes_is_read_back(
     table: list[tuple[str, str, str]], delimiter: str, encoding: str
