@@ -175,6 +175,8 @@ def _interrupted(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 def test_ctrl_c_and_again(english: Cli) -> None:
     path = _sample(english, accounts=4000)
+    # A run in the background ignores Ctrl-C, and its children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = english.process("import", path, "--portfolio", "p", "--language", "en")
     ledger = english.folder / "var" / "ledger.db-wal"
     deadline_s = time.monotonic() + 60
