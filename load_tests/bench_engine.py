@@ -72,6 +72,23 @@ def bench_config(folder: Path) -> Config:
     )
 
 
+def bench_portfolio(country: str, currency: str) -> Portfolio:
+    """The portfolio that benchmarks import into: invented people of one country."""
+    return Portfolio(
+        portfolio_id="bench",
+        name="bench",
+        creditor_id=CreditorId("bench"),
+        creditor_name="Bench Bank",
+        creditor_name_neutral="BB",
+        collector_role=CollectorRole.THIRD_PARTY,
+        country=country,
+        currency=currency,
+        debt_class=DebtClass.CONSUMER,
+        synthetic=True,
+        created_ms=to_ms(datetime.now(UTC)),
+    )
+
+
 async def prepare(config: Config, accounts: int) -> tuple[Portfolio, float]:
     """A generated portfolio in a new ledger; and the import's rows a second."""
     path = config.data_path / "sample.csv"
@@ -79,19 +96,7 @@ async def prepare(config: Config, accounts: int) -> tuple[Portfolio, float]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as file:
         generate(file, SampleSettings(country=COUNTRY, accounts=accounts, seed=1, today=today))
-    portfolio = Portfolio(
-        portfolio_id="bench",
-        name="bench",
-        creditor_id=CreditorId("bench"),
-        creditor_name="Bench Bank",
-        creditor_name_neutral="BB",
-        collector_role=CollectorRole.THIRD_PARTY,
-        country=COUNTRY,
-        currency="USD",
-        debt_class=DebtClass.CONSUMER,
-        synthetic=True,
-        created_ms=to_ms(datetime.now(UTC)),
-    )
+    portfolio = bench_portfolio(COUNTRY, "USD")
     async with open_stores(config) as ledger:
         async with ledger.write() as conn:
             portfolio = await ensure_portfolio(conn, portfolio)

@@ -15,13 +15,12 @@ from campaigns.portfolio.importer import ImportSettings, read_portfolio
 from campaigns.portfolio.model import ImportedAccount
 from campaigns.portfolio.proposal import propose_profile
 from campaigns.sample.generator import SampleSettings
-from compliance.types import CollectorRole, CreditorId, DebtClass
 from dialer.bootstrap import open_stores
 from dialer.cli.sample_command import write_sample
 from dialer.core.records import to_ms
 from dialer.runtime.importing import ImportJob
-from dialer.stores.ledger.portfolios import Portfolio, ensure_portfolio
-from load_tests.bench_engine import bench_config
+from dialer.stores.ledger.portfolios import ensure_portfolio
+from load_tests.bench_engine import bench_config, bench_portfolio
 from load_tests.report import Figure, print_json, results_folder, write_table
 
 COUNTRY = "CL"
@@ -52,19 +51,7 @@ async def run(accounts: int) -> dict[str, Figure]:
             ),
         )
         generated_per_s = accounts / (time.perf_counter() - began)
-        portfolio = Portfolio(
-            portfolio_id="bench",
-            name="bench",
-            creditor_id=CreditorId("bench"),
-            creditor_name="Banco",
-            creditor_name_neutral="B",
-            collector_role=CollectorRole.THIRD_PARTY,
-            country=COUNTRY,
-            currency="CLP",
-            debt_class=DebtClass.CONSUMER,
-            synthetic=True,
-            created_ms=to_ms(datetime.now(UTC)),
-        )
+        portfolio = bench_portfolio(COUNTRY, "CLP")
         async with open_stores(config) as ledger:
             async with ledger.write() as conn:
                 portfolio = await ensure_portfolio(conn, portfolio)

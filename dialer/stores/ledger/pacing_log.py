@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from compliance.types import CampaignId
 from dialer.core.pacing.messages import Clamp, Decision
@@ -47,18 +47,3 @@ class PacingLog:
             await conn.execute(insert(pacing_log), rows)
         self._rows = self._rows[len(rows) :]
         return len(rows)
-
-
-async def read_decisions(
-    ledger: Ledger, campaign_id: CampaignId, since_ms: int, limit: int
-) -> list[Decision]:
-    """Decisions of a campaign since an instant, oldest first."""
-    query = (
-        select(pacing_log.c.decision)
-        .where(pacing_log.c.campaign_id == campaign_id, pacing_log.c.at_ms >= since_ms)
-        .order_by(pacing_log.c.pacing_no)
-        .limit(limit)
-    )
-    async with ledger.read() as conn:
-        rows = (await conn.execute(query)).scalars().all()
-    return [msgspec.json.decode(row, type=Decision) for row in rows]
