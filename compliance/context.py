@@ -6,6 +6,7 @@ history. It holds no verdict and changes nothing; rules ask it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntFlag
 from functools import lru_cache
@@ -26,6 +27,7 @@ from compliance.types import (
     ContactPointKind,
     DebtId,
     DebtStatus,
+    EventKind,
     PartyRole,
 )
 from compliance.zones import (
@@ -90,6 +92,19 @@ class Signal(IntFlag):
     """The history is not complete."""
     SUBJECT = 512
     """The facts are somebody else's."""
+
+
+_EVENT_BITS: Final = {kind.value: 1 << (16 + place) for place, kind in enumerate(EventKind)}
+"""One more signal for each kind of event: there is one in the history. By plain strings: to look
+an enum member up costs a call."""
+
+
+def event_signals(kinds: Iterable[EventKind]) -> int:
+    """The signals without which a rule that looks at nothing but such events always passes."""
+    bits = 0
+    for kind in kinds:
+        bits |= _EVENT_BITS[kind.value]
+    return bits
 
 
 # The same bits as plain integers: combining enum members costs microseconds.
@@ -165,6 +180,8 @@ class Context:
             signals |= _HISTORY
         if request.person_id != subject.person.person_id:
             signals |= _SUBJECT
+        for event in self.history:
+            signals |= _EVENT_BITS[event.kind._value_]
         return signals | _point_signals(self.point, request.channel)
 
     def _locate(self) -> None:

@@ -15,14 +15,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from compliance.applicability import Scope, applies, countries_of
+from compliance.applicability import Applicability, Scope
 from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
-from compliance.messages import ContactRequest, Finding, PackRef
+from compliance.messages import ContactRequest, PackRef
 from compliance.rules import KINDS, bind
 from compliance.rules.base import Head, ParamError, Rule, head_of
 from compliance.rules.structure import PACK as BUILT_IN
@@ -32,6 +32,7 @@ from compliance.types import LineType, PackStatus, PointLabel, ReasonGroup
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 20_000
+_SHAPES_LIMIT: Final = 4_096
 _GROUP_ORDER: Final = {group: index for index, group in enumerate(ReasonGroup)}
 _MSGSPEC_PATH: Final = re.compile(r"^(?P<reason>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 _RULE_PATH: Final = re.compile(r"^\.rules\[(?P<index>\d+)\]\.?(?P<rest>.*)$")
@@ -61,10 +62,47 @@ class Pack:
         self.rules = rules
 
 
+class Passed:
+    """Ids of the rules of a plan, for records that name those which passed with nothing to add."""
+
+    __slots__ = ("_ids", "_without")
+
+    def __init__(self, ids: tuple[str, ...]) -> None:
+        self._ids = ids
+        self._without: dict[tuple[int, ...], tuple[str, ...]] = {}
+
+    def without(self, places: tuple[int, ...]) -> tuple[str, ...]:
+        """All ids but those at these places."""
+        found = self._without.get(places)
+        if found is None:
+            if len(self._without) >= _SHAPES_LIMIT:
+                self._without.clear()
+            left = tuple(name for index, name in enumerate(self._ids) if index not in places)
+            found = self._without[places] = left
+        return found
+
+
+class Shape(NamedTuple):
+    """What evaluating a plan comes to for contexts that show the same signals."""
+
+    passed: Passed
+    asked: tuple[tuple[int, Rule], ...]
+    """Rules that must be asked, with their places in the plan; every other one passes."""
+
+
 class Plan:
     """The rules that bind one kind of contact during one span of time, in fixed order."""
 
-    __slots__ = ("_shapes", "counts_account", "counts_number", "inert", "refs", "rules")
+    __slots__ = (
+        "_passed",
+        "_shapes",
+        "_watched",
+        "counts_account",
+        "counts_number",
+        "inert",
+        "refs",
+        "rules",
+    )
 
     def __init__(
         self, refs: tuple[PackRef, ...], rules: tuple[Rule, ...], request: ContactRequest
@@ -78,23 +116,30 @@ class Plan:
         self.inert = frozenset(i for i, rule in enumerate(self.rules) if rule.is_inert(request))
         self.counts_number = any(rule.counts_number for rule in rules)
         self.counts_account = any(rule.counts_account for rule in rules)
-        self._shapes: dict[int, tuple[list[Finding], tuple[tuple[int, Rule], ...]]] = {}
+        self._passed = Passed(tuple(rule.head.id for rule in self.rules))
+        self._watched = 0
+        for rule in self.rules:
+            self._watched |= rule.signals
+        self._shapes: dict[int, Shape] = {}
 
-    def shape(self, signals: int) -> tuple[list[Finding], tuple[tuple[int, Rule], ...]]:
-        """A new list of findings, all passes, and the (index, rule) that must be asked.
+    def shape(self, signals: int) -> Shape:
+        """Which rules must be asked of a context that shows these signals.
 
         A rule is not asked when it is inert for this kind of contact, or when the context shows
         none of the signals without which it passes.
         """
+        signals &= self._watched
         found = self._shapes.get(signals)
         if found is None:
+            if len(self._shapes) >= _SHAPES_LIMIT:
+                self._shapes.clear()
             asked = tuple(
                 (index, rule)
                 for index, rule in enumerate(self.rules)
                 if index not in self.inert and (not rule.signals or rule.signals & signals)
             )
-            found = self._shapes[signals] = ([rule.passed for rule in self.rules], asked)
-        return found[0].copy(), found[1]
+            found = self._shapes[signals] = Shape(self._passed, asked)
+        return found
 
 
 class PackSet:
@@ -119,12 +164,7 @@ class PackSet:
             if instant is not None
         }
         self._changes = sorted(instants)
-        self._covered = frozenset(
-            country
-            for pack in self.packs
-            if not pack.doc.applies_when.uncovered
-            for country in countries_of(pack.doc.applies_when)
-        )
+        self._applicability = Applicability([pack.doc.applies_when for pack in self.packs])
         self._localities = frozenset(
             code.partition("/")[0]
             for pack in self.packs
@@ -189,13 +229,10 @@ class PackSet:
         if point is not None:
             line = point.line if point.line is not LineType.UNKNOWN else ctx.number.line
             label = point.label
-        scope = Scope.of(ctx)
-        packs = tuple(
-            pack for pack in self.packs if applies(pack.doc.applies_when, scope, self._covered)
-        )
+        binding = self._applicability.of(Scope.of(ctx))
         kind = (
             period,
-            packs,
+            binding,
             line,
             label,
             request.channel,
@@ -207,6 +244,7 @@ class PackSet:
         )
         found = self._by_packs.get(kind)
         if found is None:
+            packs = tuple(pack for n, pack in enumerate(self.packs) if binding >> n & 1)
             found = self._by_packs[kind] = _bound(packs, request, line, label, at)
         return found
 

@@ -64,7 +64,7 @@ def bench_config(folder: Path) -> Config:
         overrides={
             "data_dir": str(folder),
             "log.level": "error",
-            "engine.batch_size": BATCH,
+            "engine.batch_size": 2 * BATCH,
             "engine.tick_ms": 50,
             "telephony.originates_per_s": 10_000.0,
             "telephony.max_lines": 100_000,

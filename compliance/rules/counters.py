@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from compliance.context import Context
+from compliance.context import Context, event_signals
 from compliance.hours import ONE_DAY, day_start, local_date
 from compliance.messages import Finding, HistoryEvent
 from compliance.rules.base import PackRule, ParamError, Zones
@@ -90,6 +90,7 @@ class Cooldown(PackRule[CooldownParams]):
         params = self.params
         self.zones = Zones(params.zones, params.fixed_zone)
         self.counter = Counter(params.count)
+        self.signals = event_signals(self.params.count.events)
         self.counts_number = params.count.key is CountKey.NUMBER
         self.counts_account = params.count.key is CountKey.ACCOUNT
         self.by_hours = params.unit is CooldownUnit.HOURS
@@ -140,6 +141,7 @@ class MinSpacing(PackRule[MinSpacingParams]):
     def prepare(self) -> None:
         self.zones = Zones(self.params.zones, self.params.fixed_zone)
         self.counter = Counter(self.params.count)
+        self.signals = event_signals(self.params.count.events)
         self.counts_number = self.params.count.key is CountKey.NUMBER
         self.counts_account = self.params.count.key is CountKey.ACCOUNT
         self.days = timedelta(days=self.params.clear_days + 1)
@@ -172,6 +174,7 @@ class RedialGuard(PackRule[RedialGuardParams]):
 
     def prepare(self) -> None:
         self.counter = Counter(self.params.count)
+        self.signals = event_signals(self.params.count.events)
         self.counts_number = self.params.count.key is CountKey.NUMBER
         self.counts_account = self.params.count.key is CountKey.ACCOUNT
         self.rest = timedelta(hours=self.params.hours)
@@ -200,6 +203,7 @@ class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
         self.bounds = WindowBounds(self.params.window)
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
+        self.signals = event_signals(self.params.count.events)
         self.counts_number = self.params.count.key is CountKey.NUMBER
         self.counts_account = self.params.count.key is CountKey.ACCOUNT
 

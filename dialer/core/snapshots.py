@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import msgspec
 
 from compliance.messages import Subject, SuppressionFact
@@ -32,6 +34,9 @@ class OpenCallback(msgspec.Struct, frozen=True, gc=False):
     event_id: str
 
 
+_in_order = attrgetter("at_ms", "seq")
+
+
 class PersonSnapshot(msgspec.Struct, frozen=True):
     """One party of an account with all that a verdict about them can depend on."""
 
@@ -54,7 +59,9 @@ class PersonSnapshot(msgspec.Struct, frozen=True):
 
     def history(self) -> list[StreamRow]:
         """Own and related events, oldest first."""
-        return sorted([*self.rows, *self.related], key=lambda row: (row.at_ms, row.seq))
+        rows = [*self.rows, *self.related]
+        rows.sort(key=_in_order)
+        return rows
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):

@@ -125,8 +125,10 @@ class Pump:
         report = PumpReport()
         while report.placed < want:
             missing = want - report.placed
-            # Some accounts come to nothing: claim as many as it usually takes, in one batch.
-            size = min(self._settings.batch_size, math.ceil(missing / self._yield))
+            # Some accounts come to nothing: claim as many as it usually takes, and a few for
+            # chance; a batch more for the last of them costs more than to give some back.
+            size = math.ceil(missing / self._yield) + math.isqrt(missing) // 2
+            size = min(self._settings.batch_size, size)
             claims = await self._queue.claim(
                 size,
                 now_ms=to_ms(self._clock.now()),
@@ -138,8 +140,6 @@ class Pump:
             report.claimed += len(claims)
             placed = await self._batch(claims, missing, report)
             report.placed += placed
-            share = min(1.0, placed / min(len(claims), missing))
-            self._yield = max(LEAST_YIELD, YIELD_MEMORY * self._yield + (1 - YIELD_MEMORY) * share)
             if placed == 0 and report.claimed >= CLAIMS_IN_VAIN:
                 break
         return report
@@ -152,14 +152,17 @@ class Pump:
         left = {claim.item: claim for claim in claims}
         placed = 0
         try:
-            for _ in range(ROUNDS):
+            for first_round in (True, *(False,) * (ROUNDS - 1)):
                 if not left or placed >= most:
                     break
-                plans = await self._plan([AccountId(item) for item in left], most - placed)
+                plans, seen = await self._plan([AccountId(i) for i in left], most - placed)
                 plans = [await self._with_agent(planned) for planned in plans]
                 events, owners = self._events(plans)
                 results = await self._store.append(events) if events else []
-                placed += await self._carry_out(plans, owners, results, left, report)
+                won = await self._carry_out(plans, owners, results, left, report)
+                placed += won
+                if first_round:
+                    self._learn_yield(won / seen)
         finally:
             self._release_reserved()
             await self._queue.settle(
@@ -168,8 +171,12 @@ class Pump:
         report.lost += len(left) if placed < most else 0
         return placed
 
-    async def _plan(self, account_ids: list[AccountId], most: int) -> list[Plan]:
-        """Plans of the accounts in their order, until `most` of them are dials."""
+    def _learn_yield(self, share: float) -> None:
+        self._yield = max(LEAST_YIELD, YIELD_MEMORY * self._yield + (1 - YIELD_MEMORY) * share)
+
+    async def _plan(self, account_ids: list[AccountId], most: int) -> tuple[list[Plan], int]:
+        """Plans of the accounts in their order, until `most` of them are dials; and how many
+        accounts it took."""
         now = self._clock.now()
         since_ms = to_ms(now - self.campaign.lookback)
         accounts = await self._reader.read_accounts(
@@ -178,17 +185,25 @@ class Pump:
         async with self._store.ledger.read() as conn:
             wide = await wide_suppressions(conn)
         plans: list[Plan] = []
-        dials = 0
+        dials = seen = 0
+        moved: set[StreamKey] = set()
         for account in accounts:
             if dials >= most:
                 break
+            seen += 1
+            if any(not moved.isdisjoint(person.heads) for person in account.people):
+                continue  # it would lose to a contact of this very batch: the next round's turn
             planned = self._plan_one(with_suppressions(account, wide), now)
-            dials += planned.dial is not None
+            moved.update(StreamKey(blocked.person_id) for blocked in planned.blocked)
+            if planned.dial is not None:
+                dials += 1
+                moved.add(StreamKey(planned.dial.contact.person_id))
+                moved.update(planned.dial.contact.links)
             plans.append(planned)
         known = {account.account_id for account in accounts}
         gone = Place("done", 0, "account_gone")
         plans += [Plan(a, (), None, gone) for a in account_ids if a not in known]
-        return plans
+        return plans, seen + len(account_ids) - len(known)
 
     def _plan_one(self, account: AccountSnapshot, now: datetime) -> Plan:
         """A plan that fails blocks its account, and nobody else's."""
@@ -266,7 +281,8 @@ class Pump:
         heads = dial.record.heads
         expected = {key: heads.get(key, 0) for key in (own, *dial.contact.links)}
         # Blocked tries on this person's other numbers are appended just before, in this batch.
-        expected[own] += sum(1 for b in planned.blocked if b.person_id == person_id)
+        for blocked in planned.blocked:
+            expected[own] += blocked.person_id == person_id
         return NewEvent(
             person_id=person_id,
             at_ms=at_ms,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.types import PersonId
 from dialer.core.records import AnyBody, AttemptEnded, AttemptPlanned, DispositionSet, event_id
@@ -24,6 +23,7 @@ from dialer.core.writes import (
 )
 from dialer.stores.ledger import subjects
 from dialer.stores.ledger.bulk import Row, bulk_insert, bulk_update
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.schema import attempt, callback, enrolment, note, promise, review_item
 
 
@@ -85,7 +85,7 @@ _NOTE = bulk_insert(note, SaveNote.__struct_fields__)
 _NEW = {"state": "open"}
 
 
-async def apply(conn: AsyncConnection, won: Sequence[Won]) -> None:
+async def apply(conn: Conn, won: Sequence[Won]) -> None:
     """Apply every write of `won`, in the order that events and their writes have.
 
     Rows that a batch both makes and changes are made first; of several changes to one row the

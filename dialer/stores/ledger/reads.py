@@ -25,6 +25,7 @@ from compliance.types import (
 from dialer.core.snapshots import AccountSnapshot
 from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.direct import Conn
 
 T = TypeVar("T")
 
@@ -96,7 +97,14 @@ class EventReader:
 
         An account that the ledger does not know is left out; a person without a profile too.
         """
-        found = await self._ask(_ACCOUNTS, campaign=campaign_id, ids=account_ids, since=since_ms)
+
+        accounts: JsonQuery[list[AccountSnapshot] | None] = _ACCOUNTS
+
+        async def work(conn: Conn) -> list[AccountSnapshot] | None:
+            await prefer_indexes(conn)
+            return await accounts.run(conn, campaign=campaign_id, ids=account_ids, since=since_ms)
+
+        found = await self.ledger.read_at_once(work)
         by_id = {snapshot.account_id: snapshot for snapshot in found or ()}
         return [by_id[account_id] for account_id in account_ids if account_id in by_id]
 

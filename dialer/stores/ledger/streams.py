@@ -33,14 +33,15 @@ from dialer.stores.ledger.bulk import (
     Dialect,
     JsonQuery,
     bulk_insert,
-    dialect_of,
     encode_list,
+    of_postgresql,
     prefer_indexes,
     spell_all,
 )
 from dialer.stores.ledger.database import sqlstate_of
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.reads import EventReader
-from dialer.stores.ledger.schema import stream_link
+from dialer.stores.ledger.schema import ledger_event, stream_link
 
 LINK_PREFIXES: Final = ("number:", "account:", "household:")
 """How the name of a stream that is not a person's begins."""
@@ -109,16 +110,16 @@ class EventStore(EventReader):
         """
         prepared = [_prepare(event) for event in events]
 
-        async def work(conn: AsyncConnection, *, alone: bool = False) -> list[AppendResult]:
+        async def work(conn: Conn, *, alone: bool = False) -> list[AppendResult]:
             await prefer_indexes(conn)
             return await _append(conn, prepared, alone=alone)
 
         try:
-            return await self.ledger.transact(work)
+            return await self.ledger.write_at_once(work)
         except DBAPIError as error:
             if sqlstate_of(error) != _OUT_OF_LOCKS:
                 raise
-            return await self.ledger.transact(partial(work, alone=True))
+            return await self.ledger.write_at_once(partial(work, alone=True))
 
     @staticmethod
     async def append_in(conn: AsyncConnection, events: Sequence[NewEvent]) -> list[AppendResult]:
@@ -142,6 +143,8 @@ class _Prepared(msgspec.Struct, frozen=True, gc=False):
     event: NewEvent
     kind: str
     body: bytes
+    record: str | None
+    """The event's record as the text that the database stores."""
     decision_id: str | None
     """The decision that this event records, once in the ledger."""
     ends: str | None
@@ -167,8 +170,7 @@ def _prepare(event: NewEvent) -> _Prepared:
     for link in event.links:
         if not link.startswith(LINK_PREFIXES):
             raise ValueError(f"{_named(event)} links to {link}, which is no link stream")
-    if event.record is not None:
-        _check_record(event, event.record)
+    record = None if event.record is None else _record_text(event, event.record)
     decision_id = ends = None
     if isinstance(body, AttemptPlanned):
         decision_id = body.attempt_id
@@ -177,7 +179,7 @@ def _prepare(event: NewEvent) -> _Prepared:
     elif isinstance(body, AttemptEnded | DispositionSet):
         ends = body.attempt_id
     kind_name = str(body.__struct_config__.tag)
-    return _Prepared(event, kind_name, _encode(body), decision_id, ends)
+    return _Prepared(event, kind_name, _encode(body), record, decision_id, ends)
 
 
 def _check_writes(event: NewEvent) -> None:
@@ -194,14 +196,15 @@ def _check_writes(event: NewEvent) -> None:
         raise ValueError(f"{_named(event)} lacks the write {needed.__name__ if needed else ''}")
 
 
-def _check_record(event: NewEvent, record: bytes) -> None:
+def _record_text(event: NewEvent, record: bytes) -> str:
     """A text that a database can hold; the hash is over its bytes as they are."""
     try:
-        record.decode()
+        text = record.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"the record of {_named(event)} is not UTF-8: {error}") from error
     if b"\0" in record:
         raise ValueError(f"the record of {_named(event)} holds a NUL character")
+    return text
 
 
 def _named(event: NewEvent) -> str:
@@ -247,11 +250,8 @@ class _EventRow(msgspec.Struct, gc=False):
     kind: str
     hash: str
     decision_id: str | None
-    body_at: int
-    """Where its text begins in the batch's texts, counted from 1."""
-    body_bytes: int
-    record_at: int | None
-    record_bytes: int | None
+    body: str
+    record: str | None
 
 
 class _LinkRow(msgspec.Struct, gc=False):
@@ -261,45 +261,30 @@ class _LinkRow(msgspec.Struct, gc=False):
     person_seq: int
 
 
-# The large texts travel beside the rows, as one run of bytes: to quote them into JSON and have the
-# database unquote them again takes longer than to store them.
-_INSERT_EVENTS: Final = {
-    Dialect.SQLITE: text(
-        """
-        INSERT INTO ledger_event (person_id, seq, at_ms, kind, hash, decision_id, body, record)
-        SELECT json_extract(value, '$.person_id'), json_extract(value, '$.seq'),
-          json_extract(value, '$.at_ms'), json_extract(value, '$.kind'),
-          json_extract(value, '$.hash'), json_extract(value, '$.decision_id'),
-          CAST(substr(:texts, json_extract(value, '$.body_at'),
-            json_extract(value, '$.body_bytes')) AS TEXT),
-          CAST(substr(:texts, json_extract(value, '$.record_at'),
-            json_extract(value, '$.record_bytes')) AS TEXT)
-        FROM json_each(:rows)
-        """
-    ),
-    Dialect.POSTGRESQL: text(
-        """
-        INSERT INTO ledger_event (person_id, seq, at_ms, kind, hash, decision_id, body, record)
-        SELECT x.person_id, x.seq, x.at_ms, x.kind, x.hash, x.decision_id,
-          convert_from(substring(CAST(:texts AS bytea) FROM x.body_at FOR x.body_bytes), 'UTF8'),
-          convert_from(substring(CAST(:texts AS bytea) FROM x.record_at FOR x.record_bytes),
-            'UTF8')
-        FROM json_to_recordset(CAST(:rows AS json)) AS x(person_id text, seq integer,
-          at_ms bigint, kind text, hash text, decision_id text, body_at integer,
-          body_bytes integer, record_at integer, record_bytes integer)
-        """
-    ),
-}
+_INSERT_EVENTS = bulk_insert(ledger_event, _EventRow.__struct_fields__)
+# To PostgreSQL the large texts travel beside the rows, as one run of bytes: to quote them into JSON
+# and have the database unquote them again takes longer than to store them.
+_INSERT_EVENTS_POSTGRESQL: Final = text(
+    """
+    INSERT INTO ledger_event (person_id, seq, at_ms, kind, hash, decision_id, body, record)
+    SELECT x.person_id, x.seq, x.at_ms, x.kind, x.hash, x.decision_id,
+      convert_from(substring(CAST(:texts AS bytea) FROM x.body_at FOR x.body_bytes), 'UTF8'),
+      convert_from(substring(CAST(:texts AS bytea) FROM x.record_at FOR x.record_bytes), 'UTF8')
+    FROM json_to_recordset(CAST(:rows AS json)) AS x(person_id text, seq integer,
+      at_ms bigint, kind text, hash text, decision_id text, body_at integer,
+      body_bytes integer, record_at integer, record_bytes integer)
+    """
+)
 _INSERT_LINKS = bulk_insert(stream_link, _LinkRow.__struct_fields__)
 
 
 async def _append(
-    conn: AsyncConnection, batch: Sequence[_Prepared], *, alone: bool = False
+    conn: Conn, batch: Sequence[_Prepared], *, alone: bool = False
 ) -> list[AppendResult]:
     if not batch:
         return []
     people, streams = _streams_of(batch)
-    if dialect_of(conn) is Dialect.POSTGRESQL:
+    if of_postgresql(conn):
         await _lock(conn, [*people, *streams], alone=alone)
     standing = await _STANDING.run(
         conn,
@@ -310,10 +295,7 @@ async def _append(
     )
     placing = _Placing(standing)
     results = [placing.place(prepared) for prepared in batch]
-    if placing.events:
-        rows = _encode(placing.events).decode()
-        bound = {"rows": rows, "texts": b"".join(placing.texts)}
-        await conn.execute(_INSERT_EVENTS[dialect_of(conn)], bound)
+    await _insert_events(conn, placing.events)
     await _INSERT_LINKS.run(conn, placing.links)
     await projections.apply(
         conn,
@@ -324,6 +306,31 @@ async def _append(
         ],
     )
     return results
+
+
+async def _insert_events(conn: Conn, events: Sequence[_EventRow]) -> None:
+    if not of_postgresql(conn):
+        await _INSERT_EVENTS.run(conn, events)
+        return
+    if not events:
+        return
+    texts: list[bytes] = []
+    rows: list[dict[str, str | int | None]] = []
+    end = 1
+    for event in events:
+        row: dict[str, str | int | None] = {
+            name: getattr(event, name) for name in _EventRow.__struct_fields__[:-2]
+        }
+        for name, value in (("body", event.body), ("record", event.record)):
+            if value is not None:
+                encoded = value.encode()
+                texts.append(encoded)
+                row[f"{name}_at"] = end
+                row[f"{name}_bytes"] = len(encoded)
+                end += len(encoded)
+        rows.append(row)
+    bound = {"rows": _encode(rows).decode(), "texts": b"".join(texts)}
+    await conn.execute(_INSERT_EVENTS_POSTGRESQL, bound)
 
 
 def _streams_of(batch: Sequence[_Prepared]) -> tuple[list[str], list[str]]:
@@ -352,10 +359,7 @@ class _Placing:
         self._ended = {attempt_id: bool(ended) for attempt_id, ended in standing.attempts or ()}
         self._decisions = set(standing.decisions or ())
         self.events: list[_EventRow] = []
-        self.texts: list[bytes] = []
-        """Bodies and records, one after another."""
         self.links: list[_LinkRow] = []
-        self._texts_end = 1
 
     def place(self, prepared: _Prepared) -> AppendResult:
         refused = self._refusal(prepared)
@@ -379,13 +383,6 @@ class _Placing:
         )
         heads[person_id] = seq
         self._hashes[person_id] = digest
-        body_at = self._texts_end
-        record_at = body_at + len(prepared.body)
-        self.texts.append(prepared.body)
-        if event.record is not None:
-            self.texts.append(event.record)
-        record_bytes = None if event.record is None else len(event.record)
-        self._texts_end = record_at + (record_bytes or 0)
         self.events.append(
             _EventRow(
                 person_id,
@@ -394,10 +391,8 @@ class _Placing:
                 prepared.kind,
                 digest,
                 prepared.decision_id,
-                body_at,
-                len(prepared.body),
-                None if record_bytes is None else record_at,
-                record_bytes,
+                prepared.body.decode(),
+                prepared.record,
             )
         )
         for stream in dict.fromkeys(event.links):
@@ -455,7 +450,7 @@ async def _lock(conn: AsyncConnection, streams: Sequence[str], *, alone: bool) -
     await conn.execute(_LOCK_STREAMS, {"streams": encode_list(streams)})
 
 
-async def exclude_appends(conn: AsyncConnection) -> None:
+async def exclude_appends(conn: Conn) -> None:
     """Until the transaction ends nobody else appends. SQLite's write transactions are alone."""
-    if dialect_of(conn) is Dialect.POSTGRESQL:
+    if of_postgresql(conn):
         await conn.execute(_EXCLUDE, {"space": LOCK_SPACE, "which": _LOCK_APPENDS})

@@ -40,6 +40,7 @@ from dialer.core.writes import (
 from dialer.stores.ledger import schema
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.bulk import JsonQuery, Value, bulk_insert, bulk_update
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.profiles import (
     OF_AN_ACCOUNT,
@@ -126,7 +127,7 @@ _OPEN_STATUSES = JsonQuery(
 )
 
 
-async def apply_subject_writes(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def apply_subject_writes(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     """Write every change to its table and rebuild the profiles of everybody it touches.
 
     Where two writes of a batch change the same thing, the later one counts. Writing the same
@@ -152,7 +153,7 @@ async def apply_subject_writes(conn: AsyncConnection, writes: Sequence[SubjectWr
     await rebuild_profiles(conn, persons)
 
 
-async def _touched(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> set[PersonId]:
+async def _touched(conn: Conn, writes: Sequence[SubjectWrite]) -> set[PersonId]:
     persons = {w.person_id for w in writes}
     targets = {
         w.target_id
@@ -166,12 +167,12 @@ async def _touched(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> set
     return persons
 
 
-async def _write_suppressions(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def _write_suppressions(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     await _SUPPRESS.run(conn, [suppression_row(w) for w in _of(writes, AddSuppression)])
     await add_statuses(conn, list(_of(writes, AddStatus)))
 
 
-async def _write_points(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def _write_points(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     newest: dict[str, SetValidity] = {}
     for write in _of(writes, SetValidity):
         known = newest.get(write.contact_point_id)
@@ -207,7 +208,7 @@ async def _write_points(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -
     )
 
 
-async def _write_wishes(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def _write_wishes(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     await _SET_LANGUAGE.run(
         conn,
         _last(
@@ -230,7 +231,7 @@ async def _write_wishes(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -
     await _REVOKE.run(conn, [{"consent_id": c, "revoked_ms": at} for c, at in revoked_ms.items()])
 
 
-async def add_statuses(conn: AsyncConnection, writes: Sequence[AddStatus]) -> int:
+async def add_statuses(conn: Conn, writes: Sequence[AddStatus]) -> int:
     """Record statuses of people, and tell how many are new.
 
     One that is open already is not opened a second time.
