@@ -10,6 +10,10 @@ from compliance.messages import Subject, SuppressionFact
 from compliance.types import AccountId, CampaignId, ContactPointId, PartyRole, PersonId, StreamKey
 from dialer.core.records import StreamRow
 
+HOUSE_STREAM = StreamKey("house:suppressions")
+"""What stops everybody: suppressions of creditors and of the whole house. Its head is the number of
+them that were ever made. Nothing is appended to it; what was decided before a new one loses."""
+
 
 class EnrolmentState(msgspec.Struct, frozen=True, gc=False):
     """Where an account stands in the campaign that asks."""
@@ -76,6 +80,16 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     people: list[PersonSnapshot]
     callbacks: list[OpenCallback]
     """Open ones of this account, in any campaign."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Accounts that were read together."""
+
+    accounts: list[AccountSnapshot]
+    wide: tuple[SuppressionFact, ...]
+    """Suppressions of creditors and of the whole house, which belong to everybody's facts."""
+    house_head: int
+    """Head of `HOUSE_STREAM` at which they were read."""
 
 
 def with_suppressions(

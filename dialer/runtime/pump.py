@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -30,14 +31,13 @@ from dialer.core.planning import (
     plan,
 )
 from dialer.core.records import event_id, to_ms
-from dialer.core.snapshots import AccountSnapshot, with_suppressions
+from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, with_suppressions
 from dialer.core.writes import MoveEnrolment, OpenAttempt
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.recorder import placement
 from dialer.stores.ledger.ids import Ids
-from dialer.stores.ledger.profiles import wide_suppressions
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import Appended, AppendResult, EventStore, NewEvent
 from dialer.stores.redis.queue import READY, CampaignQueue, Claim, Settlement
@@ -75,6 +75,16 @@ class PumpReport(msgspec.Struct):
     placed: int = 0
     blocked: int = 0
     lost: int = 0
+
+
+class _Planned(NamedTuple):
+    """A round's plans."""
+
+    plans: list[Plan]
+    seen: int
+    """Accounts that it took."""
+    house_head: int
+    """Where `HOUSE_STREAM` stood when they were read."""
 
 
 class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,14 +165,14 @@ class Pump:
             for first_round in (True, *(False,) * (ROUNDS - 1)):
                 if not left or placed >= most:
                     break
-                plans, seen = await self._plan([AccountId(i) for i in left], most - placed)
-                plans = [await self._with_agent(planned) for planned in plans]
-                events, owners = self._events(plans)
+                decided = await self._plan([AccountId(i) for i in left], most - placed)
+                plans = [await self._with_agent(planned) for planned in decided.plans]
+                events, owners = self._events(plans, decided.house_head)
                 results = await self._store.append(events) if events else []
                 won = await self._carry_out(plans, owners, results, left, report)
                 placed += won
                 if first_round:
-                    self._learn_yield(won / seen)
+                    self._learn_yield(won / decided.seen)
         finally:
             self._release_reserved()
             await self._queue.settle(
@@ -174,16 +184,12 @@ class Pump:
     def _learn_yield(self, share: float) -> None:
         self._yield = max(LEAST_YIELD, YIELD_MEMORY * self._yield + (1 - YIELD_MEMORY) * share)
 
-    async def _plan(self, account_ids: list[AccountId], most: int) -> tuple[list[Plan], int]:
-        """Plans of the accounts in their order, until `most` of them are dials; and how many
-        accounts it took."""
+    async def _plan(self, account_ids: list[AccountId], most: int) -> _Planned:
+        """Plans of the accounts in their order, until `most` of them are dials."""
         now = self._clock.now()
         since_ms = to_ms(now - self.campaign.lookback)
-        accounts = await self._reader.read_accounts(
-            self.campaign.campaign_id, account_ids, since_ms
-        )
-        async with self._store.ledger.read() as conn:
-            wide = await wide_suppressions(conn)
+        batch = await self._reader.read_batch(self.campaign.campaign_id, account_ids, since_ms)
+        accounts = batch.accounts
         plans: list[Plan] = []
         dials = seen = 0
         moved: set[StreamKey] = set()
@@ -193,7 +199,7 @@ class Pump:
             seen += 1
             if any(not moved.isdisjoint(person.heads) for person in account.people):
                 continue  # it would lose to a contact of this very batch: the next round's turn
-            planned = self._plan_one(with_suppressions(account, wide), now)
+            planned = self._plan_one(with_suppressions(account, batch.wide), now)
             moved.update(StreamKey(blocked.person_id) for blocked in planned.blocked)
             if planned.dial is not None:
                 dials += 1
@@ -203,7 +209,7 @@ class Pump:
         known = {account.account_id for account in accounts}
         gone = Place("done", 0, "account_gone")
         plans += [Plan(a, (), None, gone) for a in account_ids if a not in known]
-        return plans, seen + len(account_ids) - len(known)
+        return _Planned(plans, seen + len(account_ids) - len(known), batch.house_head)
 
     def _plan_one(self, account: AccountSnapshot, now: datetime) -> Plan:
         """A plan that fails blocks its account, and nobody else's."""
@@ -246,7 +252,7 @@ class Pump:
 
     # --- writing -----------------------------------------------------------------------------
 
-    def _events(self, plans: Sequence[Plan]) -> tuple[list[NewEvent], list[int]]:
+    def _events(self, plans: Sequence[Plan], house_head: int) -> tuple[list[NewEvent], list[int]]:
         """Events of all plans in order; `owners` tells which plan each belongs to."""
         at_ms = to_ms(self._clock.now())
         events: list[NewEvent] = []
@@ -257,7 +263,7 @@ class Pump:
                 events.append(self._blocked_event(planned, blocked, at_ms, last=last))
                 owners.append(index)
             if planned.dial is not None:
-                events.append(self._dial_event(planned, planned.dial, at_ms))
+                events.append(self._dial_event(planned, planned.dial, at_ms, house_head))
                 owners.append(index)
         return events, owners
 
@@ -275,11 +281,12 @@ class Pump:
             writes=writes,
         )
 
-    def _dial_event(self, planned: Plan, dial: Dial, at_ms: int) -> NewEvent:
+    def _dial_event(self, planned: Plan, dial: Dial, at_ms: int, house_head: int) -> NewEvent:
         person_id = dial.contact.person_id
         own = StreamKey(person_id)
         heads = dial.record.heads
         expected = {key: heads.get(key, 0) for key in (own, *dial.contact.links)}
+        expected[HOUSE_STREAM] = house_head
         # Blocked tries on this person's other numbers are appended just before, in this batch.
         for blocked in planned.blocked:
             expected[own] += blocked.person_id == person_id

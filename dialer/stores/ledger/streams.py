@@ -27,27 +27,23 @@ from dialer.core.records import (
     ContactBlocked,
     DispositionSet,
 )
+from dialer.core.snapshots import HOUSE_STREAM
 from dialer.core.writes import CloseAttempt, DisposeAttempt, OpenAttempt, Write
 from dialer.stores.ledger import projections
 from dialer.stores.ledger.bulk import (
-    Dialect,
     JsonQuery,
     bulk_insert,
-    encode_list,
     of_postgresql,
     prefer_indexes,
-    spell_all,
 )
 from dialer.stores.ledger.database import sqlstate_of
 from dialer.stores.ledger.direct import Conn
+from dialer.stores.ledger.locks import OUT_OF_LOCKS, lock_streams
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.schema import ledger_event, stream_link
 
 LINK_PREFIXES: Final = ("number:", "account:", "household:")
 """How the name of a stream that is not a person's begins."""
-STREAM_LOCKS_MOST: Final = 2048
-"""More streams than this in one transaction, and PostgreSQL locks all appends instead: its table
-of locks is small (by default 64 for each connection it allows)."""
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -59,8 +55,9 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     record: bytes | None = None
     """JSON (UTF-8) of the decision's proof."""
     expected: Mapping[StreamKey, int] | None = None
-    """Head of every stream that the verdict depended on, the person's own among them. None:
-    append wherever the head is."""
+    """Head of every stream that the verdict depended on, the person's own among them, and
+    `HOUSE_STREAM` where what stops everybody could have stopped it. None: append wherever the
+    head is."""
     links: tuple[StreamKey, ...] = ()
     """Streams beside the person's whose head the event moves."""
     writes: tuple[Write, ...] = ()
@@ -117,7 +114,7 @@ class EventStore(EventReader):
         try:
             return await self.ledger.write_at_once(work)
         except DBAPIError as error:
-            if sqlstate_of(error) != _OUT_OF_LOCKS:
+            if sqlstate_of(error) != OUT_OF_LOCKS:
                 raise
             return await self.ledger.write_at_once(partial(work, alone=True))
 
@@ -165,7 +162,7 @@ def _prepare(event: NewEvent) -> _Prepared:
     _check_writes(event)
     if event.expected is not None and StreamKey(event.person_id) not in event.expected:
         raise ValueError(f"{_named(event)} is guarded, but not by its own person's head")
-    if event.person_id.startswith(LINK_PREFIXES):
+    if event.person_id.startswith((*LINK_PREFIXES, HOUSE_STREAM)):
         raise ValueError(f"{_named(event)}: a person's id must not look like a link stream")
     for link in event.links:
         if not link.startswith(LINK_PREFIXES):
@@ -221,6 +218,8 @@ class _Standing(msgspec.Struct, array_like=True):
     streams: list[tuple[str, int]] | None
     attempts: list[tuple[str, int]] | None
     decisions: list[str] | None
+    house: int
+    """How many suppressions of creditors and of the whole house were ever made."""
 
 
 # The last event of a stream is found by the unique index (person_id, seq).
@@ -237,7 +236,9 @@ _STANDING = JsonQuery(
       (SELECT AGG(ARRAY(a.attempt_id, CASE WHEN a.ended_ms IS NULL THEN 0 ELSE 1 END))
        FROM EACH(:attempts) AS k JOIN attempt AS a ON a.attempt_id = k.value),
       (SELECT AGG(e.decision_id)
-       FROM EACH(:decisions) AS k JOIN ledger_event AS e ON e.decision_id = k.value))
+       FROM EACH(:decisions) AS k JOIN ledger_event AS e ON e.decision_id = k.value),
+      (SELECT count(*) FROM suppression AS s
+       WHERE s.person_id IS NULL AND s.scope IN ('creditor', 'tenant')))
     """,
     msgspec.json.Decoder(_Standing),
 )
@@ -285,7 +286,7 @@ async def _append(
         return []
     people, streams = _streams_of(batch)
     if of_postgresql(conn):
-        await _lock(conn, [*people, *streams], alone=alone)
+        await lock_streams(conn, [*people, *streams], alone=alone)
     standing = await _STANDING.run(
         conn,
         people=people,
@@ -343,6 +344,8 @@ def _streams_of(batch: Sequence[_Prepared]) -> tuple[list[str], list[str]]:
         for stream in event.links:
             streams[stream] = None
         for stream in event.expected or ():
+            if stream == HOUSE_STREAM:
+                continue  # it is read with every batch
             (streams if stream.startswith(LINK_PREFIXES) else people)[str(stream)] = None
     return list(people), list(streams)
 
@@ -352,6 +355,7 @@ class _Placing:
 
     def __init__(self, standing: _Standing) -> None:
         self._heads: dict[str, int] = dict(standing.streams or ())
+        self._heads[HOUSE_STREAM] = standing.house
         self._hashes: dict[str, str] = {}
         for person_id, seq, digest in standing.people or ():
             self._heads[person_id] = seq
@@ -420,37 +424,3 @@ class _Placing:
                 self._ended[prepared.decision_id] = False
         elif isinstance(prepared.event.body, AttemptEnded):
             self._ended[prepared.event.body.attempt_id] = True
-
-
-# --- PostgreSQL: writers beside each other --------------------------------------------------------
-
-_OUT_OF_LOCKS: Final = "53200"
-LOCK_SPACE: Final = 0x4D415243
-"""Marcador's advisory locks ("MARC"): 1 appends, 2 audit entries, 3 checkpoints."""
-_LOCK_APPENDS: Final = 1
-
-_SHARE = text("SELECT pg_advisory_xact_lock_shared(:space, :which)")
-_EXCLUDE = text("SELECT pg_advisory_xact_lock(:space, :which)")
-# Locked in one order by everybody, so that no two wait for each other.
-_LOCK_STREAMS = spell_all(
-    """
-    SELECT count(pg_advisory_xact_lock(s.k))
-    FROM (SELECT DISTINCT hashtextextended(value, 0) AS k FROM EACH(:streams) ORDER BY k) AS s
-    """
-)[Dialect.POSTGRESQL]
-
-
-async def _lock(conn: AsyncConnection, streams: Sequence[str], *, alone: bool) -> None:
-    """Hold the streams until the transaction ends: under READ COMMITTED, what is read next is
-    what stands, and nobody else can move these heads."""
-    if alone or len(streams) > STREAM_LOCKS_MOST:
-        await exclude_appends(conn)
-        return
-    await conn.execute(_SHARE, {"space": LOCK_SPACE, "which": _LOCK_APPENDS})
-    await conn.execute(_LOCK_STREAMS, {"streams": encode_list(streams)})
-
-
-async def exclude_appends(conn: Conn) -> None:
-    """Until the transaction ends nobody else appends. SQLite's write transactions are alone."""
-    if of_postgresql(conn):
-        await conn.execute(_EXCLUDE, {"space": LOCK_SPACE, "which": _LOCK_APPENDS})

@@ -42,6 +42,7 @@ from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.bulk import JsonQuery, Value, bulk_insert, bulk_update
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.ids import new_id
+from dialer.stores.ledger.locks import exclude_appends
 from dialer.stores.ledger.profiles import (
     OF_AN_ACCOUNT,
     lock_persons,
@@ -258,7 +259,8 @@ async def add_wide_suppression(
 ) -> str:
     """Stop contacts of the whole tenant, or of one creditor; returns the suppression's id.
 
-    It holds from the next facts that are read (`profiles.wide_suppressions`).
+    It binds every contact whose intent is not yet durable: an append that was decided before it
+    loses (`HOUSE_STREAM`).
 
     Raises `ValueError` for a narrower scope, or a creditor that is not named.
     """
@@ -266,6 +268,7 @@ async def add_wide_suppression(
         raise ValueError(f"a wide suppression is of the tenant or creditor, not of a {scope}")
     if scope is SuppressionScope.CREDITOR and not target_id:
         raise ValueError("say which creditor is suppressed")
+    await exclude_appends(conn)
     suppression_id = new_id()
     row: BulkRow = {
         "suppression_id": suppression_id,
