@@ -25,6 +25,7 @@ from tests.compliance.build import (
     tiny_pack,
 )
 
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/pack.toml"
 NOON = datetime(2026, 11, 24, 17, tzinfo=UTC)
 HOURS = 'weekly = [{ days = ["mon"], open = 08:00:00, close = 20:00:00 }]'
 TENANT = 'scopes = ["tenant"]'
@@ -185,8 +186,10 @@ def test_a_house_policy_can_only_tighten(tmp_path: Path) -> None:
         parse_pack(loosened, name="house.toml")
 
 
-def test_every_kind_has_an_evaluator() -> None:
+def test_every_kind_has_an_evaluator_and_an_example() -> None:
     assert set(RuleKind) == KINDS.keys()
+    example = parse_pack(EXAMPLE.read_text("utf-8"), name=str(EXAMPLE))
+    assert {rule.kind for rule in example.doc.rules} == KINDS.keys()
 
 
 def test_fingerprints_follow_the_text() -> None:
