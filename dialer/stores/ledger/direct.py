@@ -44,7 +44,7 @@ class DirectConnection:
         row = self._connection.execute(sql, params).fetchone()
         return None if row is None else cast("bytes | None", row[0])
 
-    def execute(self, sql: str, params: Sequence[Bound]) -> int:
+    def execute(self, sql: str, params: Sequence[Bound] | Mapping[str, Bound]) -> int:
         """Run one writing statement; how many rows it touched."""
         return self._connection.execute(sql, params).rowcount
 
@@ -52,6 +52,10 @@ class DirectConnection:
 Conn = AsyncConnection | DirectConnection
 """A transaction, whichever way it is run."""
 Work = Callable[[DirectConnection], Awaitable[T]]
+
+
+class _GivenUp(Exception):
+    """Whoever asked for the transaction was cancelled before it could be committed."""
 
 
 class SqliteThread:
@@ -102,7 +106,7 @@ class SqliteThread:
             self._connection.execute(begin)
             result = _drive(work(DirectConnection(self._connection)))
             if given_up.is_set():
-                raise asyncio.CancelledError
+                raise _GivenUp
             self._connection.execute("COMMIT")
         except BaseException as error:
             self._roll_back()
