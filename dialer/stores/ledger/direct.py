@@ -68,7 +68,7 @@ class SqliteThread:
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._executor: ThreadPoolExecutor | None = None
 
     async def run(self, begin: str, work: Work[T]) -> T:
         """Run `work` as one transaction: committed at its end, rolled back on any exception.
@@ -81,6 +81,8 @@ class SqliteThread:
         """
         given_up = threading.Event()
         loop = asyncio.get_running_loop()
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         future = loop.run_in_executor(self._executor, self._transaction, begin, work, given_up)
         try:
             return await asyncio.shield(future)
@@ -92,10 +94,11 @@ class SqliteThread:
             raise
 
     async def close(self) -> None:
-        """Close the connection, after what was handed over before."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._disconnect)
-        self._executor.shutdown(wait=False)
+        """Close the connection, after what was handed over before; the next use opens another."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            await asyncio.get_running_loop().run_in_executor(executor, self._disconnect)
+            executor.shutdown(wait=False)
 
     # --- in the thread -----------------------------------------------------------------------
 
