@@ -470,7 +470,7 @@ def report_times(folder: Path, times: CpuTimes, *, contacts: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--accounts", type=int, default=30_000)
+    parser.add_argument("--accounts", type=int, default=20_000)
     parser.add_argument("--queue-accounts", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
     parser.add_argument(

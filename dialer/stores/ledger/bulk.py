@@ -175,7 +175,7 @@ class Bulk:
                     raise self._lacking(index, row) from None
             flat += values[:width]
         if not _EXACT.issuperset(map(type, flat)):
-            flat = [value if type(value) in _EXACT else _plain(value) for value in flat]
+            flat = [value._value_ if isinstance(value, StrEnum) else value for value in flat]
         for value in flat:
             if type(value) is str and "\0" in value:
                 self._refuse_nul(rows)
@@ -203,13 +203,6 @@ class Bulk:
                         f"row {index} for table {self._table} has a NUL character in {column}; "
                         "remove it: no database text can hold one"
                     )
-
-
-def _plain(value: Value) -> Value:
-    """A subclass of a plain type (an enum, say) as the plain type itself."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    return int(value) if isinstance(value, int) else value
 
 
 def bulk_insert(table: Table, columns: Sequence[str], *, ignore_conflicts: bool = False) -> Bulk:
@@ -312,10 +305,7 @@ class JsonQuery(Generic[T]):
         Raises:
             DamagedAnswer: the ledger holds something that cannot be read back.
         """
-        bound = {
-            name: value if value is None or isinstance(value, str | int) else encode_list(value)
-            for name, value in params.items()
-        }
+        bound = _bound(params)
         answer: str | bytes | None
         if isinstance(conn, DirectConnection):
             answer = conn.text(self._direct, bound)
@@ -325,6 +315,28 @@ class JsonQuery(Generic[T]):
             return self._decoder.decode("null" if answer is None else answer)
         except msgspec.MsgspecError as error:
             raise DamagedAnswer(str(error)) from error
+
+
+class Command:
+    """One writing statement that carries no rows; in the macros above."""
+
+    def __init__(self, sql: str) -> None:
+        self._sqlite = spell(sql, Dialect.SQLITE)
+        self._statements = spell_all(sql)
+
+    async def run(self, conn: Conn, **params: Value | Sequence[str]) -> int:
+        """Returns how many rows it touched. Parameters as in `JsonQuery.run`."""
+        if isinstance(conn, DirectConnection):
+            return conn.execute(self._sqlite, _bound(params))
+        return (await conn.execute(self._statements[dialect_of(conn)], _bound(params))).rowcount
+
+
+def _bound(params: Mapping[str, Value | Sequence[str]]) -> dict[str, Value]:
+    """Sequences as JSON arrays, for `EACH`."""
+    return {
+        name: value if value is None or isinstance(value, str | int) else encode_list(value)
+        for name, value in params.items()
+    }
 
 
 _TYPES = ((BigInteger, "bigint"), (Integer, "integer"), (Boolean, "boolean"), (String, "text"))

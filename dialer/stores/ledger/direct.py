@@ -44,7 +44,7 @@ class DirectConnection:
         row = self._connection.execute(sql, params).fetchone()
         return None if row is None else cast("bytes | None", row[0])
 
-    def execute(self, sql: str, params: Sequence[Bound]) -> int:
+    def execute(self, sql: str, params: Sequence[Bound] | Mapping[str, Bound]) -> int:
         """Run one writing statement; how many rows it touched."""
         return self._connection.execute(sql, params).rowcount
 
@@ -52,6 +52,10 @@ class DirectConnection:
 Conn = AsyncConnection | DirectConnection
 """A transaction, whichever way it is run."""
 Work = Callable[[DirectConnection], Awaitable[T]]
+
+
+class _GivenUp(Exception):
+    """Whoever asked for the transaction was cancelled before it could be committed."""
 
 
 class SqliteThread:
@@ -64,7 +68,7 @@ class SqliteThread:
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         self._connect = connect
         self._connection: sqlite3.Connection | None = None
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._executor: ThreadPoolExecutor | None = None
 
     async def run(self, begin: str, work: Work[T]) -> T:
         """Run `work` as one transaction: committed at its end, rolled back on any exception.
@@ -77,6 +81,8 @@ class SqliteThread:
         """
         given_up = threading.Event()
         loop = asyncio.get_running_loop()
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
         future = loop.run_in_executor(self._executor, self._transaction, begin, work, given_up)
         try:
             return await asyncio.shield(future)
@@ -88,10 +94,11 @@ class SqliteThread:
             raise
 
     async def close(self) -> None:
-        """Close the connection, after what was handed over before."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, self._disconnect)
-        self._executor.shutdown(wait=False)
+        """Close the connection, after what was handed over before; the next use opens another."""
+        executor, self._executor = self._executor, None
+        if executor is not None:
+            await asyncio.get_running_loop().run_in_executor(executor, self._disconnect)
+            executor.shutdown(wait=False)
 
     # --- in the thread -----------------------------------------------------------------------
 
@@ -102,7 +109,7 @@ class SqliteThread:
             self._connection.execute(begin)
             result = _drive(work(DirectConnection(self._connection)))
             if given_up.is_set():
-                raise asyncio.CancelledError
+                raise _GivenUp
             self._connection.execute("COMMIT")
         except BaseException as error:
             self._roll_back()

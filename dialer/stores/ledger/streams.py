@@ -15,7 +15,6 @@ from typing import Final
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.chain import GENESIS, event_hash
 from compliance.types import PersonId, StreamKey
@@ -119,7 +118,7 @@ class EventStore(EventReader):
             return await self.ledger.write_at_once(partial(work, alone=True))
 
     @staticmethod
-    async def append_in(conn: AsyncConnection, events: Sequence[NewEvent]) -> list[AppendResult]:
+    async def append_in(conn: Conn, events: Sequence[NewEvent]) -> list[AppendResult]:
         """Append within the caller's write transaction; see `append`.
 
         On PostgreSQL this locks the streams until the transaction ends. Run the transaction
