@@ -28,10 +28,11 @@ from compliance.rules.base import Head, ParamError, Rule, head_of
 from compliance.rules.structure import PACK as BUILT_IN
 from compliance.rules.structure import structural_heads, structural_rules
 from compliance.schema import CalendarDoc, PackDoc, PackKind, When
-from compliance.types import LineType, PackStatus, PointLabel, ReasonGroup
+from compliance.types import LineType, PackStatus, PointLabel, Purpose, ReasonGroup
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 20_000
+_LOCATE: Final = (Purpose.LOCATION_INFORMATION,)
 _GROUP_ORDER: Final = {group: index for index, group in enumerate(ReasonGroup)}
 _MSGSPEC_PATH: Final = re.compile(r"^(?P<reason>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 _RULE_PATH: Final = re.compile(r"^\.rules\[(?P<index>\d+)\]\.?(?P<rest>.*)$")
@@ -137,8 +138,13 @@ class PackSet:
 
     @property
     def lookback_days(self) -> int:
-        """How many days of history the longest memory among all rules needs."""
-        return max((rule.lookback_days for pack in self.packs for rule in pack.rules), default=0)
+        """How many days of history the longest memory needs, among the rules of campaigns.
+
+        Rules about location information alone remember longer and are left out: no campaign
+        asks for it, and where the history is too short for them the gate refuses.
+        """
+        everyday = (r for pack in self.packs for r in pack.rules if r.head.when.purposes != _LOCATE)
+        return max((rule.lookback_days for rule in everyday), default=0)
 
     def plan(self, ctx: Context, at: datetime) -> Plan:
         """Rules in force at `at` for the contact of a context; deterministic and cached."""

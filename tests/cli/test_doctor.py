@@ -98,7 +98,7 @@ def test_little_space(english: Cli, made: Made, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("today", "state"),
-    [(date(2026, 11, 23), "ok"), (date(2027, 11, 25), "warning"), (date(2030, 1, 1), "problem")],
+    [(date(2026, 10, 20), "ok"), (date(2026, 11, 25), "warning"), (date(2030, 1, 1), "problem")],
 )
 def test_calendars_that_end(today: date, state: str) -> None:
     packs = load_packs(production=True)
