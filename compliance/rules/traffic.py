@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
 from compliance.context import Context
-from compliance.messages import AbandonmentStat, Finding, TrafficStat
-from compliance.rules.base import PackRule, ParamError
+from compliance.messages import AbandonmentStat, Finding, StatScope, TrafficStat
+from compliance.rules.base import PackRule, ParamError, Rule
 from compliance.rules.conduct import not_known
 from compliance.schema_conduct import (
     AbandonmentLimitParams,
@@ -98,6 +99,19 @@ class AbandonmentLimit(PackRule[AbandonmentLimitParams]):
             case Denominator.PASSED_OR_ABANDONED:
                 passed = stat.passed_to_agent
                 return None if passed is None else passed + stat.abandoned
+
+
+def abandonment_windows_s(rules: Iterable[Rule]) -> tuple[int, ...]:
+    """Lengths, in seconds, of the windows over which these rules judge a campaign."""
+    return tuple(
+        sorted(
+            {
+                rule.window_s
+                for rule in rules
+                if isinstance(rule, AbandonmentLimit) and rule.params.scope is StatScope.CAMPAIGN
+            }
+        )
+    )
 
 
 class TrafficShape(PackRule[TrafficShapeParams]):
