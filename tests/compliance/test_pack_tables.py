@@ -13,12 +13,23 @@ import pytest
 
 from compliance.context import KINDS_OF_CHANNEL, Context
 from compliance.hours import day_start
-from compliance.messages import ContactRequest, Facts, Finding, HistoryEvent
+from compliance.messages import (
+    AbandonmentStat,
+    ContactRequest,
+    Facts,
+    Finding,
+    HistoryEvent,
+    TrafficStat,
+)
 from compliance.packs import BUNDLED, Pack, PackSet, load_packs
+from compliance.retention import schedule
 from compliance.rules.counters import Cooldown, FrequencyCap, MinSpacing, RedialGuard
+from compliance.rules.statements import Disclosure
+from compliance.rules.traffic import AbandonmentLimit
 from compliance.rules.windows import ContactWindow
 from compliance.schema import CooldownUnit, Count, WindowUnit
 from compliance.types import (
+    Attestation,
     Channel,
     ContactPointKind,
     ContentClass,
@@ -112,7 +123,6 @@ CAPS: dict[str, tuple[int, str, int, str]] = {
     "us/calls_7_in_7": (7, "rolling_days", 7, "debt"),
     "us/location_once": (1, "rolling_days", 400, "number"),
     "us/location_calls_7_in_7": (7, "rolling_days", 7, "number"),
-    "us-tcpa/recorded_voice_residential": (3, "rolling_days", 30, "number"),
     "us-ca/repeated_calls": (7, "rolling_days", 7, "debt"),
     "us-tx/repeated_calls": (7, "rolling_days", 7, "debt"),
     "us-ny/repeated_calls": (7, "rolling_days", 7, "debt"),
@@ -178,8 +188,17 @@ DATES: dict[str, tuple[date | None, date | None]] = {
     "co/authorised_channels": (date(2023, 10, 10), None),
     "co/recipients": (date(2023, 10, 10), None),
     "co/no_visits": (date(2023, 10, 10), None),
-    "gb/rest_after_abandoned": (date(2017, 3, 1), None),
-    "gb/rest_after_machine": (date(2017, 3, 1), None),
+    "br/short_calls": (date(2024, 6, 1), None),
+    "br/authentication": (date(2025, 11, 1), date(2028, 10, 31)),
+    "cl/prefix": (date(2025, 8, 13), None),
+    **{
+        f"gb/{name}": (date(2017, 3, 1), None)
+        for name in (
+            *("rest_after_abandoned", "rest_after_machine", "three_percent", "fifteen_seconds"),
+            "information_message",
+        )
+    },
+    "mx/who_and_what": (date(2014, 10, 8), None),
     "mx/hours": (date(2014, 10, 8), None),
     "mx/recipients": (date(2014, 10, 8), None),
     "mx/no_minors": (date(2014, 10, 8), None),
@@ -189,7 +208,7 @@ DATES: dict[str, tuple[date | None, date | None]] = {
         for name in (
             *("hours", "four_in_7_days", "silence_after_call", "electronic_consent"),
             *("electronic_after_notice", "five_electronic_in_7_days", "recipients"),
-            "public_health_emergency",
+            *("public_health_emergency", "opt_out_language"),
         )
     },
     "us-fl/hours_email": (None, date(2025, 5, 15)),
@@ -219,6 +238,50 @@ RECIPIENTS: dict[str, set[PartyRole]] = {
 """Rule -> who of holder, co-debtor, guarantor, spouse, employer, relative and representative."""
 
 
+RETENTION = {
+    "us/three_years": (("all",), "last_activity", 3),
+    "us/recordings_three_years": (("call_recording",), "created", 3),
+    "us-nv/recordings_three_years": (("call_recording",), "created", 3),
+    "us-ny-nyc/three_years": (("all", "call_recording"), "last_activity", 3),
+    "us-tsr/five_years": (("decision", "call_log"), "campaign_ended", 5),
+    "ca/three_years": (("call_log",), "created", 3),
+    "cl/two_years": (("call_log", "message", "letter"), "created", 2),
+}
+"""Rule -> what is kept, from when on, for how many years."""
+
+RECORDING = {
+    *("us-ca", "us-ct", "us-de", "us-fl", "us-il", "us-ma", "us-md", "us-mt", "us-nh", "us-nv"),
+    *("us-pa", "us-wa-recording"),
+}
+"""Where all parties must consent to a recording."""
+
+SHOWN = {"us-tsr/caller_id", "us-wa/caller_id", "gb/caller_id", "mx/caller_id", "ec/caller_id"}
+"""Rules by which a call shows its number."""
+
+STATEMENTS = {
+    "us/mini_miranda_first": ("mini_miranda", "first_contact"),
+    "us/debt_collector_later": ("debt_collector", "later_contacts"),
+    "us/identity": ("identity", "every_contact"),
+    "us/opt_out_notice": ("opt_out", "every_contact"),
+    "us-tcpa/recorded_voice_opt_out": ("opt_out", "every_contact"),
+    "us-dc/opt_out_language": ("opt_out", "every_contact"),
+    "us-ma/identity": ("identity", "every_contact"),
+    "es/identity": ("identity", "every_contact"),
+    "br/creditor_identity": ("creditor_name_address_tax_id", "every_contact"),
+    "cl/what_is_told": ("creditor_origin_interest_rights", "first_contact"),
+    "cl/not_a_seizure": ("not_a_seizure", "every_contact"),
+    "mx/who_and_what": ("agency_person_lender_contract_amount", "first_contact"),
+}
+"""Rule -> statement, and when it must be made."""
+
+ABANDONMENT = {
+    "us-tsr/three_percent": (0.03, "campaign_30d", 30 * 86_400),
+    "gb/three_percent": (0.03, "rolling_hours", 86_400),
+    "ca/five_percent": (0.05, "calendar_month", 31 * 86_400),
+}
+"""Rule -> share, window, and its length in seconds."""
+
+
 def ids_of(kind: RuleKind) -> set[str]:
     return {rule_id for rule_id, rule in RULES.items() if rule.head.kind is kind}
 
@@ -231,6 +294,12 @@ def test_the_tables_name_every_rule_of_their_kind() -> None:
     assert PAUSES.keys() == set().union(*(ids_of(kind) for kind in kinds))
     dated = {i for i, rule in RULES.items() if rule.head.begins or rule.head.lapses}
     assert DATES.keys() == dated
+    assert RETENTION.keys() == ids_of(RuleKind.RETENTION)
+    assert {f"{name}/recording" for name in RECORDING} == ids_of(RuleKind.RECORDING_CONSENT)
+    assert STATEMENTS.keys() == ids_of(RuleKind.DISCLOSURE)
+    assert ABANDONMENT.keys() == ids_of(RuleKind.ABANDONMENT_LIMIT)
+    by_name = {"us/voicemail_name", "cl/prefix"}
+    assert SHOWN | by_name == ids_of(RuleKind.SENDER_IDENTITY)
     assert HOMES.keys() == PACKS.keys()
 
 
@@ -260,12 +329,13 @@ def scene(rule_id: str, history: tuple[HistoryEvent, ...] = ()) -> tuple[Contact
         role=home.role,
         declared_zone=home.zone,
     )
-    purposes = head.when.purposes
+    purposes, contents = head.when.purposes, head.when.content_classes
+    usual = ContentClass.LIVE_AGENT if channel is Channel.VOICE else ContentClass.NEUTRAL
     asked = request(
         channel,
         Mode.PREDICTIVE,
         purpose=purposes[0] if purposes else Purpose.COLLECTION,
-        content=ContentClass.LIVE_AGENT if channel is Channel.VOICE else ContentClass.NEUTRAL,
+        content=contents[0] if contents else usual,
         prerecorded=bool(head.when.prerecorded),
         autodialed=bool(head.when.autodialed),
     )
@@ -410,6 +480,170 @@ def test_pauses_end_to_the_second(rule_id: str) -> None:
     assert ask(rule_id, end, happened).outcome is Outcome.PASS
 
 
+# --- how calls are made -------------------------------------------------------------------------
+
+
+def declared(rule_id: str, **fields: object) -> Finding:
+    """What a rule says about a contact that declares these things."""
+    asked, known = scene(rule_id)
+    at = moment(rule_id)
+    asked = msgspec.structs.replace(asked, **fields)
+    return RULES[rule_id].evaluate(Context(asked, known, at), at)
+
+
+@pytest.mark.parametrize("rule_id", sorted(STATEMENTS))
+def test_what_must_be_said_is_missed_where_it_is_declared(rule_id: str) -> None:
+    statement, occasion = STATEMENTS[rule_id]
+    rule = RULES[rule_id]
+    assert isinstance(rule, Disclosure)
+    assert (rule.params.statement, rule.params.at) == (statement, occasion)
+    at = moment(rule_id)
+    asked, known = scene(rule_id)
+    talked = event("talk", at - timedelta(days=40), EventKind.CONVERSATION)
+    for history in ((), (talked,)):
+        due = occasion == "every_contact" or (occasion == "later_contacts") is bool(history)
+        told = msgspec.structs.replace(known, history=history)
+        for made, passes in ((("other",), not due), (("other", statement), True)):
+            ctx = Context(msgspec.structs.replace(asked, statements=made), told, at)
+            assert (rule.evaluate(ctx, at).outcome is Outcome.PASS) is passes
+        silent = rule.evaluate(Context(asked, told, at), at)
+        assert silent.outcome in (Outcome.PASS, Outcome.WARN)
+
+
+@pytest.mark.parametrize("name", sorted(RECORDING))
+def test_a_recorded_call_is_announced_where_all_parties_must_consent(name: str) -> None:
+    rule_id = f"{name}/recording"
+    assert declared(rule_id, recorded=False).outcome is Outcome.PASS
+    assert declared(rule_id, recorded=True).outcome is Outcome.DENY
+    assert declared(rule_id, recorded=None).outcome is Outcome.DENY
+    told = declared(rule_id, recorded=True, statements=("recording_notice",))
+    assert told.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("rule_id", sorted(SHOWN))
+def test_the_calling_number_is_shown(rule_id: str) -> None:
+    assert declared(rule_id, caller_id_withheld=False).outcome is Outcome.PASS
+    hidden = declared(rule_id, caller_id_withheld=True)
+    assert hidden.code == "caller_id_withheld"
+    assert hidden.outcome is (Outcome.WARN if rule_id == "us-tsr/caller_id" else Outcome.DENY)
+
+
+def test_the_prefixes_of_chile() -> None:
+    for number, code in (
+        ("+56600123456", ""),
+        ("+56809123456", ""),
+        ("+56221234567", "caller_id_prefix"),
+    ):
+        assert declared("cl/prefix", caller_id=number).code == code
+    unknown = declared("cl/prefix", caller_id_withheld=False)
+    assert (unknown.outcome, unknown.code) == (Outcome.WARN, "caller_id_not_known")
+
+
+@pytest.mark.parametrize("rule_id", ["us-tsr/fifteen_seconds", "gb/fifteen_seconds"])
+def test_fifteen_seconds_of_ringing(rule_id: str) -> None:
+    assert declared(rule_id, ring_timeout_s=15).outcome is Outcome.PASS
+    assert declared(rule_id, ring_timeout_s=14).outcome is Outcome.DENY
+
+
+def test_two_seconds_to_an_agent() -> None:
+    assert declared("us-tsr/two_seconds", connect_limit_ms=2000).outcome is Outcome.PASS
+    assert declared("us-tsr/two_seconds", connect_limit_ms=2001).outcome is Outcome.DENY
+
+
+@pytest.mark.parametrize(
+    "rule_id",
+    ["us-tsr/abandon_message", "us-tsr/abandon_message_marketing", "gb/information_message"],
+)
+def test_what_an_abandoned_person_hears(rule_id: str) -> None:
+    full = ("identity", "callback_number", "opt_out")
+    assert declared(rule_id, abandon_message=full, connect_limit_ms=2000).outcome is Outcome.PASS
+    assert declared(rule_id, abandon_message=full, connect_limit_ms=2001).outcome is Outcome.DENY
+    assert declared(rule_id, abandon_message=("identity",)).outcome is Outcome.DENY
+
+
+@pytest.mark.parametrize("rule_id", sorted(ABANDONMENT))
+def test_calls_stop_before_too_many_are_abandoned(rule_id: str) -> None:
+    share, unit, seconds = ABANDONMENT[rule_id]
+    rule = RULES[rule_id]
+    assert isinstance(rule, AbandonmentLimit)
+    assert (rule.params.max_rate, rule.params.window.unit, rule.window_s) == (share, unit, seconds)
+    stop_at = rule.params.stop_at
+    assert stop_at is not None
+    assert stop_at < share
+    asked, known = scene(rule_id)
+    at = moment(rule_id)
+
+    def with_abandoned(abandoned: int, answered: int) -> Outcome:
+        stat = AbandonmentStat(
+            window_s=seconds,
+            live_answered=answered,
+            abandoned=abandoned,
+            passed_to_agent=answered - abandoned,
+        )
+        there = msgspec.structs.replace(known, abandonment=(stat,))
+        return rule.evaluate(Context(asked, there, at), at).outcome
+
+    edge = round(stop_at * 1000)
+    assert with_abandoned(edge - 1, 1000) is Outcome.PASS
+    assert with_abandoned(edge, 1000) is Outcome.DENY
+    assert with_abandoned(1, 1) is Outcome.PASS
+
+
+def test_short_calls_and_authentication_in_brazil() -> None:
+    asked, known = scene("br/short_calls")
+    at = moment("br/short_calls")
+
+    def says(rule_id: str, stat: TrafficStat, attestation: Attestation | None = None) -> str:
+        there = msgspec.structs.replace(known, traffic=(stat,))
+        question = msgspec.structs.replace(asked, attestation=attestation)
+        return RULES[rule_id].evaluate(Context(question, there, at), at).code
+
+    day, month = 86_400, 31 * 86_400
+    many = TrafficStat(window_s=day, placed=130_000, short=104_000, short_s=6)
+    few = TrafficStat(window_s=day, placed=110_000, short=100_000, short_s=6)
+    long = TrafficStat(window_s=day, placed=131_000, short=104_000, short_s=6)
+    assert says("br/short_calls", many) == "too_many_short_calls"
+    assert says("br/short_calls", few) == says("br/short_calls", long) == ""
+    for placed, code in ((500_000, ""), (500_001, "attestation_too_weak")):
+        volume = TrafficStat(window_s=month, placed=placed)
+        assert says("br/authentication", volume) == code
+    big = TrafficStat(window_s=month, placed=900_000)
+    assert says("br/authentication", big, Attestation.C) == ""
+
+
+def test_three_recorded_calls_to_a_line_in_thirty_days() -> None:
+    """47 CFR 64.1200(a)(3)(ii)-(v): to a landline, without consent, whoever they were for."""
+    rule_id = "us-tcpa/recorded_voice_residential"
+    at = moment(rule_id)
+    calls = tuple(
+        event(f"e{n}", at - timedelta(days=n + 1), mode=Mode.IVR, prerecorded=True)
+        for n in range(3)
+    )
+    assert ask(rule_id, at, calls[1:]).outcome is Outcome.PASS
+    full = ask(rule_id, at, calls)
+    assert (full.outcome, full.counter, full.limit) == (Outcome.DENY, 3, 3)
+
+
+def test_no_text_looks_like_a_court_paper() -> None:
+    for rule_id in (
+        "ar/no_court_papers",
+        "cl/no_court_papers",
+        "mx/no_court_papers",
+        "pe/no_court_papers",
+    ):
+        assert declared(rule_id, text="Notificación judicial: pague hoy").code == "phrase_forbidden"
+        assert declared(rule_id, text="Hola, le escribimos de Andina").outcome is Outcome.PASS
+        assert declared(rule_id, statements=("judicial_lookalike",)).code == "statement_forbidden"
+
+
+@pytest.mark.parametrize("rule_id", sorted(RETENTION))
+def test_how_long_records_are_kept(rule_id: str) -> None:
+    artefacts, start, years = RETENTION[rule_id]
+    kept = [k for k in schedule(EVERY, moment(rule_id)) if k.rule_id == rule_id]
+    assert {k.artefact for k in kept} == set(artefacts)
+    assert {(k.start, k.years, k.legal_hold) for k in kept} == {(start, years, True)}
+
+
 # --- dates --------------------------------------------------------------------------------------
 
 
@@ -457,6 +691,9 @@ def test_recipients(rule_id: str) -> None:
 FEDERAL = {"us", "us-tcpa", "us-tsr"}
 ALWAYS = {"house", "marcador"}
 TOGETHER = {
+    "us-nv-medical": FEDERAL | {"us-nv"},
+    "us-wa": FEDERAL | {"us-wa-recording"},
+    "us-wa-recording": {"us-tcpa", "us-tsr"},
     "us-ca": FEDERAL,
     "us-ca-creditors": {"us-ca", "us-tcpa", "us-tsr"},
     "us-ma": {"us-tcpa", "us-tsr"},
@@ -507,7 +744,7 @@ def test_a_pack_that_rests_on_more_than_read_texts_is_not_counsel_reviewed() -> 
             assert pack.doc.status in ("draft", "machine_checked"), pack.doc.pack
 
 
-@pytest.mark.parametrize("rule_id", sorted(RULES))
+@pytest.mark.parametrize("rule_id", sorted(RULES.keys() - RETENTION.keys()))
 def test_no_rule_is_dead_letter(rule_id: str) -> None:
     """Some contact with a resident is bound by it."""
     asked, known = scene(rule_id)
