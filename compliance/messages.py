@@ -267,6 +267,9 @@ class HistoryEvent(Message, frozen=True, kw_only=True):
     """Role of whoever was reached, where known."""
     prerecorded: bool = False
     answers_event_id: str | None = None
+    retry_of: str | None = None
+    """The attempt that this one repeats over another trunk or carrier: one attempt with it, if
+    that one was never connected."""
     household_id: str | None = None
     collector_id: str | None = None
     """Who made it, where it came from another collector's records; None: this one."""
@@ -412,6 +415,8 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     passed: tuple[str, ...] = ()
     """Ids of the other rules that bound the contact: they passed, with nothing to count."""
     packs: tuple[PackRef, ...]
+    calendars: dict[str, str] = {}
+    """Country -> release of the holiday calendar that the packs used."""
     zones: tuple[str, ...] = ()
     local_times: dict[str, str] = {}
     """Wall-clock time of the decision in every candidate zone, ISO 8601 with offset."""

@@ -56,23 +56,34 @@ class PackError(Exception):
 class Pack:
     """One loaded pack: its document, its rules ready to evaluate, its fingerprint."""
 
-    __slots__ = ("doc", "ref", "rules")
+    __slots__ = ("calendars", "doc", "ref", "rules")
 
     def __init__(self, doc: PackDoc, ref: PackRef, rules: tuple[Rule, ...]) -> None:
         self.doc = doc
         self.ref = ref
         self.rules = rules
+        self.calendars = {c.country: calendar_data(c.country).source for c in doc.calendars}
+        """Country -> release that the calendar's dates come from."""
 
 
 class Plan:
     """The rules that bind one kind of contact during one span of time, in fixed order."""
 
-    __slots__ = ("_shapes", "counts_account", "counts_number", "inert", "refs", "rules")
+    __slots__ = (
+        "_shapes",
+        "calendars",
+        "counts_account",
+        "counts_number",
+        "inert",
+        "refs",
+        "rules",
+    )
 
     def __init__(
-        self, refs: tuple[PackRef, ...], rules: tuple[Rule, ...], request: ContactRequest
+        self, packs: tuple[Pack, ...], rules: tuple[Rule, ...], request: ContactRequest
     ) -> None:
-        self.refs = refs
+        self.refs = tuple(pack.ref for pack in packs)
+        self.calendars = {k: v for pack in packs for k, v in pack.calendars.items()}
         lookback = max((rule.lookback_days for rule in rules), default=0)
         structure = structural_rules(lookback)
         self.rules = tuple(
@@ -245,7 +256,7 @@ def _bound(
         and rule.head.in_force(at)
         and rule.head.binds(request.channel, given, line, label)
     )
-    return Plan(tuple(pack.ref for pack in packs), rules, request)
+    return Plan(packs, rules, request)
 
 
 # --- loading ------------------------------------------------------------------------------------

@@ -387,6 +387,8 @@ class Count(Doc, frozen=True, kw_only=True):
     """Answers to what the person sent do not count."""
     exclude_consented: ConsentMatch | None = None
     """Contacts made while such a consent lasted do not count (12 CFR 1006.14(b)(3)(i))."""
+    own_only: bool = False
+    """Contacts that another collector made before do not count."""
     include_inbound: bool = False
     """Conversations that the person began count too."""
 

@@ -70,15 +70,16 @@ _REACHED: Final = frozenset(
         EventKind.VISIT_MADE,
     }
 )
-_NOT_CONNECTED: Final = frozenset(
+NEVER_CONNECTED: Final = frozenset(
     {
         EventKind.NOT_CONNECTED_BUSY,
         EventKind.NOT_CONNECTED_OUT_OF_SERVICE,
-        EventKind.MESSAGE_BOUNCED,
+        EventKind.NOT_CONNECTED_NETWORK,
     }
 )
+_FAILED: Final = (NEVER_CONNECTED | {EventKind.MESSAGE_BOUNCED}) - {EventKind.NOT_CONNECTED_NETWORK}
 BASES: Final = {
-    CountBasis.ATTEMPT: _REACHED | _NOT_CONNECTED,
+    CountBasis.ATTEMPT: _REACHED | _FAILED,
     CountBasis.CONNECTED: _REACHED,
     CountBasis.TWO_WAY_CONTACT: _ANSWERED,
 }
@@ -109,6 +110,7 @@ class Counter:
             or count.exclude_roles
             or count.exclude_replies
             or count.exclude_consented
+            or count.own_only
         )
 
     def tally(self, ctx: Context, since: datetime) -> Tally:
@@ -157,6 +159,8 @@ class Counter:
                 continue
             if not inbound_too and _inbound(event, ctx):
                 continue
+            if event.kind in NEVER_CONNECTED and _repeated(event, ctx):
+                continue
             if self.plain or self._fits(event, ctx):
                 found.append(event)
         found.reverse()
@@ -175,6 +179,8 @@ class Counter:
         if count.prerecorded is not None and event.prerecorded is not count.prerecorded:
             return False
         if event.role is not None and event.role in count.exclude_roles:
+            return False
+        if count.own_only and event.collector_id not in (None, ctx.facts.collector.collector_id):
             return False
         return not (count.exclude_replies and event.mode is Mode.REPLY)
 
@@ -222,6 +228,11 @@ def _inbound(event: HistoryEvent, ctx: Context) -> bool:
     if event.answers_event_id is None or event.mode is not None:
         return False
     return any(e.event_id == event.answers_event_id and e.kind in _INBOUND for e in ctx.history)
+
+
+def _repeated(event: HistoryEvent, ctx: Context) -> bool:
+    """Whether the same attempt was made again over another trunk, and is counted there."""
+    return any(e.retry_of == event.event_id for e in ctx.history)
 
 
 def _at_number(event: HistoryEvent, ctx: Context) -> bool:
