@@ -35,6 +35,9 @@ from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 20_000
 _LOCATE: Final = (Purpose.LOCATION_INFORMATION,)
+_COVERS: Final = frozenset({PackKind.LAW, PackKind.REGULATOR_GUIDANCE})
+"""Kinds of packs that stand for a country. A house policy does not: it could else lift the strict
+default where the country has no law of its own."""
 _GROUP_ORDER: Final = {group: index for index, group in enumerate(ReasonGroup)}
 _MSGSPEC_PATH: Final = re.compile(r"^(?P<reason>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 _RULE_PATH: Final = re.compile(r"^\.rules\[(?P<index>\d+)\]\.?(?P<rest>.*)$")
@@ -139,7 +142,7 @@ class PackSet:
         self._covered = frozenset(
             country
             for pack in self.packs
-            if not pack.doc.applies_when.uncovered
+            if pack.doc.kind in _COVERS and not pack.doc.applies_when.uncovered
             for country in countries_of(pack.doc.applies_when)
         )
         self._localities = frozenset(

@@ -167,7 +167,8 @@ def request(
 
 def dialed(mode: Mode = Mode.PREDICTIVE, **fields: object) -> ContactRequest:
     """A call as a campaign of the dialer declares it: a number is shown, nothing is recorded."""
-    return request(mode=mode, **({"caller_id_withheld": False, "recorded": False} | fields))
+    values: dict[str, object] = {"caller_id_withheld": False, "recorded": False}
+    return msgspec.structs.replace(request(mode=mode), **(values | fields))
 
 
 def event(

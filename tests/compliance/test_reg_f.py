@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -501,7 +502,7 @@ def test_location_information_is_asked_of_a_third_party_once() -> None:
     """1006.10(c): once, unless asked to call again or the earlier answer was wrong or
     incomplete. A number that only rang was not communicated with."""
     at = eastern(2026, 6, 3, 12)
-    fields = {"contact_point_id": "point-2", "address": SISTER.address}
+    fields: dict[str, Any] = {"contact_point_id": "point-2", "address": SISTER.address}
     assert judge(located(), at, LOCATE, US).allowed
     rang = event("rang", at - timedelta(days=90), **fields)
     assert judge(located(rang), at, LOCATE, US).allowed
