@@ -1,0 +1,272 @@
+"""Finding forbidden words in a text, however they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from enum import StrEnum
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Final, NamedTuple
+
+import msgspec
+
+from campaigns.content.folding import (
+    AMBIGUOUS,
+    Reading,
+    Token,
+    blur,
+    fold,
+    tokens,
+    without_doubles,
+)
+
+MOST_JOINED: Final = 4
+"""A word may be torn into as many pieces and is still recognised."""
+LEAST_JOINED: Final = 4
+"""Letters that a torn word needs to be recognised."""
+REMEMBERED: Final = 20_000
+"""Words whose judgement each list keeps in memory."""
+
+
+class WordGroup(StrEnum):
+    """What is wrong with a word."""
+
+    DEBT = "debt"
+    COURT = "court"
+    THREAT = "threat"
+    ATTORNEY = "attorney"
+    MONEY = "money"
+
+
+class Hit(NamedTuple):
+    """A forbidden word in a text."""
+
+    group: WordGroup
+    term: str
+    """As the list has it."""
+    start: int
+    end: int
+    """Behind the last character of what was found."""
+
+
+class _Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    es: tuple[str, ...]
+    en: tuple[str, ...]
+
+
+class _Harmless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    everywhere: tuple[str, ...]
+    with_debt: tuple[str, ...]
+
+
+class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    all: tuple[str, ...]
+
+
+class _Lists(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    debt: _Words
+    court: _Words
+    threat: _Words
+    attorney: _Words
+    money: _Words
+    harmless: _Harmless
+    names: _Plain
+    times: _Plain
+
+
+@cache
+def _lists() -> _Lists:
+    resource = files("campaigns") / "data" / "content" / "words.toml"
+    return msgspec.toml.decode(resource.read_bytes(), type=_Lists)
+
+
+def also_a_name(term: str) -> bool:
+    """Whether a person may bear the word as a name."""
+    return term.rstrip("*") in _lists().names.all or term in _lists().names.all
+
+
+def time_words() -> frozenset[str]:
+    """Words that days and hours are told with."""
+    return frozenset(_lists().times.all)
+
+
+class _Index:
+    """The terms of one group, ready to be looked up."""
+
+    def __init__(self, group: WordGroup, terms: Collection[str]) -> None:
+        self.group = group
+        self.exact: dict[str, str] = {}
+        self.stems: dict[str, str] = {}
+        self.phrases: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+        for term in terms:
+            words = tuple(term.split())
+            if len(words) > 1:
+                self.phrases.setdefault(words[0], []).append((term, words))
+            elif term.endswith("*"):
+                self.stems[term[:-1]] = term
+            else:
+                self.exact[term] = term
+        # Texts of a campaign differ in a few words only.
+        self.word = lru_cache(maxsize=REMEMBERED)(self._word)
+        self.whole = lru_cache(maxsize=REMEMBERED)(self._whole)
+        self._doubled = {without_doubles(word): term for word, term in self.exact.items()}
+        self._doubled_stems = {without_doubles(stem): term for stem, term in self.stems.items()}
+
+    def _whole(self, word: str) -> str | None:
+        """The term that a word is."""
+        return self.exact.get(word) or _by_stem(self.stems, word)
+
+    def _word(self, word: str) -> str | None:
+        """The same, also with letters written twice."""
+        found = self._whole(word)
+        if found is None and len(bare := without_doubles(word)) >= 5 and bare != word:
+            found = self._doubled.get(bare) or _by_stem(self._doubled_stems, bare)
+        return found
+
+    def inside(self, word: str) -> str | None:
+        """A term of four letters or more anywhere in a word spelled letter by letter."""
+        for stem, term in (*self.stems.items(), *self.exact.items()):
+            if len(stem) >= LEAST_JOINED and stem in word:
+                return term
+        return None
+
+    def in_label(self, label: str) -> str | None:
+        """A term in a part of a host or path: `mipago`, `debtrelief`; not `lien` in `clientes`."""
+        for stem, term in self.stems.items():
+            if len(stem) >= LEAST_JOINED and stem in label:
+                return term
+        for word, term in self.exact.items():
+            at_edge = label.startswith(word) or label.endswith(word)
+            if (len(word) > LEAST_JOINED and word in label) or (
+                len(word) == LEAST_JOINED and at_edge
+            ):
+                return term
+        return None
+
+    def phrase_at(self, words: Sequence[str], at: int) -> tuple[str, int] | None:
+        """The phrase that begins with a word, and its number of words."""
+        for term, parts in self.phrases.get(words[at], ()):
+            here = words[at : at + len(parts)]
+            if len(here) == len(parts) and all(
+                _same(p, w) for p, w in zip(parts, here, strict=True)
+            ):
+                return term, len(parts)
+        return None
+
+
+def _by_stem(stems: dict[str, str], word: str) -> str | None:
+    return next((stems[word[:n]] for n in range(3, len(word) + 1) if word[:n] in stems), None)
+
+
+def _same(pattern: str, word: str) -> bool:
+    return word.startswith(pattern[:-1]) if pattern.endswith("*") else word == pattern
+
+
+@cache
+def _index(group: WordGroup, *, blurred: bool = False) -> _Index:
+    lists: _Words = getattr(_lists(), group.value)
+    terms = (*lists.es, *lists.en)
+    return _Index(group, [blur(term) for term in terms] if blurred else terms)
+
+
+def find_words(text: str, groups: Collection[WordGroup], *, debt_allowed: bool) -> list[Hit]:
+    """Every forbidden word of the groups, in the order of the text.
+
+    `debt_allowed`: the text may speak of the debt, so sentences that the law asks of such texts
+    are harmless.
+    """
+    folded = fold(text)
+    hits: dict[tuple[int, int], Hit] = {}
+    wanted = [Reading.LETTERS, Reading.APART]
+    if not AMBIGUOUS.isdisjoint(folded.text):
+        wanted.append(Reading.BLURRED)
+    for reading in wanted:
+        words = _without_harmless(tokens(folded, reading), debt_allowed=debt_allowed)
+        for group in sorted(groups):
+            index = _index(group, blurred=reading is Reading.BLURRED)
+            for hit in _hits(index, words):
+                hits.setdefault((hit.start, hit.end), hit)
+    return sorted(hits.values(), key=lambda hit: (hit.start, hit.end))
+
+
+def _hits(index: _Index, reading: list[Token]) -> Iterator[Hit]:
+    words = [token.word for token in reading]
+    covered = -1
+    for at, token in enumerate(reading):
+        if (phrase := index.phrase_at(words, at)) is not None:
+            term, length = phrase
+            yield Hit(index.group, term, token.start, reading[at + length - 1].end)
+            covered = reading[at + length - 1].end
+        elif token.start >= covered and (term_found := index.word(token.word)) is not None:
+            yield Hit(index.group, term_found, token.start, token.end)
+    yield from _spelled(index, reading)
+    yield from _torn(index, reading)
+
+
+def _spelled(index: _Index, reading: list[Token]) -> Iterator[Hit]:
+    """Words spelled letter by letter: `d e u d a`, `d.e.u.d.a`."""
+    at = 0
+    while at < len(reading):
+        run = at
+        while run < len(reading) and len(reading[run].word) == 1:
+            run += 1
+        if run - at >= LEAST_JOINED:
+            term = index.inside("".join(token.word for token in reading[at:run]))
+            if term is not None:
+                yield Hit(index.group, term, reading[at].start, reading[run - 1].end)
+        at = max(run, at + 1)
+
+
+def _torn(index: _Index, reading: list[Token]) -> Iterator[Hit]:
+    """Words torn in pieces: `deu da`, `co-bran-za`."""
+    for at in range(len(reading)):
+        joined = reading[at].word
+        for last in range(at + 1, min(at + MOST_JOINED, len(reading))):
+            joined += reading[last].word
+            if len(joined) < LEAST_JOINED or not joined.isalpha():
+                continue
+            whole = index.whole(joined)
+            if whole is None or any(index.word(t.word) for t in reading[at : last + 1]):
+                continue
+            # `a pagar` and `de moras` are two words; a piece that stands alone is none.
+            if _pieces(whole, reading[at : last + 1]):
+                yield Hit(index.group, whole, reading[at].start, reading[last].end)
+
+
+def _pieces(term: str, parts: Sequence[Token]) -> bool:
+    """Whether the tear lies inside the term's own letters, not in its free ending."""
+    return not term.endswith("*") or sum(len(p.word) for p in parts[:-1]) < len(term) - 1
+
+
+def find_inside(text: str, groups: Collection[WordGroup]) -> Hit | None:
+    """A forbidden word anywhere in a string without spaces: a host, a path."""
+    folded = fold(text)
+    whole = "".join(c for c in folded.text if c.isalnum())
+    for group in sorted(groups):
+        index = _index(group)
+        for token in tokens(folded):
+            if (term := index.in_label(token.word)) is not None:
+                return Hit(group, term, token.start, token.end)
+        if "-" in text and (term := index.in_label(whole)) is not None:
+            return Hit(group, term, 0, len(text))
+    return None
+
+
+def _without_harmless(reading: list[Token], *, debt_allowed: bool) -> list[Token]:
+    """The tokens without those of harmless phrases."""
+    lists = _lists().harmless
+    phrases = [phrase.split() for phrase in lists.everywhere]
+    if debt_allowed:
+        phrases += [phrase.split() for phrase in lists.with_debt]
+    words = [token.word for token in reading]
+    kept: list[Token] = []
+    at = 0
+    while at < len(reading):
+        skip = max((len(p) for p in phrases if words[at : at + len(p)] == p), default=0)
+        if skip:
+            # What stood around a harmless phrase must not join over the gap.
+            kept.append(Token("", reading[at].start, reading[at].start))
+        else:
+            kept.append(reading[at])
+        at += max(skip, 1)
+    return kept
