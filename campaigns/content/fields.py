@@ -209,6 +209,9 @@ _ALL: Final = (
     _field("promise_amount", _K.MONEY, _VERIFIED, ("monto prometido", "amount promised"), _MONEY),
     _field("promise_date", _K.DATE, _VERIFIED, ("fecha prometida", "date promised"), _DAY),
     _field(
+        "latest_date", _K.DATE, _VERIFIED, ("última fecha posible", "latest possible date"), _DAY
+    ),
+    _field(
         "promise_method",
         _K.TEXT,
         _VERIFIED,

@@ -110,7 +110,7 @@ def lint(template: Template) -> Report:
     parts = [Part(name=n, text=t, uses=tuple(field_uses(t))) for n, t in template.parts()]
     findings = [
         *_shape(template),
-        *(f for part in parts for f in _syntax(part)),
+        *(f for part in parts for f in check_syntax(part)),
         *_required(template),
         *check_parts(template, parts),
     ]
@@ -234,7 +234,8 @@ def _style(part: Part) -> Iterator[Finding]:
 # --- shape ---------------------------------------------------------------------------------------
 
 
-def _syntax(part: Part) -> Iterator[Finding]:
+def check_syntax(part: Part) -> Iterator[Finding]:
+    """Braces that are no field, and fields that do not exist."""
     for start, found in stray_code(part.text):
         line, column = line_and_column(part.text, start)
         yield finding("bad_braces", part=part.name, line=line, column=column, found=found)
