@@ -42,7 +42,7 @@ from campaigns.flows.program import Program, compile_flow
 from compliance.messages import Message
 from compliance.types import Channel, ContentClass
 
-MOST_STATES: Final = 100_000
+MOST_STATES: Final = 10_000
 """A flow with more is refused: it cannot be proved, and no caller could use it."""
 
 
