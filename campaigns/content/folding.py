@@ -7,6 +7,7 @@ its place in the original, so that a finding can point at it.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -33,8 +34,8 @@ def fold(original: str) -> Folded:
     kept: list[str] = []
     places: list[int] = []
     for place, character in enumerate(original):
-        if character == FIELD_MARK:
-            kept.append(character)
+        if character == FIELD_MARK or (" " <= character <= "~"):
+            kept.append(character.lower())
             places.append(place)
             continue
         for part in unicodedata.normalize("NFKD", character).casefold():
@@ -47,7 +48,8 @@ def fold(original: str) -> Folded:
 
 
 _LEET: Final = str.maketrans("0134578@$!|€+", "oieastbasiiet")
-_LEET_MARKS: Final = frozenset("@$!|€+")
+SIGNS: Final = frozenset("@$!|€+")
+"""Signs that may stand for letters."""
 AMBIGUOUS: Final = frozenset("1!|")
 """May stand for i or for l."""
 
@@ -79,7 +81,7 @@ def blur(word: str) -> str:
 
 def tokens(folded: Folded, reading: Reading = Reading.LETTERS) -> list[Token]:
     """The words, as one of the readings has them."""
-    marks = frozenset() if reading is Reading.APART else _LEET_MARKS
+    marks = frozenset() if reading is Reading.APART else SIGNS
     found: list[Token] = []
     text, places = folded
     at, length = 0, len(text)
@@ -92,7 +94,7 @@ def tokens(folded: Folded, reading: Reading = Reading.LETTERS) -> list[Token]:
             at += 1
         # A sign at the edge is punctuation: `hola!` and `$500` are no riddles.
         first, last = start, at
-        while first < last - 1 and text[first] in _LEET_MARKS:
+        while first < last - 1 and text[first] in SIGNS:
             first += 1
         while last > first + 1 and text[last - 1] in "!|+€":
             last -= 1
@@ -113,17 +115,12 @@ def _letters(word: str, reading: Reading) -> str:
     return blur(plain) if blurred else plain
 
 
+_RUN: Final = re.compile(r"([^\W\d_])\1{2,}")
+
+
 def _without_runs(word: str) -> str:
     """`deuuuda` is read as `deuda`: no word of ours has a letter three times in a row."""
-    kept: list[str] = []
-    at = 0
-    while at < len(word):
-        run = at
-        while run < len(word) and word[run] == word[at]:
-            run += 1
-        kept.append(word[at] if run - at > 2 and word[at].isalpha() else word[at:run])
-        at = run
-    return "".join(kept)
+    return _RUN.sub(r"\1", word)
 
 
 def without_doubles(word: str) -> str:

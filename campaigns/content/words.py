@@ -12,6 +12,7 @@ import msgspec
 
 from campaigns.content.folding import (
     AMBIGUOUS,
+    SIGNS,
     Reading,
     Token,
     blur,
@@ -24,6 +25,8 @@ MOST_JOINED: Final = 4
 """A word may be torn into as many pieces and is still recognised."""
 LEAST_JOINED: Final = 4
 """Letters that a torn word needs to be recognised."""
+LONGEST_PIECE: Final = 12
+"""Letters of the first piece of a torn word, at most."""
 REMEMBERED: Final = 20_000
 """Words whose judgement each list keeps in memory."""
 
@@ -175,18 +178,37 @@ def find_words(text: str, groups: Collection[WordGroup], *, debt_allowed: bool) 
     `debt_allowed`: the text may speak of the debt, so sentences that the law asks of such texts
     are harmless.
     """
-    folded = fold(text)
-    hits: dict[tuple[int, int], Hit] = {}
-    wanted = [Reading.LETTERS, Reading.APART]
-    if not AMBIGUOUS.isdisjoint(folded.text):
-        wanted.append(Reading.BLURRED)
-    for reading in wanted:
-        words = _without_harmless(tokens(folded, reading), debt_allowed=debt_allowed)
+    found: list[Hit] = []
+    for reading, read in _readings(text):
+        words = _without_harmless(read, debt_allowed=debt_allowed)
         for group in sorted(groups):
             index = _index(group, blurred=reading is Reading.BLURRED)
-            for hit in _hits(index, words):
-                hits.setdefault((hit.start, hit.end), hit)
-    return sorted(hits.values(), key=lambda hit: (hit.start, hit.end))
+            found += _hits(index, words)
+    return _merged(found)
+
+
+@lru_cache(maxsize=32)
+def _readings(text: str) -> tuple[tuple[Reading, tuple[Token, ...]], ...]:
+    """The words of a text in every reading that could differ from the first."""
+    folded = fold(text)
+    wanted = [Reading.LETTERS]
+    if not SIGNS.isdisjoint(folded.text):
+        wanted.append(Reading.APART)
+    if not AMBIGUOUS.isdisjoint(folded.text):
+        wanted.append(Reading.BLURRED)
+    return tuple((reading, tuple(tokens(folded, reading))) for reading in wanted)
+
+
+def _merged(found: list[Hit]) -> list[Hit]:
+    """In the order of the text; what several readings found of one place is one hit."""
+    kept: list[Hit] = []
+    for hit in sorted(found, key=lambda hit: (hit.group, hit.start, -hit.end)):
+        last = kept[-1] if kept else None
+        if last is not None and last.group is hit.group and hit.start < last.end:
+            kept[-1] = last._replace(end=max(last.end, hit.end))
+        else:
+            kept.append(hit)
+    return sorted(kept, key=lambda hit: (hit.start, hit.end))
 
 
 def _hits(index: _Index, reading: list[Token]) -> Iterator[Hit]:
@@ -219,18 +241,21 @@ def _spelled(index: _Index, reading: list[Token]) -> Iterator[Hit]:
 
 def _torn(index: _Index, reading: list[Token]) -> Iterator[Hit]:
     """Words torn in pieces: `deu da`, `co-bran-za`."""
-    for at in range(len(reading)):
-        joined = reading[at].word
+    for at, first in enumerate(reading):
+        if not first.word or len(first.word) > LONGEST_PIECE:
+            continue
+        joined = first.word
         for last in range(at + 1, min(at + MOST_JOINED, len(reading))):
             joined += reading[last].word
-            if len(joined) < LEAST_JOINED or not joined.isalpha():
+            if len(joined) < LEAST_JOINED:
                 continue
             whole = index.whole(joined)
-            if whole is None or any(index.word(t.word) for t in reading[at : last + 1]):
-                continue
+            parts = reading[at : last + 1]
             # `a pagar` and `de moras` are two words; a piece that stands alone is none.
-            if _pieces(whole, reading[at : last + 1]):
-                yield Hit(index.group, whole, reading[at].start, reading[last].end)
+            if whole is None or any(index.word(t.word) for t in parts):
+                continue
+            if _pieces(whole, parts):
+                yield Hit(index.group, whole, first.start, reading[last].end)
 
 
 def _pieces(term: str, parts: Sequence[Token]) -> bool:
@@ -252,7 +277,7 @@ def find_inside(text: str, groups: Collection[WordGroup]) -> Hit | None:
     return None
 
 
-def _without_harmless(reading: list[Token], *, debt_allowed: bool) -> list[Token]:
+def _without_harmless(reading: Sequence[Token], *, debt_allowed: bool) -> list[Token]:
     """The tokens without those of harmless phrases."""
     lists = _lists().harmless
     phrases = [phrase.split() for phrase in lists.everywhere]
@@ -262,7 +287,10 @@ def _without_harmless(reading: list[Token], *, debt_allowed: bool) -> list[Token
     kept: list[Token] = []
     at = 0
     while at < len(reading):
-        skip = max((len(p) for p in phrases if words[at : at + len(p)] == p), default=0)
+        skip = max(
+            (len(p) for p in phrases if p[0] == words[at] and words[at : at + len(p)] == p),
+            default=0,
+        )
         if skip:
             # What stood around a harmless phrase must not join over the gap.
             kept.append(Token("", reading[at].start, reading[at].start))
