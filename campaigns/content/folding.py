@@ -16,8 +16,8 @@ FIELD_MARK: Final = "\ufffc"
 """Stands where a merge field stood: it ends a word, and is never part of one."""
 
 _LOOKALIKES: Final = str.maketrans(
-    "аеорсухкмтнвіјѕԁɡһʟοαειυκντρηχßøđłıƒ",
-    "aeopcyxkmtnbijsdghloaeiukvtpnxsodlif",
+    "аеорсухкмтнвіјѕԁɡһοαειυκντρηχßøđłıƒɑǝɐᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ",
+    "aeopcyxkmtnbijsdghoaeiukvtpnxsodlifaeaabcdefghijklmnoprstuvwyz",
 )
 """Letters of other alphabets that look like a Latin one (after case folding)."""
 
@@ -62,7 +62,7 @@ class Reading(StrEnum):
     BLURRED = "blurred"
     """The same, and i and l are one letter in a word that has `1`, `!` or `|`: see `blur`."""
     APART = "apart"
-    """Signs only part letters: `d|e|u|d|a`."""
+    """Digits and signs only part letters: `d|e|u|d|a`, `2deuda`."""
 
 
 class Token(NamedTuple):
@@ -81,16 +81,16 @@ def blur(word: str) -> str:
 
 def tokens(folded: Folded, reading: Reading = Reading.LETTERS) -> list[Token]:
     """The words, as one of the readings has them."""
-    marks = frozenset() if reading is Reading.APART else SIGNS
+    apart = reading is Reading.APART
     found: list[Token] = []
     text, places = folded
     at, length = 0, len(text)
     while at < length:
-        if not _in_word(text[at], marks):
+        if not _in_word(text[at], apart=apart):
             at += 1
             continue
         start = at
-        while at < length and _in_word(text[at], marks):
+        while at < length and _in_word(text[at], apart=apart):
             at += 1
         # A sign at the edge is punctuation: `hola!` and `$500` are no riddles.
         first, last = start, at
@@ -103,8 +103,19 @@ def tokens(folded: Folded, reading: Reading = Reading.LETTERS) -> list[Token]:
     return found
 
 
-def _in_word(character: str, marks: frozenset[str]) -> bool:
-    return character != FIELD_MARK and (character.isalnum() or character in marks)
+def _in_word(character: str, *, apart: bool) -> bool:
+    if apart:
+        return character.isalpha()
+    return character.isalnum() or character in SIGNS
+
+
+def is_latin(letter: str) -> bool:
+    """Whether a letter is one of the Latin alphabet, with or without a mark on it."""
+    parts = unicodedata.normalize("NFKD", letter.casefold())
+    return all(c in _PLAIN or unicodedata.category(c) == "Mn" for c in parts)
+
+
+_PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzßøæœđłð")
 
 
 def _letters(word: str, reading: Reading) -> str:

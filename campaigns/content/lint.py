@@ -13,7 +13,7 @@ from typing import Final
 from campaigns.content import style
 from campaigns.content.fields import FIELDS, FieldKind, lowest_class
 from campaigns.content.findings import Finding, Severity, finding, line_and_column
-from campaigns.content.folding import FIELD_MARK
+from campaigns.content.folding import FIELD_MARK, fold
 from campaigns.content.kinds import (
     CLASSES_OF_CHANNEL,
     PHRASE_WORDS,
@@ -180,7 +180,9 @@ def _money(template: Template, part: Part) -> Iterator[Finding]:
     secret = template.content_class in SECRET_CLASSES
     for start, end in style.money(part.checked()):
         field = part.field_at(start, end)
-        if field is not None and FIELDS[field].kind is FieldKind.PHONE:
+        kind = FIELDS[field].kind if field is not None else None
+        named = kind is FieldKind.NAME and also_a_name(fold(part.text[start:end]).text)
+        if kind is FieldKind.PHONE or named:
             continue
         if secret:
             yield _at("money_in_neutral", part, start, end, field, template.content_class)

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from campaigns.content.folding import fold
+from campaigns.content.folding import fold, is_latin
 from campaigns.content.template import TextLanguage
 from campaigns.content.words import WordGroup, find_inside, find_words
 
@@ -16,10 +16,11 @@ from campaigns.content.words import WordGroup, find_inside, find_words
 _SIGN: Final = r"(?:R\$|US\$|U\$S|S/\.?|Bs\.?|[$€£₡₲₱¢])"
 _CODE: Final = r"(?:USD|MXN|CLP|COP|PEN|EUR|ARS|UYU|GTQ|CRC|BRL|DOP|HNL|NIO|BOB|PYG)"
 _MONEY: Final = re.compile(
-    rf"{_SIGN}\s?\d[\d.,\s]*|\d[\d.,]*\s?(?:{_SIGN}|{_CODE}\b|%)|\b{_CODE}\s?\d[\d.,]*"
-    r"|(?<![\d.,])\d{1,3}(?:[.,]\d{3})+(?:[.,]\d{1,2})?(?![.,]?\d)"
-    r"|(?<![\d.,])\d{3,}[.,]\d{2}(?![.,]?\d)"
-    r"|\b\d+\s?(?:mil|millon(?:es)?|k|grand)\b",
+    rf"{_SIGN}\s?\d[\d.,\s]{{0,20}}|\d[\d.,]{{0,20}}\s?(?:{_SIGN}|{_CODE}\b|%)"
+    rf"|\b{_CODE}\s?\d[\d.,]{{0,20}}"
+    r"|(?<![\d.,])\d{1,3}(?:[.,]\d{3}){1,6}(?:[.,]\d{1,2})?(?![.,]?\d)"
+    r"|(?<![\d.,])\d{3,20}[.,]\d{2}(?![.,]?\d)"
+    r"|\b\d{1,20}\s?(?:mil|millon(?:es)?|k|grand)\b",
     re.IGNORECASE,
 )
 """An amount by its sign, its currency's code, or thousands and decimals. A time such as 9.30 and a
@@ -70,7 +71,7 @@ def alarms(text: str) -> Iterator[tuple[int, int]]:
 
 
 def hidden(text: str) -> Iterator[tuple[int, int]]:
-    """Characters that cannot be seen, and letters of another alphabet inside a Latin word."""
+    """Characters that cannot be seen, and letters that Spanish and English do not have."""
     for found in re.finditer(r"[^\W\d_]+", text):
         scripts = {_script(c) for c in found[0]}
         if len(scripts) > 1:
@@ -78,7 +79,8 @@ def hidden(text: str) -> Iterator[tuple[int, int]]:
             yield found.start() + odd, found.start() + odd + 1
     for place, character in enumerate(text):
         category = unicodedata.category(character)
-        if category == "Cf" or (category == "Cc" and character not in "\n\r\t"):
+        unseen = category == "Cf" or (category == "Cc" and character not in "\n\r\t")
+        if unseen or (character.isalpha() and not is_latin(character)):
             yield place, place + 1
 
 
@@ -92,8 +94,8 @@ def _script(character: str) -> str:
 # --- links ---------------------------------------------------------------------------------------
 
 _LINK: Final = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?P<host>[^\s/?#,;)\u201d\"']+)(?P<path>[^\s)\u201d\"']*)"
-    r"|(?<![@\w.-])(?P<bare>(?:[a-z0-9-]+\.)+"
+    r"(?P<scheme>(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,15}://)(?P<host>[^\s/?#,;)\u201d\"']+)(?P<path>[^\s)\u201d\"']*)"
+    r"|(?<![@\w.-])(?P<bare>(?:[a-z0-9-]{1,63}\.){1,8}"
     r"(?:com|net|org|info|biz|example|link|app|io|ly|me|gl|gd|to|mx|cl|co|pe|es|us|ar|br|ec|uy|py|bo"
     r"|cr|gt|hn|ni|pa|sv|do|uk|ca))(?P<rest>/[^\s)\u201d\"']*)?(?![\w.-]*@)(?!\w)",
     re.IGNORECASE,

@@ -97,7 +97,7 @@ class Template(Message, frozen=True, kw_only=True):
 
 
 def template_hash(template: Template) -> str:
-    """SHA-256 of what the template says and claims: the same text has the same hash for ever."""
+    """SHA-256 of the whole version: what was sent names what it was made from, for ever."""
     return hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()
 
 

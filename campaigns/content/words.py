@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -12,7 +13,6 @@ import msgspec
 
 from campaigns.content.folding import (
     AMBIGUOUS,
-    SIGNS,
     Reading,
     Token,
     blur,
@@ -27,6 +27,8 @@ LEAST_JOINED: Final = 4
 """Letters that a torn word needs to be recognised."""
 LONGEST_PIECE: Final = 12
 """Letters of the first piece of a torn word, at most."""
+LONGEST_STEM: Final = 16
+"""Letters of a stem in the lists, at most."""
 REMEMBERED: Final = 20_000
 """Words whose judgement each list keeps in memory."""
 
@@ -105,6 +107,8 @@ class _Index:
             words = tuple(term.split())
             if len(words) > 1:
                 self.phrases.setdefault(words[0], []).append((term, words))
+                if not term.endswith("*"):
+                    self.exact["".join(words)] = term
             elif term.endswith("*"):
                 self.stems[term[:-1]] = term
             else:
@@ -158,7 +162,10 @@ class _Index:
 
 
 def _by_stem(stems: dict[str, str], word: str) -> str | None:
-    return next((stems[word[:n]] for n in range(3, len(word) + 1) if word[:n] in stems), None)
+    return next(
+        (stems[word[:n]] for n in range(3, min(len(word), LONGEST_STEM) + 1) if word[:n] in stems),
+        None,
+    )
 
 
 def _same(pattern: str, word: str) -> bool:
@@ -187,12 +194,16 @@ def find_words(text: str, groups: Collection[WordGroup], *, debt_allowed: bool) 
     return _merged(found)
 
 
+_MIXED: Final = re.compile(r"[^\W\d_][\d@$!|€+]|[\d@$!|€+][^\W\d_]")
+"""A letter beside a digit or a sign that may stand for one."""
+
+
 @lru_cache(maxsize=32)
 def _readings(text: str) -> tuple[tuple[Reading, tuple[Token, ...]], ...]:
     """The words of a text in every reading that could differ from the first."""
     folded = fold(text)
     wanted = [Reading.LETTERS]
-    if not SIGNS.isdisjoint(folded.text):
+    if _MIXED.search(folded.text):
         wanted.append(Reading.APART)
     if not AMBIGUOUS.isdisjoint(folded.text):
         wanted.append(Reading.BLURRED)

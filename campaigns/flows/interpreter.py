@@ -63,6 +63,7 @@ from campaigns.flows.model import (
 )
 from campaigns.flows.program import Program
 from campaigns.flows.promising import PROMISING, Left, promise_step
+from compliance.types import ContentClass
 
 MOST_NODES_AT_ONCE: Final = 1_000
 """Nodes that one event walks through; a proved flow has no more than its own number."""
@@ -113,7 +114,10 @@ class _Walk:
             self.end(DispositionCode.VOICEMAIL_NO_MESSAGE)
             return
         language = self.state.language
-        self.commands.append(Speak(text=message.of(language), language=language))
+        limited = ContentClass.VOICEMAIL_LIMITED
+        self.commands.append(
+            Speak(text=message.of(language), language=language, content_class=limited)
+        )
         self.end(DispositionCode.VOICEMAIL_MESSAGE)
 
     def hear(self, event: AnyEvent) -> None:
@@ -292,7 +296,10 @@ class _Walk:
     def _speak(self, text: Texts) -> None:
         language = self.state.language
         tells = self.state.node in self.program.disclosing
-        self.commands.append(Speak(text=text.of(language), language=language, tells_debt=tells))
+        claimed = ContentClass.VERIFIED if tells else ContentClass.NEUTRAL
+        self.commands.append(
+            Speak(text=text.of(language), language=language, content_class=claimed)
+        )
 
     def _change(self, **fields: object) -> None:
         self.state = msgspec.structs.replace(self.state, **fields)

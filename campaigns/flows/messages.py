@@ -9,6 +9,7 @@ from campaigns.content.render import Money
 from campaigns.dispositions import DispositionCode
 from campaigns.flows.model import Condition, Factor, LinkPurpose, Matter
 from compliance.messages import Message
+from compliance.types import ContentClass
 
 # --- events --------------------------------------------------------------------------------------
 
@@ -110,11 +111,12 @@ class Command(Message, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Speak(Command, frozen=True, kw_only=True, tag="speak"):
-    """Say a text. Merge fields that are not in `values` come from the person's record."""
+    """Say a text, through `speaking.spoken`. What is not in `values` is the person's record's."""
 
     text: str
     language: str
-    tells_debt: bool = False
+    content_class: ContentClass = ContentClass.NEUTRAL
+    """Who may hear it."""
     values: dict[str, Money | date | str] = {}
 
 

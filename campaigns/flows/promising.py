@@ -25,6 +25,7 @@ from campaigns.flows.messages import (
     Waiting,
 )
 from campaigns.flows.model import Promise, Texts
+from compliance.types import ContentClass
 
 PROMISING: Final = frozenset(
     {
@@ -212,7 +213,12 @@ class _Taking:
             values["promise_method"] = draft.method
         language = self.state.language
         self.commands.append(
-            Speak(text=text.of(language), language=language, tells_debt=True, values=values)
+            Speak(
+                text=text.of(language),
+                language=language,
+                content_class=ContentClass.VERIFIED,
+                values=values,
+            )
         )
 
     def _change(self, **fields: object) -> None:

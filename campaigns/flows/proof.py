@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from campaigns.content.findings import Finding, Severity
 from campaigns.content.lint import Part, check_parts, check_syntax, lint
-from campaigns.content.template import Template, TemplateKind, TextLanguage, field_uses
+from campaigns.content.template import TextLanguage, field_uses
 from campaigns.dispositions import DispositionCode, Identity, disposition
 from campaigns.flows.findings import FlowFinding, PathStep, flow_finding, step_words
 from campaigns.flows.model import (
@@ -39,8 +39,9 @@ from campaigns.flows.model import (
     texts,
 )
 from campaigns.flows.program import Program, compile_flow
+from campaigns.flows.speaking import spoken_template
 from compliance.messages import Message
-from compliance.types import Channel, ContentClass
+from compliance.types import ContentClass
 
 MOST_STATES: Final = 10_000
 """A flow with more is refused: it cannot be proved, and no caller could use it."""
@@ -290,7 +291,7 @@ def _node_texts(key: str, node: AnyNode, claimed: ContentClass) -> Iterator[Flow
         for language in TextLanguage:
             text = said.of(language)
             place = f"nodes.{key}.{name}.{language}"
-            template = _spoken(text, language, claimed)
+            template = spoken_template(text, language, claimed)
             part = Part(name="body", text=text, uses=tuple(field_uses(text)))
             wrong = [*check_parts(template, [part]), *check_syntax(part)]
             yield from (_moved(f, key, place) for f in wrong)
@@ -300,21 +301,11 @@ def _machine(flow: Flow) -> Iterator[FlowFinding]:
     if flow.machine.text is None:
         return
     for language in TextLanguage:
-        template = _spoken(flow.machine.text.of(language), language, ContentClass.VOICEMAIL_LIMITED)
+        template = spoken_template(
+            flow.machine.text.of(language), language, ContentClass.VOICEMAIL_LIMITED
+        )
         place = f"machine.text.{language}"
         yield from (_moved(f, "", place) for f in lint(template).findings)
-
-
-def _spoken(text: str, language: TextLanguage, claimed: ContentClass) -> Template:
-    limited = claimed is ContentClass.VOICEMAIL_LIMITED
-    return Template(
-        name="spoken",
-        kind=TemplateKind.VOICEMAIL if limited else TemplateKind.NOTICE,
-        channel=Channel.VOICE,
-        language=language,
-        content_class=claimed,
-        body=text,
-    )
 
 
 def _moved(found: Finding, node: str, place: str) -> FlowFinding:

@@ -53,6 +53,9 @@ Creditor services
 Asset recovery unit: recovery department
 Bankruptcy information
 Please pay by phone
+Tiene un cargo pendiente
+Póngase al día con nosotros
+Salde su cuenta
 """.strip().splitlines()
 """Tells of a debt: refused in a neutral text."""
 
@@ -106,6 +109,11 @@ col lection
 c.o.l.l.e.c.t
 l0an
 ju1c1o
+2deuda
+p.a.s.t d.u.e
+ᴅᴇᴜᴅᴀ
+d\u01dduda
+pɑgo
 juzg4do
 """.strip("\n").splitlines()
 """The same words, hidden from a simple filter: refused in a neutral text."""
@@ -312,6 +320,10 @@ Have a nice day!
 Please check the address of your appointment.
 We returned your call of yesterday.
 You may answer this message at any time.
+We look forward to hearing from you.
+We are available 24 hours a day.
+Atendemos las 24 horas del día.
+Pregunte por Jailene Montoya, sin obligación.
 """.strip().splitlines()
 """Refused by nobody, in a neutral text."""
 

@@ -41,9 +41,11 @@ from campaigns.flows.model import Condition, Factor, LinkPurpose, Matter
 from campaigns.flows.program import Program, compile_flow
 from campaigns.flows.promising import next_date
 from campaigns.flows.samples import sample_flows
+from compliance.types import ContentClass
 from tests.campaigns.flows.build import STOP, TERMS, flow, gather, run, said, verify
 
 PROGRAMS = {f.name: compile_flow(f) for f in sample_flows()}
+VERIFIED_CLASS = ContentClass.VERIFIED
 PASSED = IdentityChecked(result=IdentityResult.PASSED)
 FAILED = IdentityChecked(result=IdentityResult.FAILED)
 VERIFIED: list[AnyEvent] = [
@@ -75,7 +77,7 @@ def test_a_call_to_the_right_party_that_ends_with_an_agent() -> None:
     assert "4821" not in repr(check)
     assert ordered[8] == Ask(condition=Condition.THIRD_PARTY_COLLECTOR)
     speaks = [c for c in ordered if isinstance(c, Speak)]
-    assert [c.tells_debt for c in speaks] == [False, False, False, False, True, False]
+    assert [c.content_class is VERIFIED_CLASS for c in speaks] == [0, 0, 0, 0, 1, 0]
     assert state.is_over
     assert state.code is None, "the agent's disposition is to come"
     assert not any(isinstance(c, Collect) and not c.secret for c in ordered[3:7])
@@ -84,7 +86,7 @@ def test_a_call_to_the_right_party_that_ends_with_an_agent() -> None:
 def test_what_is_not_known_takes_the_cautious_way() -> None:
     """An unknown collector's role gets the disclosure that third parties owe."""
     _, ordered = run(PROGRAMS["locator-agent"], [*VERIFIED, Known(value=None)])
-    assert any(isinstance(c, Speak) and c.tells_debt for c in ordered)
+    assert any(isinstance(c, Speak) and c.content_class is VERIFIED_CLASS for c in ordered)
 
 
 def test_nobody_free_means_a_callback() -> None:
