@@ -68,8 +68,8 @@ WORDS: Final[dict[str, _Words]] = {
     "opt_out_key": _Words(
         "El menú {found} no ofrece 9 para no recibir más llamadas",
         "The menu {found} does not offer 9 to stop calls",
-        "agregue `9` en choices, hacia un nodo opt_out",
-        "add `9` to choices, to an opt_out node",
+        "lleve `9` de choices, u on_opt_out, a un nodo opt_out",
+        "lead `9` of choices, or on_opt_out, to an opt_out node",
     ),
     "no_menu": _Words(
         "No hay ningún menú, así que nadie puede pedir que no le llamen",
@@ -110,6 +110,7 @@ _OUTS: Final[dict[str, tuple[str, str]]] = {
     "on_unavailable": ("faltan datos para verificar", "too little on file to verify"),
     "on_promised": ("promesa registrada", "promise recorded"),
     "on_declined": ("sin promesa", "no promise"),
+    "on_opt_out": ("se marca 9", "9 is pressed"),
     "on_no_agent": ("no hay agente", "no agent"),
     "on_sent": ("enviado", "sent"),
     "again": ("otra vez", "again"),

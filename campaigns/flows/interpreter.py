@@ -194,6 +194,8 @@ class _Walk:
             self.enter(node.on_promised)
         elif left is Left.DECLINED:
             self.enter(node.on_declined)
+        elif left is Left.OPTED_OUT:
+            self.enter(node.on_opt_out)
 
     # --- nodes -----------------------------------------------------------------------------------
 

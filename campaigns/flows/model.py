@@ -187,6 +187,8 @@ class Promise(Node, frozen=True, kw_only=True, tag="promise"):
     """1 confirms, 2 changes."""
     on_promised: NodeKey
     on_declined: NodeKey
+    on_opt_out: NodeKey
+    """9, at any question that one key answers."""
     tries: Tries = MOST_TRIES
 
     def __post_init__(self) -> None:
@@ -338,6 +340,7 @@ _EDGE_FIELDS: Final = (
     "on_unavailable",
     "on_promised",
     "on_declined",
+    "on_opt_out",
     "on_no_agent",
     "on_sent",
     "again",

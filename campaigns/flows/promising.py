@@ -24,7 +24,7 @@ from campaigns.flows.messages import (
     Terms,
     Waiting,
 )
-from campaigns.flows.model import Promise, Texts
+from campaigns.flows.model import OPT_OUT_KEY, Promise, Texts
 from compliance.types import ContentClass
 
 PROMISING: Final = frozenset(
@@ -40,6 +40,7 @@ PROMISING: Final = frozenset(
 )
 """What a promise node waits for."""
 
+_ONE_KEY: Final = frozenset({Waiting.OPTION, Waiting.METHOD, Waiting.CONFIRMATION})
 AMOUNT_DIGITS: Final = 10
 DATE_DIGITS: Final = 4
 
@@ -49,6 +50,7 @@ class Left(Enum):
 
     PROMISED = auto()
     DECLINED = auto()
+    OPTED_OUT = auto()
 
 
 PromiseStep = tuple[FlowState, list[AnyCommand], Left | None]
@@ -93,6 +95,9 @@ class _Taking:
                 pass
 
     def _answer(self, keys: str) -> None:
+        if keys == OPT_OUT_KEY and self.state.waiting in _ONE_KEY:
+            self.left = Left.OPTED_OUT
+            return
         match self.state.waiting:
             case Waiting.OPTION:
                 self._option(keys)

@@ -33,6 +33,7 @@ from campaigns.flows.model import (
     Gather,
     HangUp,
     OptOut,
+    Promise,
     Repeat,
     Verify,
     edges,
@@ -262,11 +263,17 @@ def _fits(code: DispositionCode, *, verified: bool) -> bool:
 
 
 def _menus(flow: Flow) -> Iterator[FlowFinding]:
+    """9 stops the calls wherever one key is asked for."""
     for key, node in flow.nodes.items():
-        if isinstance(node, Gather):
-            target = node.choices.get(OPT_OUT_KEY)
-            if target is None or not isinstance(flow.nodes[target], OptOut):
-                yield flow_finding("opt_out_key", node=key, part=f"nodes.{key}.choices", found=key)
+        match node:
+            case Gather():
+                name, target = "choices", node.choices.get(OPT_OUT_KEY)
+            case Promise():
+                name, target = "on_opt_out", node.on_opt_out
+            case _:
+                continue
+        if target is None or not isinstance(flow.nodes[target], OptOut):
+            yield flow_finding("opt_out_key", node=key, part=f"nodes.{key}.{name}", found=key)
     if not any(isinstance(node, Gather) for node in flow.nodes.values()):
         yield flow_finding("no_menu", part="nodes")
 

@@ -204,6 +204,8 @@ def test_a_voicemails_free_values_tell_only_times() -> None:
     text = "Le habla {{agent_name}}, de {{company}}. Llámeme al {{return_number}}. " \
            "Puede llamar {{reply_times}}."  # fmt: skip
     assert ready(voicemail(text)).content_class is ContentClass.VOICEMAIL_LIMITED
+    told = refused(voicemail(text), company="Credit Card Receivables Group")  # cmt. 2(j)-2
+    assert told.fields == ("company",)
     skipped = refused(voicemail(text), reply_times="por el asunto de su hermano")
     assert skipped == Skipped(
         reason=SkipReason.LINT, fields=("reply_times",), codes=("limited_other",)

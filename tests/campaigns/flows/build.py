@@ -86,7 +86,7 @@ def verify(on_verified: str, on_failed: str, **more: object) -> dict[str, object
     }
 
 
-def promise(on_promised: str, on_declined: str) -> dict[str, object]:
+def promise(on_promised: str, on_declined: str, on_opt_out: str = "stop") -> dict[str, object]:
     prompts = ("options", "ask_amount", "ask_date", "out_of_range", "ask_method", "read_back")
     return {
         "kind": "promise",
@@ -94,6 +94,7 @@ def promise(on_promised: str, on_declined: str) -> dict[str, object]:
         "methods": {"1": "transfer", "2": "branch"},
         "on_promised": on_promised,
         "on_declined": on_declined,
+        "on_opt_out": on_opt_out,
     }
 
 

@@ -101,7 +101,7 @@ def node(target: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, object]]
         target,
         st.integers(1, 2),
     )
-    promising = st.builds(promise, target, target)
+    promising = st.builds(promise, target, target, target)
     transfer = st.fixed_dictionaries(
         {"kind": st.just("transfer"), "text": text, "on_no_agent": target}
     )

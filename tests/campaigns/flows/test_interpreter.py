@@ -224,6 +224,13 @@ def test_a_promise_can_be_changed_once_before_it_is_confirmed() -> None:
     assert state.waiting is Waiting.RECORDING
 
 
+@pytest.mark.parametrize("before", [keys(), keys("1", "0112"), keys("1", "0112", "1")])
+def test_nine_stops_the_calls_in_the_middle_of_a_promise(before: list[AnyEvent]) -> None:
+    state, ordered = run(PROGRAMS["promise-dtmf"], [*PROMISING, TERMS, *before, *keys("9")])
+    assert StopCalls() in ordered
+    assert state.code is Code.OPT_OUT
+
+
 def test_a_promise_that_was_not_recorded_is_none() -> None:
     events = [*PROMISING, TERMS, *keys("1", "0112", "1", "1"), PromiseRecorded(ok=False)]
     state, _ = run(PROGRAMS["promise-dtmf"], events)

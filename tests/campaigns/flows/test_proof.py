@@ -153,6 +153,9 @@ def test_every_menu_offers_nine_and_nine_stops_the_calls() -> None:
     assert [f.code for f in prove(flow(nodes)).findings if f.severity == "error"] == ["opt_out_key"]
     other = {"a": {**without, "choices": {"9": "bye"}}, **STOP}
     assert "opt_out_key" in {f.code for f in prove(flow(other)).findings}
+    gone = {"a": gather(k1="v"), "v": verify("p", "bye"), "p": promise("bye", "bye", "bye"), **STOP}
+    (found,) = prove(flow(gone)).findings
+    assert (found.code, found.place) == ("opt_out_key", "nodes.p.on_opt_out")
     assert "no_menu" in {f.code for f in prove(flow({"a": end()})).findings}
 
 
