@@ -7,7 +7,7 @@ known by its place, so that a finding can say which datum smuggled the word in.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 from campaigns.content import style
@@ -97,6 +97,12 @@ class Part(Message, frozen=True, kw_only=True):
             return None
         return next((u.name for u in self.uses if u.start < end and start < u.end), None)
 
+    def is_inside(self, start: int, end: int, kinds: Collection[FieldKind]) -> bool:
+        """Whether a place lies wholly in the value of a field of one of the kinds."""
+        return self.rendered and any(
+            u.start <= start and end <= u.end and FIELDS[u.name].kind in kinds for u in self.uses
+        )
+
     def seen_first(self, place: int) -> bool:
         """Whether a place is within the preview; an unfilled field takes no room (strictest)."""
         if self.rendered:
@@ -164,10 +170,9 @@ def _words(template: Template, part: Part) -> Iterator[Finding]:
     if template.sender_role is SenderRole.ATTORNEY and not secret:
         groups -= {WordGroup.ATTORNEY}
     for hit in find_words(part.checked(), groups, debt_allowed=not secret):
-        field = part.field_at(hit.start, hit.end)
-        named = field is not None and FIELDS[field].kind is FieldKind.NAME
-        if named and also_a_name(hit.term):
+        if also_a_name(hit.term) and part.is_inside(hit.start, hit.end, {FieldKind.NAME}):
             continue
+        field = part.field_at(hit.start, hit.end)
         if hit.group is not WordGroup.DEBT:
             yield _at(_CODES[hit.group], part, hit.start, hit.end, field)
         elif secret:
@@ -179,11 +184,12 @@ def _words(template: Template, part: Part) -> Iterator[Finding]:
 def _money(template: Template, part: Part) -> Iterator[Finding]:
     secret = template.content_class in SECRET_CLASSES
     for start, end in style.money(part.checked()):
-        field = part.field_at(start, end)
-        kind = FIELDS[field].kind if field is not None else None
-        named = kind is FieldKind.NAME and also_a_name(fold(part.text[start:end]).text)
-        if kind is FieldKind.PHONE or named:
+        harmless = {FieldKind.PHONE}
+        if also_a_name(fold(part.text[start:end]).text):
+            harmless.add(FieldKind.NAME)
+        if part.is_inside(start, end, harmless):
             continue
+        field = part.field_at(start, end)
         if secret:
             yield _at("money_in_neutral", part, start, end, field, template.content_class)
         elif _is_exterior(template, part, start):
@@ -217,9 +223,8 @@ def _is_exterior(template: Template, part: Part, place: int) -> bool:
 def _style(part: Part) -> Iterator[Finding]:
     text = part.checked()
     for start, end in style.capitals(text):
-        field = part.field_at(start, end)
-        if field is None:  # names and references come as the creditor wrote them
-            yield _at("capitals", part, start, end, None)
+        if not _written_by_others(part, start, end):
+            yield _at("capitals", part, start, end, part.field_at(start, end))
     for start, end in style.alarms(text):
         yield _at("shouting_marks", part, start, end, part.field_at(start, end))
     for start, end in style.hidden(text):
@@ -231,6 +236,15 @@ def _style(part: Part) -> Iterator[Finding]:
         if link.problem is not None:
             field = part.field_at(link.start, link.end)
             yield _at(link.problem, part, link.start, link.end, field)
+
+
+def _written_by_others(part: Part, start: int, end: int) -> bool:
+    """Whether capitals come from a name or reference, which are as the creditor has them.
+
+    What the author shouts is found at save, where the values are not there yet.
+    """
+    field = part.field_at(start, end)
+    return field is not None and FIELDS[field].kind is not FieldKind.TEXT
 
 
 # --- shape ---------------------------------------------------------------------------------------

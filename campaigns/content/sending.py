@@ -6,7 +6,6 @@ Whoever sends calls `prepare` for each recipient and puts the result before the 
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -20,6 +19,7 @@ from campaigns.content.render import (
     MergeValues,
     Missing,
     RenderContext,
+    as_html,
     bad_values,
     render,
 )
@@ -80,9 +80,9 @@ class Prepared(Message, frozen=True, kw_only=True):
     """Of an SMS."""
 
     @property
-    def text_sha256(self) -> str:
-        """Hash of what is really said to this person."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+    def html(self) -> str:
+        """The text as the HTML part of a mail, escaped."""
+        return as_html(self.text)
 
 
 def prepare(

@@ -13,7 +13,7 @@ from campaigns.content.words import WordGroup, find_inside, find_words
 
 # --- money ---------------------------------------------------------------------------------------
 
-_SIGN: Final = r"(?:R\$|US\$|U\$S|S/\.?|Bs\.?|[$€£₡₲₱¢])"
+_SIGN: Final = r"(?:(?<!\w)(?:R\$|US\$|U\$S|S/\.?(?!\s?n\b)|Bs\.?)|[$€£₡₲₱¢])"
 _CODE: Final = r"(?:USD|MXN|CLP|COP|PEN|EUR|ARS|UYU|GTQ|CRC|BRL|DOP|HNL|NIO|BOB|PYG)"
 _MONEY: Final = re.compile(
     rf"{_SIGN}\s?\d[\d.,\s]{{0,20}}|\d[\d.,]{{0,20}}\s?(?:{_SIGN}|{_CODE}\b|%)"
@@ -112,7 +112,6 @@ _TELLING: Final = frozenset({WordGroup.DEBT, WordGroup.COURT, WordGroup.ATTORNEY
 class Link(NamedTuple):
     start: int
     end: int
-    host: str
     problem: str | None
     """Code of what is wrong with it."""
 
@@ -122,7 +121,7 @@ def links(text: str) -> Iterator[Link]:
     for found in _LINK.finditer(text):
         host = (found["host"] or found["bare"]).lower().rstrip(".")
         path = (found["path"] or found["rest"] or "").rstrip(".")
-        yield Link(found.start(), found.end(), host, _problem(found["scheme"], host, path))
+        yield Link(found.start(), found.end(), _problem(found["scheme"], host, path))
 
 
 def _problem(scheme: str | None, host: str, path: str) -> str | None:

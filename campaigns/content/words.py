@@ -87,7 +87,7 @@ def _lists() -> _Lists:
 
 def also_a_name(term: str) -> bool:
     """Whether a person may bear the word as a name."""
-    return term.rstrip("*") in _lists().names.all or term in _lists().names.all
+    return term.rstrip("*") in _lists().names.all
 
 
 def time_words() -> frozenset[str]:
@@ -162,8 +162,9 @@ class _Index:
 
 
 def _by_stem(stems: dict[str, str], word: str) -> str | None:
+    longest = min(len(word), LONGEST_STEM)
     return next(
-        (stems[word[:n]] for n in range(3, min(len(word), LONGEST_STEM) + 1) if word[:n] in stems),
+        (stems[word[:n]] for n in range(3, longest + 1) if word[:n] in stems),
         None,
     )
 

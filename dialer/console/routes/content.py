@@ -205,17 +205,16 @@ async def _act(
     call: Call[B, Q], kind: ContentKind, action: ContentAction, comment: str
 ) -> VersionView:
     try:
-        async with call.services.ledger.write() as conn:
-            after = await act_on_version(
-                conn,
-                kind,
-                call.param("name"),
-                _number(call),
-                action,
-                actor=call.user.user_id,
-                now_ms=call.now_ms(),
-                comment=comment,
-            )
+        after = await act_on_version(
+            call.services.ledger,
+            kind,
+            call.param("name"),
+            _number(call),
+            action,
+            actor=call.user.user_id,
+            now_ms=call.now_ms(),
+            comment=comment,
+        )
     except LookupError as error:
         raise _no_version() from error
     except ImpossibleContentAction as error:
@@ -227,7 +226,7 @@ async def _act(
         raise ApiError(SAME_PERSON) from error
     except ContentRefused as error:
         raise _refused(error.findings) from error
-    return _view(after.info)
+    return _view(after)
 
 
 def _refused(findings: tuple[Finding, ...]) -> ApiError:

@@ -1,7 +1,7 @@
 """Texts and flows: their versions, who wrote and who approved them.
 
-What fails the lint or the proof can be kept as a draft, and no further: the check is made here,
-in the transaction that would submit or approve it, so no way in can leave it out.
+What fails the lint or the proof can be kept as a draft, and no further: the check is made here, by
+the one function that submits and approves, so no way in can leave it out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from campaigns.content.template import Template
 from campaigns.flows.model import Flow
 from campaigns.flows.proof import Proof, prove
 from dialer.stores.ledger.audit import record_audit
+from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import content_version
 
 TRIES: Final = 5
@@ -178,7 +179,7 @@ async def approved_template(conn: AsyncConnection, name: str) -> ApprovedTemplat
 
 
 async def act_on_version(
-    conn: AsyncConnection,
+    ledger: Ledger,
     kind: ContentKind,
     name: str,
     version: int,
@@ -187,7 +188,7 @@ async def act_on_version(
     actor: str,
     now_ms: int,
     comment: str = "",
-) -> ContentVersion:
+) -> VersionInfo:
     """Take a version to its next state, with a row in the audit trail.
 
     Approving one retires the version of the same name that was approved before.
@@ -198,26 +199,38 @@ async def act_on_version(
         ContentRefused: it has errors, and the action is to submit or approve.
         SamePerson: who approves has written or submitted it.
     """
-    found = await _one(
-        conn, kind, select(content_version).where(_same(kind, name, version)).with_for_update()
-    )
+    async with ledger.read() as conn:
+        found = await get_version(conn, kind, name, version)
     if found is None:
         raise LookupError(f"there is no version {version} of {name}")
-    before = found.info
-    after = step(before.state, action)
+    step(found.info.state, action)
     if action in CHECKED:
+        # Outside of the transaction, which would make calls wait: a document never changes.
         report = await asyncio.to_thread(found.check)
         if not report.ok:
             raise ContentRefused(report.findings)
-    if action is ContentAction.APPROVE:
-        if actor in (before.author, before.submitted_by):
-            raise SamePerson(f"{name} {version} is approved by somebody else than its author")
-        await _retire_approved(conn, before, actor, now_ms)
-    changes = _changes(action, actor, now_ms) | {"state": after, "comment": comment}
-    await conn.execute(update(content_version).where(_same(kind, name, version)).values(changes))
-    info = msgspec.structs.replace(before, **changes)
-    await _audit(conn, info, action.value, actor, now_ms)
-    return ContentVersion(info=info, document=found.document)
+    async with ledger.write() as conn:
+        before = await _locked(conn, kind, name, version)
+        after = step(before.state, action)
+        if action is ContentAction.APPROVE:
+            if actor in (before.author, before.submitted_by):
+                raise SamePerson(f"{name} {version} is approved by somebody else than its author")
+            await _retire_approved(conn, before, actor, now_ms)
+        changes = _changes(action, actor, now_ms) | {"state": after, "comment": comment}
+        await conn.execute(
+            update(content_version).where(_same(kind, name, version)).values(changes)
+        )
+        await _audit(conn, before, action.value, actor, now_ms)
+    return msgspec.structs.replace(before, **changes)
+
+
+async def _locked(conn: AsyncConnection, kind: ContentKind, name: str, version: int) -> VersionInfo:
+    """A version; all versions of its name are kept from others until the transaction ends."""
+    c = content_version.c
+    query = select(*_INFO).where(c.kind == kind, c.name == name).order_by(c.version)
+    rows = await conn.execute(query.with_for_update())
+    found = {row.version: msgspec.convert(row, VersionInfo, from_attributes=True) for row in rows}
+    return found[version]
 
 
 def _changes(action: ContentAction, actor: str, now_ms: int) -> dict[str, object]:

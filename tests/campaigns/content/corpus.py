@@ -297,6 +297,7 @@ Nuestro equipo habla español e inglés.
 Hay novedades sobre su solicitud del 5 de noviembre de 2026.
 El folio de su consulta es P-7K2.
 Le atiende la oficina de la calle Morelos.
+Estamos en Avenida Central 5, s/n; obs 7.
 Memoria de su visita: la guardamos un año.
 La cobertura de nuestra línea es nacional.
 El cobre y la plata no nos conciernen.

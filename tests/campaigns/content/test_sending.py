@@ -99,6 +99,8 @@ def test_values_are_escaped() -> None:
     told = shown(FIELDS["promise_method"], "*ya*\n_aquí_\u200b", template, CHILE)
     assert told == "ya aquí"
     assert shown(FIELDS["first_name"], "MARÍA JOSÉ", neutral(), CHILE) == "María José"
+    mail = ready(verified(), creditor="Uno & Dos")
+    assert "Uno &amp; Dos" in mail.html
     assert as_html("a <b>\nc\n\nd & e") == "<p>a &lt;b&gt;<br>c</p><p>d &amp; e</p>"
 
 

@@ -28,7 +28,7 @@ from campaigns.flows.messages import (
     Silence,
     Terms,
 )
-from campaigns.flows.model import Flow, Texts
+from campaigns.flows.model import Flow
 from campaigns.flows.program import Program
 
 TERMS = Terms(
@@ -191,6 +191,3 @@ def run(program: Program, events: list[AnyEvent]) -> tuple[FlowState, list[AnyCo
         state, commands = step(program, state, event)
         ordered += commands
     return state, ordered
-
-
-__all__ = ["EVENTS", "STOP", "TERMS", "Explored", "Texts", "explore", "flow", "run"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from dialer.stores.ledger.content import (
     ContentRefused,
     ContentVersion,
     SamePerson,
+    VersionInfo,
     act_on_version,
     approved_template,
     approved_version,
@@ -52,15 +54,14 @@ async def made(ledger: Ledger, document: Template | Flow, author: str = "ana") -
 
 async def act(
     ledger: Ledger, version: ContentVersion, action: ContentAction, actor: str = "ana"
-) -> ContentVersion:
+) -> VersionInfo:
     info = version.info
-    async with ledger.write() as conn:
-        return await act_on_version(
-            conn, info.kind, info.name, info.version, action, actor=actor, now_ms=NOW_MS + 1
-        )
+    return await act_on_version(
+        ledger, info.kind, info.name, info.version, action, actor=actor, now_ms=NOW_MS + 1
+    )
 
 
-async def approve(ledger: Ledger, version: ContentVersion) -> ContentVersion:
+async def approve(ledger: Ledger, version: ContentVersion) -> VersionInfo:
     await act(ledger, version, A.SUBMIT)
     return await act(ledger, version, A.APPROVE, "carla")
 
@@ -70,13 +71,14 @@ async def test_the_life_of_a_version(ledger: Ledger, document: Template | Flow) 
     first = await made(ledger, document)
     assert (first.info.version, first.info.state) == (1, S.DRAFT)
     submitted = await act(ledger, first, A.SUBMIT)
-    assert (submitted.info.state, submitted.info.submitted_by) == (S.SUBMITTED, "ana")
+    assert (submitted.state, submitted.submitted_by) == (S.SUBMITTED, "ana")
     approved = await act(ledger, first, A.APPROVE, "carla")
-    assert (approved.info.state, approved.info.approved_by) == (S.APPROVED, "carla")
+    assert (approved.state, approved.approved_by) == (S.APPROVED, "carla")
     async with ledger.read() as conn:
         found = await approved_version(conn, first.info.kind, first.info.name)
         trail = [(e.action, e.target, e.actor) for e in await list_audit(conn)]
-    assert found == approved
+    assert found is not None
+    assert found.info == approved
     target = f"{document.name}/1"
     kind = first.info.kind
     assert trail[:3] == [
@@ -135,7 +137,7 @@ async def test_nobody_approves_what_they_wrote_or_submitted(ledger: Ledger) -> N
         with pytest.raises(SamePerson):
             await act(ledger, version, A.APPROVE, actor)
     approved = await act(ledger, version, A.APPROVE, "carla")
-    assert approved.info.state is S.APPROVED
+    assert approved.state is S.APPROVED
 
 
 BAD_FLOW = flow({"a": gather(k1="d"), "d": {"kind": "disclose", "text": said("Su deuda."),
@@ -180,17 +182,31 @@ async def test_what_was_returned_may_be_submitted_again(ledger: Ledger) -> None:
     version = await made(ledger, GOOD)
     await act(ledger, version, A.SUBMIT)
     returned = await act(ledger, version, A.RETURN, "carla")
-    assert (returned.info.state, returned.info.submitted_by) == (S.DRAFT, None)
-    assert (await act(ledger, version, A.SUBMIT)).info.state is S.SUBMITTED
+    assert (returned.state, returned.submitted_by) == (S.DRAFT, None)
+    assert (await act(ledger, version, A.SUBMIT)).state is S.SUBMITTED
 
 
 async def test_an_unknown_version_is_told(ledger: Ledger) -> None:
     version = await made(ledger, GOOD)
-    async with ledger.write() as conn:
-        with pytest.raises(LookupError, match="version 2"):
-            await act_on_version(
-                conn, version.info.kind, GOOD.name, 2, A.SUBMIT, actor="ana", now_ms=NOW_MS
-            )
+    with pytest.raises(LookupError, match="version 2"):
+        await act_on_version(
+            ledger, version.info.kind, GOOD.name, 2, A.SUBMIT, actor="ana", now_ms=NOW_MS
+        )
+
+
+async def test_two_approvals_at_once_leave_one_approved(ledger: Ledger) -> None:
+    versions = [await made(ledger, GOOD) for _ in range(3)]
+    for version in versions:
+        await act(ledger, version, A.SUBMIT)
+    await asyncio.gather(*(act(ledger, v, A.APPROVE, "carla") for v in versions))
+    async with ledger.read() as conn:
+        states = [v.state for v in await list_versions(conn, ContentKind.TEMPLATE)]
+    assert sorted(states) == [S.APPROVED, S.RETIRED, S.RETIRED]
+
+
+async def test_versions_made_at_once_have_numbers_of_their_own(ledger: Ledger) -> None:
+    numbered = await asyncio.gather(*(made(ledger, GOOD) for _ in range(4)))
+    assert sorted(v.info.version for v in numbered) == [1, 2, 3, 4]
 
 
 async def test_rows_for_a_preview_are_real(ledger: Ledger) -> None:
