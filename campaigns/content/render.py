@@ -79,12 +79,11 @@ def render(
     template: Template, values: MergeValues, context: RenderContext
 ) -> tuple[Part, ...] | Missing:
     """Every part with its values; each value's place is kept. Braces in a value are only text."""
-    texts = {
-        name: shown(FIELDS[name], value, template, context)
-        for name, value in values.items()
-        if name in FIELDS
-    }
     wanted = {use.name for _, text in template.parts() for use in field_uses(text)}
+    texts = {
+        name: shown(FIELDS[name], values[name], template, context)
+        for name in wanted & values.keys() & FIELDS.keys()
+    }
     missing = sorted(name for name in wanted if not texts.get(name))
     if missing:
         return Missing(fields=tuple(missing))
@@ -124,11 +123,13 @@ def shown(field: MergeField, value: MergeValue, template: Template, context: Ren
 def clean(text: str, kind: FieldKind, channel: Channel) -> str:
     """One line without control or invisible characters, nor the channel's own markup."""
     # Babel parts thousands with spaces that would turn an SMS into UCS-2.
-    plain = "".join(
-        " " if unicodedata.category(c) in ("Zs", "Zl", "Zp", "Cc") else c
-        for c in text
-        if unicodedata.category(c) != "Cf"
-    )
+    plain = text
+    if not (text.isascii() and text.isprintable()):
+        plain = "".join(
+            " " if unicodedata.category(c) in ("Zs", "Zl", "Zp", "Cc") else c
+            for c in text
+            if unicodedata.category(c) != "Cf"
+        )
     plain = " ".join(plain.split())
     if kind is not FieldKind.LINK:
         plain = plain.translate(_MARKUP.get(channel, {}))

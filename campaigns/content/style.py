@@ -27,11 +27,16 @@ _MONEY: Final = re.compile(
 telephone number are none."""
 
 
+_MONEY_WORDS: Final = frozenset({WordGroup.MONEY})
+
+
 def money(text: str) -> list[tuple[int, int]]:
     """Places that tell an amount of money."""
-    plain = "".join(unicodedata.normalize("NFKC", c)[:1] or c for c in text)
+    plain = text
+    if not text.isascii():  # a wide digit is a digit; every character keeps its place
+        plain = "".join(unicodedata.normalize("NFKC", c)[:1] or c for c in text)
     found = [(m.start(), m.start() + len(m[0].rstrip())) for m in _MONEY.finditer(plain)]
-    words = find_words(text, {WordGroup.MONEY}, debt_allowed=False)
+    words = find_words(text, _MONEY_WORDS, debt_allowed=False)
     return sorted({*found, *((hit.start, hit.end) for hit in words)})
 
 
@@ -77,6 +82,8 @@ def hidden(text: str) -> Iterator[tuple[int, int]]:
         if len(scripts) > 1:
             odd = next(i for i, c in enumerate(found[0]) if _script(c) != "LATIN")
             yield found.start() + odd, found.start() + odd + 1
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return
     for place, character in enumerate(text):
         category = unicodedata.category(character)
         unseen = category == "Cf" or (category == "Cc" and character not in "\n\r\t")

@@ -95,49 +95,55 @@ def time_words() -> frozenset[str]:
     return frozenset(_lists().times.all)
 
 
-class _Index:
-    """The terms of one group, ready to be looked up."""
+class _Term(NamedTuple):
+    """An entry of a list."""
 
-    def __init__(self, group: WordGroup, terms: Collection[str]) -> None:
-        self.group = group
-        self.exact: dict[str, str] = {}
-        self.stems: dict[str, str] = {}
-        self.phrases: dict[str, list[tuple[str, tuple[str, ...]]]] = {}
+    group: WordGroup
+    text: str
+
+
+class _Index:
+    """The terms of some groups, ready to be looked up."""
+
+    def __init__(self, terms: Collection[_Term]) -> None:
+        self.exact: dict[str, _Term] = {}
+        self.stems: dict[str, _Term] = {}
+        self.phrases: dict[str, list[tuple[_Term, tuple[str, ...]]]] = {}
         for term in terms:
-            words = tuple(term.split())
+            words = tuple(term.text.split())
             if len(words) > 1:
                 self.phrases.setdefault(words[0], []).append((term, words))
-                if not term.endswith("*"):
+                if not term.text.endswith("*"):
                     self.exact["".join(words)] = term
-            elif term.endswith("*"):
-                self.stems[term[:-1]] = term
+            elif term.text.endswith("*"):
+                self.stems[term.text[:-1]] = term
             else:
-                self.exact[term] = term
+                self.exact[term.text] = term
+        self._doubled = {without_doubles(word): term for word, term in self.exact.items()}
+        self._doubled_stems = {without_doubles(stem): term for stem, term in self.stems.items()}
         # Texts of a campaign differ in a few words only.
         self.word = lru_cache(maxsize=REMEMBERED)(self._word)
         self.whole = lru_cache(maxsize=REMEMBERED)(self._whole)
-        self._doubled = {without_doubles(word): term for word, term in self.exact.items()}
-        self._doubled_stems = {without_doubles(stem): term for stem, term in self.stems.items()}
 
-    def _whole(self, word: str) -> str | None:
+    def _whole(self, word: str) -> _Term | None:
         """The term that a word is."""
         return self.exact.get(word) or _by_stem(self.stems, word)
 
-    def _word(self, word: str) -> str | None:
+    def _word(self, word: str) -> _Term | None:
         """The same, also with letters written twice."""
         found = self._whole(word)
         if found is None and len(bare := without_doubles(word)) >= 5 and bare != word:
             found = self._doubled.get(bare) or _by_stem(self._doubled_stems, bare)
         return found
 
-    def inside(self, word: str) -> str | None:
+    def inside(self, word: str) -> _Term | None:
         """A term of four letters or more anywhere in a word spelled letter by letter."""
         for stem, term in (*self.stems.items(), *self.exact.items()):
             if len(stem) >= LEAST_JOINED and stem in word:
                 return term
         return None
 
-    def in_label(self, label: str) -> str | None:
+    def in_label(self, label: str) -> _Term | None:
         """A term in a part of a host or path: `mipago`, `debtrelief`; not `lien` in `clientes`."""
         for stem, term in self.stems.items():
             if len(stem) >= LEAST_JOINED and stem in label:
@@ -150,23 +156,19 @@ class _Index:
                 return term
         return None
 
-    def phrase_at(self, words: Sequence[str], at: int) -> tuple[str, int] | None:
+    def phrase_at(self, words: Sequence[str], at: int) -> tuple[_Term, int] | None:
         """The phrase that begins with a word, and its number of words."""
         for term, parts in self.phrases.get(words[at], ()):
             here = words[at : at + len(parts)]
-            if len(here) == len(parts) and all(
-                _same(p, w) for p, w in zip(parts, here, strict=True)
-            ):
+            fits = len(here) == len(parts)
+            if fits and all(_same(p, w) for p, w in zip(parts, here, strict=True)):
                 return term, len(parts)
         return None
 
 
-def _by_stem(stems: dict[str, str], word: str) -> str | None:
+def _by_stem(stems: dict[str, _Term], word: str) -> _Term | None:
     longest = min(len(word), LONGEST_STEM)
-    return next(
-        (stems[word[:n]] for n in range(3, longest + 1) if word[:n] in stems),
-        None,
-    )
+    return next((stems[word[:n]] for n in range(3, longest + 1) if word[:n] in stems), None)
 
 
 def _same(pattern: str, word: str) -> bool:
@@ -174,13 +176,15 @@ def _same(pattern: str, word: str) -> bool:
 
 
 @cache
-def _index(group: WordGroup, *, blurred: bool = False) -> _Index:
-    lists: _Words = getattr(_lists(), group.value)
-    terms = (*lists.es, *lists.en)
-    return _Index(group, [blur(term) for term in terms] if blurred else terms)
+def _index(groups: frozenset[WordGroup], *, blurred: bool = False) -> _Index:
+    terms: list[_Term] = []
+    for group in sorted(groups):
+        words: _Words = getattr(_lists(), group.value)
+        terms += [_Term(group, blur(text) if blurred else text) for text in (*words.es, *words.en)]
+    return _Index(terms)
 
 
-def find_words(text: str, groups: Collection[WordGroup], *, debt_allowed: bool) -> list[Hit]:
+def find_words(text: str, groups: frozenset[WordGroup], *, debt_allowed: bool) -> list[Hit]:
     """Every forbidden word of the groups, in the order of the text.
 
     `debt_allowed`: the text may speak of the debt, so sentences that the law asks of such texts
@@ -189,9 +193,7 @@ def find_words(text: str, groups: Collection[WordGroup], *, debt_allowed: bool) 
     found: list[Hit] = []
     for reading, read in _readings(text):
         words = _without_harmless(read, debt_allowed=debt_allowed)
-        for group in sorted(groups):
-            index = _index(group, blurred=reading is Reading.BLURRED)
-            found += _hits(index, words)
+        found += _hits(_index(groups, blurred=reading is Reading.BLURRED), words)
     return _merged(found)
 
 
@@ -229,10 +231,10 @@ def _hits(index: _Index, reading: list[Token]) -> Iterator[Hit]:
     for at, token in enumerate(reading):
         if (phrase := index.phrase_at(words, at)) is not None:
             term, length = phrase
-            yield Hit(index.group, term, token.start, reading[at + length - 1].end)
+            yield Hit(*term, token.start, reading[at + length - 1].end)
             covered = reading[at + length - 1].end
-        elif token.start >= covered and (term_found := index.word(token.word)) is not None:
-            yield Hit(index.group, term_found, token.start, token.end)
+        elif token.start >= covered and (known := index.word(token.word)) is not None:
+            yield Hit(*known, token.start, token.end)
     yield from _spelled(index, reading)
     yield from _torn(index, reading)
 
@@ -247,7 +249,7 @@ def _spelled(index: _Index, reading: list[Token]) -> Iterator[Hit]:
         if run - at >= LEAST_JOINED:
             term = index.inside("".join(token.word for token in reading[at:run]))
             if term is not None:
-                yield Hit(index.group, term, reading[at].start, reading[run - 1].end)
+                yield Hit(*term, reading[at].start, reading[run - 1].end)
         at = max(run, at + 1)
 
 
@@ -266,8 +268,8 @@ def _torn(index: _Index, reading: list[Token]) -> Iterator[Hit]:
             # `a pagar` and `de moras` are two words; a piece that stands alone is none.
             if whole is None or any(index.word(t.word) for t in parts):
                 continue
-            if _pieces(whole, parts):
-                yield Hit(index.group, whole, first.start, reading[last].end)
+            if _pieces(whole.text, parts):
+                yield Hit(*whole, first.start, reading[last].end)
 
 
 def _pieces(term: str, parts: Sequence[Token]) -> bool:
@@ -275,38 +277,39 @@ def _pieces(term: str, parts: Sequence[Token]) -> bool:
     return not term.endswith("*") or sum(len(p.word) for p in parts[:-1]) < len(term) - 1
 
 
-def find_inside(text: str, groups: Collection[WordGroup]) -> Hit | None:
+def find_inside(text: str, groups: frozenset[WordGroup]) -> Hit | None:
     """A forbidden word anywhere in a string without spaces: a host, a path."""
     folded = fold(text)
+    index = _index(groups)
+    for token in tokens(folded):
+        if (term := index.in_label(token.word)) is not None:
+            return Hit(*term, token.start, token.end)
     whole = "".join(c for c in folded.text if c.isalnum())
-    for group in sorted(groups):
-        index = _index(group)
-        for token in tokens(folded):
-            if (term := index.in_label(token.word)) is not None:
-                return Hit(group, term, token.start, token.end)
-        if "-" in text and (term := index.in_label(whole)) is not None:
-            return Hit(group, term, 0, len(text))
+    if "-" in text and (term := index.in_label(whole)) is not None:
+        return Hit(*term, 0, len(text))
     return None
+
+
+@cache
+def _harmless(*, debt_allowed: bool) -> dict[str, list[list[str]]]:
+    """Harmless phrases by their first word, the longest first."""
+    lists = _lists().harmless
+    found: dict[str, list[list[str]]] = {}
+    for phrase in (*lists.everywhere, *(lists.with_debt if debt_allowed else ())):
+        words = phrase.split()
+        found.setdefault(words[0], []).append(words)
+    return {first: sorted(phrases, key=len, reverse=True) for first, phrases in found.items()}
 
 
 def _without_harmless(reading: Sequence[Token], *, debt_allowed: bool) -> list[Token]:
     """The tokens without those of harmless phrases."""
-    lists = _lists().harmless
-    phrases = [phrase.split() for phrase in lists.everywhere]
-    if debt_allowed:
-        phrases += [phrase.split() for phrase in lists.with_debt]
+    phrases = _harmless(debt_allowed=debt_allowed)
     words = [token.word for token in reading]
     kept: list[Token] = []
     at = 0
     while at < len(reading):
-        skip = max(
-            (len(p) for p in phrases if p[0] == words[at] and words[at : at + len(p)] == p),
-            default=0,
-        )
-        if skip:
-            # What stood around a harmless phrase must not join over the gap.
-            kept.append(Token("", reading[at].start, reading[at].start))
-        else:
-            kept.append(reading[at])
+        skip = next((len(p) for p in phrases.get(words[at], ()) if words[at : at + len(p)] == p), 0)
+        # What stood around a harmless phrase must not join over the gap.
+        kept.append(reading[at]._replace(word="") if skip else reading[at])
         at += max(skip, 1)
     return kept
