@@ -39,8 +39,11 @@ from compliance.types import (
     DecisionId,
     Mode,
     PersonId,
+    Validity,
 )
 from tests.campaigns.content.build import CHILE, NOW, approved, neutral, values, verified, voicemail
+from tests.compliance import build as compliance
+from tests.compliance.build import facts, judge, when
 
 
 def ready(template: Template, **changes: MergeValue) -> Prepared:
@@ -240,6 +243,36 @@ def test_the_request_carries_text_class_and_hash() -> None:
     assert made.segments.encoding is Encoding.UCS_2, "María has an í"
     with pytest.raises(ValueError, match="sms"):
         request_with(request(Channel.EMAIL), made)
+
+
+def test_the_gate_judges_a_text_by_its_true_class() -> None:
+    """The debt goes to a verified point that nobody shares; a neutral text goes to both."""
+    noon = when("America/New_York", "2026-11-24 12:00:00")
+    rules = compliance.packs("marcador")
+    reminder = next(t for t in sample_templates() if t.name == "promise-reminder-es")
+    promised = {
+        "promise_amount": Money(cents=5_000, currency="CLP"),
+        "promise_date": date(2026, 12, 1),
+    }
+    told = request_with(compliance.request(Channel.SMS), ready(reminder, **promised))
+    quiet = request_with(compliance.request(Channel.SMS), ready(neutral()))
+    points = {
+        "unknown": compliance.phone(),
+        "own": compliance.phone(validity=Validity.VERIFIED_RIGHT_PARTY),
+        "shared": compliance.phone(
+            validity=Validity.VERIFIED_RIGHT_PARTY, shared_with=(PersonId("another"),)
+        ),
+    }
+    records = {
+        (name, asked.content_class): judge(facts(points=[point]), noon, asked, rules)
+        for name, point in points.items()
+        for asked in (told, quiet)
+    }
+    allowed = {who for who, record in records.items() if record.allowed}
+    neutral_ones = {(name, ContentClass.NEUTRAL) for name in points}
+    assert allowed == {("own", ContentClass.VERIFIED), *neutral_ones}
+    kept = records["own", ContentClass.VERIFIED].request
+    assert (kept.text, kept.template_hash) == (told.text, template_hash(reminder))
 
 
 def test_another_wording_has_another_hash() -> None:
