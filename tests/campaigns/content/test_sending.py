@@ -250,7 +250,7 @@ def test_the_gate_judges_a_text_by_its_true_class() -> None:
     noon = when("America/New_York", "2026-11-24 12:00:00")
     rules = compliance.packs("marcador")
     reminder = next(t for t in sample_templates() if t.name == "promise-reminder-es")
-    promised = {
+    promised: dict[str, MergeValue] = {
         "promise_amount": Money(cents=5_000, currency="CLP"),
         "promise_date": date(2026, 12, 1),
     }
