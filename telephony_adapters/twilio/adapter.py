@@ -70,7 +70,7 @@ class TwilioAdapter:
     """A `TelephonyAdapter` over one Twilio account. Raises `SettingsProblem`."""
 
     def __init__(self, settings: TwilioSettings, clock: Clock) -> None:
-        self._settings = check(settings)
+        self.settings = check(settings)
         self._clock = clock
         self._addresses = twiml.Addresses(settings.public_url)
         self._api = TwilioApi(settings, clock)
@@ -100,11 +100,11 @@ class TwilioAdapter:
         return AdapterFacts(
             name=NAME,
             simulated=False,
-            loopback=self._settings.is_loopback,
+            loopback=self.settings.is_loopback,
             amd=True,
             dtmf=True,
-            prompts=self._settings.prompts_url is not None,
-            max_originates_per_s=self._settings.calls_per_s,
+            prompts=self.settings.prompts_url is not None,
+            max_originates_per_s=self.settings.calls_per_s,
         )
 
     @property
@@ -180,7 +180,7 @@ class TwilioAdapter:
             status_url=self._addresses.status(call_id),
             timeout_s=command.ring_timeout_s,
             amd_url=self._addresses.amd(call_id) if command.amd else None,
-            amd_timeout_s=self._settings.amd_timeout_s,
+            amd_timeout_s=self.settings.amd_timeout_s,
         )
         try:
             info = await self._reached(self._api.create_call(new, not_after=permit.expires_at))
@@ -206,7 +206,7 @@ class TwilioAdapter:
         if call.ours is not None:
             await self._end_quietly(info.sid)
         elif not call.progressed:
-            self._set_timer(call, self._settings.queued_call_expiry_s, self._queue_expired)
+            self._set_timer(call, self.settings.queued_call_expiry_s, self._queue_expired)
 
     async def hangup(self, call_id: CallId) -> None:
         self._require_up()
@@ -256,14 +256,14 @@ class TwilioAdapter:
 
     async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
         self._require_up()
-        if self._settings.prompts_url is None:
+        if self.settings.prompts_url is None:
             raise TelephonyError("prompts need twilio.prompts_url: the web folder of recordings")
         call, sid = self._calls.require_answered(call_id)
         if call.wanted_leg is not None:
             raise TelephonyError(f"call {call_id} is with an agent; a prompt would part them")
         self._board.playback_over(call)
         call.playback_id = playback_id
-        call.prompt_url = twiml.prompt_address(self._settings.prompts_url, prompt)
+        call.prompt_url = twiml.prompt_address(self.settings.prompts_url, prompt)
         await self._redirect(call, sid)
 
     async def _redirect(self, call: LiveCall, sid: str) -> None:
@@ -375,8 +375,8 @@ class TwilioAdapter:
             raise DuplicateCall(f"agent leg {leg_id} is open already")
         leg = self._calls.legs[leg_id] = LiveLeg(leg_id)
         new = NewCall(
-            to=agent_address(self._settings, endpoint),
-            from_=self._settings.caller_ids[0],
+            to=agent_address(self.settings, endpoint),
+            from_=self.settings.caller_ids[0],
             twiml=twiml.in_room(leg_id, leg_id, self._addresses.room(leg_id), None),
             status_url=self._addresses.leg_status(leg_id),
             timeout_s=AGENT_RING_S,
@@ -417,7 +417,7 @@ class TwilioAdapter:
 
     async def _watch(self) -> None:
         while True:
-            await self._clock.sleep(self._settings.probe_s)
+            await self._clock.sleep(self.settings.probe_s)
             try:
                 await self._check_account()
                 if not self._up:
@@ -475,6 +475,6 @@ class TwilioAdapter:
 
     def _caller_id(self, to: str) -> str:
         """Always the same of our numbers for the same person's number."""
-        numbers = self._settings.caller_ids
+        numbers = self.settings.caller_ids
         digest = blake2b(to.encode(), digest_size=4).digest()
         return numbers[int.from_bytes(digest, "big") % len(numbers)]
