@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Coroutine
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
@@ -67,9 +67,19 @@ SENT_SLACK: Final = timedelta(seconds=5)
 
 
 class TwilioAdapter:
-    """A `TelephonyAdapter` over one Twilio account. Raises `SettingsProblem`."""
+    """A `TelephonyAdapter` over one Twilio account. Raises `SettingsProblem`.
 
-    def __init__(self, settings: TwilioSettings, clock: Clock) -> None:
+    `twilio_now` is the time in which Twilio's instants are told: the wall's, even where `clock`
+    is a simulated day.
+    """
+
+    def __init__(
+        self,
+        settings: TwilioSettings,
+        clock: Clock,
+        *,
+        twilio_now: Callable[[], datetime] = partial(datetime.now, UTC),
+    ) -> None:
         self.settings = check(settings)
         self._clock = clock
         self._addresses = twiml.Addresses(settings.public_url)
@@ -77,6 +87,7 @@ class TwilioAdapter:
         self._chores = Chores()
         self._board = Switchboard(
             clock=clock,
+            twilio_now=twilio_now,
             addresses=self._addresses,
             amd_timeout_s=settings.amd_timeout_s,
             start=self._chores.start,

@@ -38,8 +38,8 @@ _THIRD_PARTY: Final = Objection(
     twilio_errors=ERRORS,
     es=(
         "Twilio prohíbe los SMS de cobranza por cuenta de terceros en Estados Unidos y Canadá "
-        "(errores 30460, 30863 y 30943). Use llamadas, correo o carta para esta campaña, o envíe los SMS "
-        "desde la cuenta del propio acreedor."
+        "(errores 30460, 30863 y 30943). Use llamadas, correo o carta para esta campaña, o "
+        "envíe los SMS desde la cuenta del propio acreedor."
     ),
     en=(
         "Twilio forbids third-party debt collection by SMS in the United States and Canada "

@@ -8,7 +8,7 @@ overtook the answer tells of the answer too; what comes after the end changes no
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -44,8 +44,8 @@ from telephony_adapters.twilio.codec import (
 from telephony_adapters.twilio.live import LiveCall, LiveLeg, Registry
 
 SECOND: Final = timedelta(seconds=1)
-OLDEST: Final = timedelta(hours=1)
-"""A timestamp that is older than this is of another clock than ours."""
+OLDEST: Final = timedelta(minutes=5)
+"""An instant that is older than this comes from a clock that is wrong."""
 AMD_GRACE_S: Final = 3.0
 """How much later than its own limit a verdict may come before it counts as lost."""
 
@@ -60,6 +60,7 @@ class Switchboard:
         self,
         *,
         clock: Clock,
+        twilio_now: Callable[[], datetime],
         addresses: twiml.Addresses,
         amd_timeout_s: int,
         start: Callable[[str, Coroutine[Any, Any, None]], None],
@@ -70,6 +71,7 @@ class Switchboard:
         self.repeats = 0
         """Callbacks that told nothing new: repeated, overtaken, or after the end."""
         self._clock = clock
+        self._twilio_now = twilio_now
         self._addresses = addresses
         self._amd_timeout_s = amd_timeout_s
         self._start = start
@@ -329,5 +331,5 @@ class Switchboard:
         now = self._clock.now()
         if stamp is None:
             return now
-        age = now - (stamp.astimezone(UTC) + SECOND)
+        age = self._twilio_now() - (stamp + SECOND)
         return now - age if timedelta() < age < OLDEST else now

@@ -32,7 +32,6 @@ from telephony_adapters.messages import (
     LegId,
     PlaybackFinished,
 )
-from telephony_adapters.twilio.adapter import TwilioAdapter
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from tests.adapters.lab import RING_TIMEOUT_S, FarEnd
@@ -183,14 +182,14 @@ async def test_a_number_that_twilio_refuses() -> None:
 
 async def test_wrong_credentials_are_told_by_the_name_of_the_key() -> None:
     async with twilio_lab() as lab:
-        adapter = TwilioAdapter(lab.settings(free_port(), auth_token="wrong"), lab.clock)
+        adapter = lab.make(lab.settings(free_port(), auth_token="wrong"))
         with pytest.raises(CarrierUnavailable, match=r"twilio\.auth_token"):
             await adapter.start(lab.events.append)
 
 
 async def test_a_taken_port_is_told_by_the_name_of_the_key() -> None:
     async with twilio_lab() as lab:
-        taken = TwilioAdapter(lab.settings(lab.fake.port), lab.clock)
+        taken = lab.make(lab.settings(lab.fake.port))
         with pytest.raises(CarrierUnavailable, match=r"twilio\.listen_port"):
             await taken.start(lab.events.append)
 
@@ -314,7 +313,7 @@ async def test_a_call_of_another_life_is_listed_when_it_shows_itself_and_can_be_
         call_id = await lab.dial(FarEnd.ANSWERS)
         port = lab.adapter.settings.listen_port
         await lab.adapter.stop()
-        reborn = TwilioAdapter(lab.settings(port), lab.clock)
+        reborn = lab.make(lab.settings(port))
         lab.use(reborn)
         told = len(lab.events)
         await reborn.start(lab.events.append)
@@ -335,7 +334,7 @@ async def test_nobody_of_another_life_is_left_on_hold_for_long() -> None:
         call_id = await lab.dial_and_answer()
         port = lab.adapter.settings.listen_port
         await lab.adapter.stop()
-        reborn = TwilioAdapter(lab.settings(port), lab.clock)
+        reborn = lab.make(lab.settings(port))
         lab.use(reborn)
         await reborn.start(lab.events.append)
         try:

@@ -68,6 +68,10 @@ class TwilioLab(BreakableLab):
         )
         return msgspec.structs.replace(usual, **changes)
 
+    def make(self, settings: TwilioSettings) -> TwilioAdapter:
+        """An adapter whose Twilio keeps this laboratory's time."""
+        return TwilioAdapter(settings, self.clock, twilio_now=self.clock.now)
+
     def use(self, adapter: TwilioAdapter) -> None:
         self._adapter = adapter
 
@@ -143,7 +147,7 @@ async def twilio_lab(
     settings = fake_settings or FakeSettings(calls_per_s=1000.0)
     lab = TwilioLab(settings, faults or {})
     await lab.fake.start()
-    adapter = TwilioAdapter(lab.settings(free_port(), **changes), lab.clock)
+    adapter = lab.make(lab.settings(free_port(), **changes))
     try:
         lab.use(adapter)
         await adapter.start(lab.events.append)
