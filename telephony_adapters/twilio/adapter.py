@@ -47,6 +47,7 @@ from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.client import CallInfo, NewCall, Refused, TwilioApi
 from telephony_adapters.twilio.codec import PHASES, CallStatus, OurEnd
 from telephony_adapters.twilio.live import LiveCall, LiveLeg
+from telephony_adapters.twilio.recovery import adopt_rooms
 from telephony_adapters.twilio.settings import TwilioSettings, agent_address, check
 from telephony_adapters.twilio.switchboard import Switchboard
 from telephony_adapters.twilio.tasks import Chores
@@ -138,9 +139,13 @@ class TwilioAdapter:
         try:
             await self._check_account()
             await self._webhooks.start()
-        except TelephonyError:
+            await adopt_rooms(self._api, self._calls, self._addresses.room_prefix)
+        except TelephonyError as error:
+            await self._webhooks.stop()
             await self._api.close()
-            raise
+            if isinstance(error, CarrierUnavailable):
+                raise
+            raise CarrierUnavailable(str(error), provider_code=error.provider_code) from error
         self._sink = sink
         self._board.sink = self._deliver
         self._up = True
@@ -162,10 +167,7 @@ class TwilioAdapter:
         await self._api.close()
 
     async def _check_account(self) -> None:
-        try:
-            status = await self._api.account_status()
-        except (Refused, OutcomeUnknown) as error:
-            raise CarrierUnavailable(str(error), provider_code=error.provider_code) from error
+        status = await self._api.account_status()
         if status != "active":
             raise CarrierUnavailable(
                 f"the Twilio account is {status}, not active; see the Twilio console"
@@ -388,7 +390,9 @@ class TwilioAdapter:
         new = NewCall(
             to=agent_address(self.settings, endpoint),
             from_=self.settings.caller_ids[0],
-            twiml=twiml.in_room(leg_id, leg_id, self._addresses.room(leg_id), None),
+            twiml=twiml.in_room(
+                self._addresses.room_name(leg_id), leg_id, self._addresses.room(leg_id), None
+            ),
             status_url=self._addresses.leg_status(leg_id),
             timeout_s=AGENT_RING_S,
         )

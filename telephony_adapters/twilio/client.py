@@ -66,6 +66,13 @@ class CallInfo(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
+class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A Conference resource, as far as it is used."""
+
+    sid: str
+    name: str
+
+
 class NewCall(msgspec.Struct, frozen=True, kw_only=True):
     """What `POST /Calls` is asked for."""
 
@@ -239,6 +246,20 @@ class TwilioApi:
             )
         )
         return [_call_info(call) for call in found]
+
+    async def rooms(self) -> list[RoomInfo]:
+        """Conferences of the account in which somebody is."""
+        found = await self._ask(
+            lambda: self._client.conferences.list_async(
+                status="in-progress", page_size=PAGE_CALLS, limit=MOST_LISTED
+            )
+        )
+        return [RoomInfo(sid=str(room.sid), name=str(room.friendly_name)) for room in found]
+
+    async def inside(self, room_sid: str) -> list[tuple[str, str]]:
+        """Who is in a conference: SID of the call, and the label it came with."""
+        found = await self._ask(self._client.conferences(room_sid).participants.list_async)
+        return [(str(one.call_sid), str(one.label or "")) for one in found]
 
     async def _ask(
         self, ask: Callable[[], Awaitable[T]], *, not_after: datetime | None = None

@@ -144,8 +144,12 @@ class Switchboard:
             return twiml.hang_up()
         keys_url = self._addresses.keys(call.call_id, turn)
         if call.wanted_leg is not None:
-            room_url = self._addresses.room(call.wanted_leg)
-            return twiml.in_room(call.wanted_leg, call.call_id, room_url, keys_url)
+            return twiml.in_room(
+                self._addresses.room_name(call.wanted_leg),
+                call.call_id,
+                self._addresses.room(call.wanted_leg),
+                keys_url,
+            )
         return twiml.on_hold(keys_url, call.prompt_url)
 
     def playback_over(self, call: LiveCall) -> None:

@@ -7,6 +7,7 @@ forgotten, or whose events were lost, is never left on the line for longer than 
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -25,6 +26,16 @@ class Addresses:
 
     def __init__(self, public_url: str) -> None:
         self.base = public_url.rstrip("/")
+
+    @property
+    def room_prefix(self) -> str:
+        """How the names of our rooms begin: told from those of other programs on the account, and
+        from those of other Marcadors, which have another public address."""
+        return f"marcador-{blake2b(self.base.encode(), digest_size=6).hexdigest()}-"
+
+    def room_name(self, leg_id: LegId) -> str:
+        """The conference of an agent's leg."""
+        return f"{self.room_prefix}{leg_id}"
 
     def status(self, call_id: CallId) -> str:
         return self._at(CALL_STATUS, call=call_id)
@@ -70,11 +81,11 @@ def on_hold(keys_url: str, prompt_url: str | None = None) -> str:
     return str(response)
 
 
-def in_room(leg_id: LegId, label: str, room_url: str, then_url: str | None) -> str:
-    """Join the room of an agent's leg; afterwards ask again at `then_url`, or hang up."""
+def in_room(name: str, label: str, room_url: str, then_url: str | None) -> str:
+    """Join a room; afterwards ask again at `then_url`, or hang up."""
     response = VoiceResponse()
     response.dial().conference(
-        leg_id,
+        name,
         participant_label=label,
         start_conference_on_enter=True,
         end_conference_on_exit=False,

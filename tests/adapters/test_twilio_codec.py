@@ -231,14 +231,17 @@ def test_the_first_document_fits_into_a_create() -> None:
     keys = ADDRESSES.keys(CallId("0" * 26), 999_999)
     assert len(twiml.on_hold(keys)) < 4_000
     room = ADDRESSES.room(LegId("leg-" + "0" * 26))
-    assert len(twiml.in_room(LegId("leg-" + "0" * 26), "0" * 26, room, keys)) < 4_000
+    name = ADDRESSES.room_name(LegId("leg-" + "0" * 26))
+    assert len(twiml.in_room(name, "0" * 26, room, keys)) < 4_000
 
 
 def test_a_room_outlives_those_who_leave_it() -> None:
     leg_id = LegId("leg-1")
-    document = twiml.in_room(leg_id, "01J", ADDRESSES.room(leg_id), None)
+    name = ADDRESSES.room_name(leg_id)
+    document = twiml.in_room(name, "01J", ADDRESSES.room(leg_id), None)
     conference = ElementTree.fromstring(document)[0][0]  # noqa: S314
-    assert conference.text == "leg-1"
+    assert conference.text == name
+    assert twiml.Addresses("https://other.example.com").room_name(leg_id) != name
     assert conference.get("endConferenceOnExit") == "false"
     assert conference.get("participantLabel") == "01J"
     assert conference.get("beep") == "false"

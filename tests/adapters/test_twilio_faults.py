@@ -32,6 +32,7 @@ from telephony_adapters.messages import (
     LegId,
     PlaybackFinished,
 )
+from telephony_adapters.twilio.fake.calls import FakeCall
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from tests.adapters.lab import RING_TIMEOUT_S, FarEnd
@@ -327,6 +328,36 @@ async def test_a_call_of_another_life_is_listed_when_it_shows_itself_and_can_be_
             assert lab.events[told:] == []
         finally:
             await reborn.stop()
+
+
+async def test_a_conversation_of_another_life_is_found_at_the_start() -> None:
+    async with twilio_lab() as lab:
+        call_id, leg_id = await _bridged(lab)
+        strangers = await _room_of_strangers(lab)
+        port = lab.adapter.settings.listen_port
+        await lab.adapter.stop()
+        reborn = lab.make(lab.settings(port))
+        lab.use(reborn)
+        await reborn.start(lab.events.append)
+        try:
+            report = await lab.report(call_id)
+            assert report is not None
+            assert report.phase is CallPhase.ANSWERED
+            assert lab.call(leg_id).status.is_final
+            assert not strangers.status.is_final
+            await reborn.hangup(call_id)
+            assert await lab.adapter.list_calls() == []
+        finally:
+            await reborn.stop()
+
+
+async def _room_of_strangers(lab: TwilioLab) -> FakeCall:
+    """Somebody in a conference of another program on the same account."""
+    room = "<Response><Dial><Conference>party</Conference></Dial></Response>"
+    call = lab.fake.exchange.create({"To": ["client:host"], "From": ["+1"], "Twiml": [room]})
+    await lab.until(lambda: call.is_answered)
+    await lab.pass_time(1.0)
+    return call
 
 
 async def test_nobody_of_another_life_is_left_on_hold_for_long() -> None:
