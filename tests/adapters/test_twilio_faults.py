@@ -32,6 +32,7 @@ from telephony_adapters.messages import (
     LegId,
     PlaybackFinished,
 )
+from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.fake.calls import FakeCall
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
@@ -124,6 +125,21 @@ async def test_a_doubtful_call_that_we_gave_up_is_ended_as_soon_as_it_shows_itse
         await lab.adapter.hangup(command.call_id)
         assert (await lab.end(command.call_id)).cause is HangupCause.CANCELLED
         assert lab.of(CallAnswered, command.call_id) == []
+
+
+async def test_a_hangup_before_twilio_has_answered_is_carried_out_afterwards() -> None:
+    faults = on(FarEnd.ANSWERS, Fault(create=CreateFault.SILENT_PLACED))
+    async with twilio_lab(faults=faults) as lab:
+        command = lab.command(lab.number(FarEnd.ANSWERS))
+        placing = asyncio.ensure_future(lab.originate(command))
+        for _ in range(1000):  # real time: the request never gets its answer
+            if lab.placed():
+                break
+            await asyncio.sleep(0.001)
+        await lab.adapter.hangup(command.call_id)
+        assert (await lab.end(command.call_id)).cause is HangupCause.CANCELLED
+        with pytest.raises(OutcomeUnknown):
+            await placing
 
 
 async def test_a_leg_whose_create_got_no_answer_is_closed_when_it_shows_itself() -> None:
@@ -333,7 +349,7 @@ async def test_a_call_of_another_life_is_listed_when_it_shows_itself_and_can_be_
 async def test_a_conversation_of_another_life_is_found_at_the_start() -> None:
     async with twilio_lab() as lab:
         call_id, leg_id = await _bridged(lab)
-        strangers = await _room_of_strangers(lab)
+        strangers = await _room_of_another_marcador(lab)
         port = lab.adapter.settings.listen_port
         await lab.adapter.stop()
         reborn = lab.make(lab.settings(port))
@@ -345,15 +361,17 @@ async def test_a_conversation_of_another_life_is_found_at_the_start() -> None:
             assert report.phase is CallPhase.ANSWERED
             assert lab.call(leg_id).status.is_final
             assert not strangers.status.is_final
+            assert len(await reborn.list_calls()) == 1
             await reborn.hangup(call_id)
             assert await lab.adapter.list_calls() == []
         finally:
             await reborn.stop()
 
 
-async def _room_of_strangers(lab: TwilioLab) -> FakeCall:
-    """Somebody in a conference of another program on the same account."""
-    room = "<Response><Dial><Conference>party</Conference></Dial></Response>"
+async def _room_of_another_marcador(lab: TwilioLab) -> FakeCall:
+    """An agent's leg of a Marcador with another public address, on the same account."""
+    there = twiml.Addresses("https://other.example.com")
+    room = twiml.in_room(there.room_name(LegId("leg-9")), "leg-9", "", None)
     call = lab.fake.exchange.create({"To": ["client:host"], "From": ["+1"], "Twiml": [room]})
     await lab.until(lambda: call.is_answered)
     await lab.pass_time(1.0)
@@ -410,6 +428,19 @@ async def test_a_leg_carries_one_call() -> None:
         second = await lab.dial_and_answer()
         with pytest.raises(TelephonyError, match=f"carries call {first}"):
             await lab.adapter.bridge(second, leg_id)
+
+
+async def test_a_leg_is_free_again_after_a_bridge_that_failed() -> None:
+    lost = Fault(lost=frozenset({"completed"}))
+    async with twilio_lab(faults=on(FarEnd.ANSWERS_BRIEFLY, lost)) as lab:
+        leg_id = await lab.open_leg()
+        gone = await lab.dial_and_answer(FarEnd.ANSWERS_BRIEFLY)
+        await lab.pass_time(5.0)
+        with pytest.raises(UnknownCall):
+            await lab.adapter.bridge(gone, leg_id)
+        call_id = await lab.dial_and_answer()
+        await lab.adapter.bridge(call_id, leg_id)
+        assert (await lab.first(CallBridged, call_id)).leg_id == leg_id
 
 
 async def test_a_person_left_alone_by_the_agent_can_be_given_to_another() -> None:

@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator
 
-from telephony_adapters.messages import CallEnded, CallRinging
+from telephony_adapters.errors import UnknownCall
+from telephony_adapters.messages import (
+    CallBridged,
+    CallEnded,
+    CallRinging,
+    DtmfReceived,
+    PlaybackFinished,
+)
 from telephony_adapters.twilio.fake.faults import Fault
+from telephony_adapters.twilio.twiml import AFTER_PROMPT_S
 from telephony_adapters.twilio.webhooks import MOST_BYTES
 from tests.adapters.lab import FarEnd
 from tests.adapters.twilio_lab import NUMBERS, TwilioLab, twilio_lab
@@ -45,6 +53,15 @@ class Knocker:
         headers = {"X-Twilio-Signature": signature, "Content-Type": content_type}
         async with self.session.post(url, data=data, headers=headers) as reply:
             return reply.status
+
+    async def document(self, path: str, fields: dict[str, str]) -> str:
+        """What Twilio is told to do next."""
+        url = f"{self.lab.adapter.settings.public_url}{path}"
+        headers = {"X-Twilio-Signature": self.validator.compute_signature(url, fields)}
+        async with self.session.post(url, data=fields, headers=headers) as reply:
+            assert reply.status == 200
+            assert reply.content_type == "text/xml"
+            return await reply.text()
 
     async def status(self, call_id: str, sid: str, status: str, **more: str) -> int:
         fields = {"CallSid": sid, "CallStatus": status, **more}
@@ -170,9 +187,61 @@ async def test_after_the_end_nothing_is_told(knocker: Knocker) -> None:
     await lab.end(call_id)
     told = len(lab.events)
     sid = lab.call(call_id).sid
-    for status in ("initiated", "ringing", "in-progress", "busy", "completed"):
+    for status in ("busy", "completed", "initiated", "in-progress", "ringing"):
         assert await knocker.status(call_id, sid, status) == 204
     assert len(lab.events) == told
+    with pytest.raises(UnknownCall):
+        await lab.adapter.hangup(call_id)
+
+
+async def test_keys_that_are_told_twice_were_pressed_once(knocker: Knocker) -> None:
+    lab = knocker.lab
+    call_id = await lab.dial_and_answer()
+    fields = {"CallSid": lab.call(call_id).sid, "Digits": "5"}
+    path = f"/twilio/call/keys?call={call_id}&turn=0"
+    first, again = [await knocker.document(path, fields) for _ in range(2)]
+    assert first == again
+    assert [event.digit for event in lab.of(DtmfReceived, call_id)] == ["5"]
+
+
+async def test_the_end_of_a_document_that_was_replaced_does_not_end_its_successor(
+    knocker: Knocker,
+) -> None:
+    lab = knocker.lab
+    call_id = await lab.dial_and_answer()
+    began_at = lab.now()
+    await lab.adapter.play(call_id, "greeting", "p1")
+    late = {"CallSid": lab.call(call_id).sid, "Digits": "5"}
+    document = await knocker.document(f"/twilio/call/keys?call={call_id}&turn=0", late)
+    assert "greeting.mp3" in document
+    assert lab.of(PlaybackFinished, call_id) == []
+    assert len(lab.of(DtmfReceived, call_id)) == 1
+    finished = await lab.first(PlaybackFinished, call_id)
+    assert finished.playback_id == "p1"
+    once_s = lab.fake.settings.prompt_s + AFTER_PROMPT_S
+    assert (finished.at - began_at).total_seconds() == pytest.approx(once_s, abs=0.5)
+
+
+async def test_a_room_is_joined_once_however_often_it_is_told(knocker: Knocker) -> None:
+    lab = knocker.lab
+    leg_id = await lab.open_leg()
+    call_id = await lab.dial_and_answer()
+    await lab.adapter.bridge(call_id, leg_id)
+    await lab.first(CallBridged, call_id)
+    (room,) = lab.fake.exchange.rooms.live()
+    fields = {
+        "ConferenceSid": room.sid,
+        "CallSid": lab.call(call_id).sid,
+        "StatusCallbackEvent": "participant-join",
+        "SequenceNumber": str(room.sequence),
+    }
+    assert await knocker.knock(f"/twilio/room?leg={leg_id}", fields) == 204
+    assert sum(isinstance(event, CallBridged) for event in lab.events) == 1
+    # An arrival that is told after the departure that followed it has been undone already.
+    await lab.callee_hangs_up(call_id)
+    await lab.end(call_id)
+    assert await knocker.knock(f"/twilio/room?leg={leg_id}", fields) == 204
+    assert sum(isinstance(event, CallBridged) for event in lab.events) == 1
 
 
 async def test_a_twilio_that_signs_wrongly_tells_nothing() -> None:
