@@ -45,7 +45,7 @@ from telephony_adapters.messages import (
 from telephony_adapters.port import EventSink
 from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.client import CallInfo, NewCall, Refused, TwilioApi
-from telephony_adapters.twilio.codec import PHASES, CallStatus, OurEnd
+from telephony_adapters.twilio.codec import LISTED, PHASES, CallStatus, OurEnd
 from telephony_adapters.twilio.live import LiveCall, LiveLeg
 from telephony_adapters.twilio.recovery import adopt_rooms
 from telephony_adapters.twilio.settings import TwilioSettings, agent_address, check
@@ -92,7 +92,7 @@ class TwilioAdapter:
             addresses=self._addresses,
             amd_timeout_s=settings.amd_timeout_s,
             start=self._chores.start,
-            end_call=self._end_quietly,
+            finish=self._finish,
         )
         self._calls = self._board.registry
         self._webhooks = Webhooks(settings, self._board)
@@ -212,12 +212,12 @@ class TwilioAdapter:
         """Twilio has taken the call; its events may have been quicker than this answer."""
         if not self._calls.bind(call, info.sid):
             log.error("twilio_two_calls_of_one_id", call=call.call_id, sid=info.sid)
-            await self._end_quietly(info.sid)
+            await self._finish(info.sid, OurEnd.HANGUP)
             return
         if call.call_id not in self._calls.calls:
             return
         if call.ours is not None:
-            await self._end_quietly(info.sid)
+            await self._finish(info.sid, call.ours)
         elif not call.progressed:
             self._set_timer(call, self.settings.queued_call_expiry_s, self._queue_expired)
 
@@ -225,7 +225,7 @@ class TwilioAdapter:
         self._require_up()
         stranger = self._calls.adopted.get(call_id)
         if stranger is not None:
-            await self._end_quietly(stranger)
+            await self._finish(stranger, OurEnd.HANGUP)
             return
         call = self._calls.require_call(call_id)
         call.ours = OurEnd.HANGUP
@@ -314,7 +314,7 @@ class TwilioAdapter:
         """Live calls of the account, asked for in the order in which a call lives, so that one
         that moves on meanwhile is met later. Doubtful calls are recognised on the way."""
         live: dict[str, CallInfo] = {}
-        for status in PHASES:
+        for status in LISTED:
             for info in await self._reached(self._api.calls(status)):
                 live[info.sid] = info
         for call in self._calls.doubtful():
@@ -364,18 +364,14 @@ class TwilioAdapter:
             return
         call.ours = why
         if call.sid is not None:
-            self._chores.start(f"cancel:{call.call_id}", self._cancel(call.sid))
+            self._chores.start(f"cancel:{call.call_id}", self._finish(call.sid, why))
 
-    async def _cancel(self, sid: str) -> None:
+    async def _finish(self, sid: str, why: OurEnd) -> None:
+        """End a call, if it is not over. Who answered at the last moment is not cut off, unless
+        the hang-up was asked for."""
+        ask = self._api.end_call if why is OurEnd.HANGUP else self._api.cancel_call
         try:
-            await self._reached(self._api.cancel_call(sid))
-        except Refused as refused:
-            if not refused.is_gone:
-                raise
-
-    async def _end_quietly(self, sid: str) -> None:
-        try:
-            await self._reached(self._api.end_call(sid))
+            await self._reached(ask(sid))
         except Refused as refused:
             if not refused.is_gone:
                 raise

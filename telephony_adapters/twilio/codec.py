@@ -59,6 +59,8 @@ PHASES: Final = {
     CallStatus.IN_PROGRESS: CallPhase.ANSWERED,
 }
 """Live states, in the order in which a call passes through them."""
+LISTED: Final = (CallStatus.QUEUED, CallStatus.RINGING, CallStatus.IN_PROGRESS)
+"""Those that lists can be asked for; the API itself has no `initiated`, only callbacks do."""
 
 
 class OurEnd(StrEnum):

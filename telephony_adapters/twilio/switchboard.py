@@ -49,8 +49,8 @@ OLDEST: Final = timedelta(minutes=5)
 AMD_GRACE_S: Final = 3.0
 """How much later than its own limit a verdict may come before it counts as lost."""
 
-EndCall = Callable[[str], Coroutine[Any, Any, None]]
-"""Asks Twilio to end the call of this SID."""
+Finish = Callable[[str, OurEnd], Coroutine[Any, Any, None]]
+"""Asks Twilio to end the call of this SID, for this reason."""
 
 
 class Switchboard:
@@ -64,7 +64,7 @@ class Switchboard:
         addresses: twiml.Addresses,
         amd_timeout_s: int,
         start: Callable[[str, Coroutine[Any, Any, None]], None],
-        end_call: EndCall,
+        finish: Finish,
     ) -> None:
         self.registry = Registry()
         self.sink: EventSink | None = None
@@ -75,7 +75,7 @@ class Switchboard:
         self._addresses = addresses
         self._amd_timeout_s = amd_timeout_s
         self._start = start
-        self._end_call = end_call
+        self._finish = finish
         self._rooms_heard: dict[str, tuple[str, int]] = {}
         """By call: the conference it was last heard of in, and that event's number."""
 
@@ -175,7 +175,7 @@ class Switchboard:
         if not self.registry.bind(call, sid):
             return None
         if was_unknown and call.ours is not None:
-            self._start(f"end:{call_id}", self._end_call(sid))
+            self._start(f"end:{call_id}", self._finish(sid, call.ours))
         return call
 
     def _progress(self, call: LiveCall, at: datetime) -> None:
@@ -201,7 +201,7 @@ class Switchboard:
             return
         if call.ours is OurEnd.HANGUP and call.sid is not None:
             # The person was quicker than our hang-up.
-            self._start(f"end:{call.call_id}", self._end_call(call.sid))
+            self._start(f"end:{call.call_id}", self._finish(call.sid, OurEnd.HANGUP))
         else:
             call.ours = None
         self._picked_up(call, at)
@@ -305,7 +305,7 @@ class Switchboard:
         if leg.sid is None:
             leg.sid = sid
             if leg.closing:
-                self._start(f"end:{leg_id}", self._end_call(sid))
+                self._start(f"end:{leg_id}", self._finish(sid, OurEnd.HANGUP))
         return leg if leg.sid == sid else None
 
     def _call_in_room(self, call: LiveCall, leg_id: LegId, frame: RoomChanged) -> None:

@@ -17,6 +17,8 @@ from telephony_adapters.messages import CallId, LegId
 
 HOLD_S: Final = 10
 """Seconds of silence on hold before Twilio asks what to do next."""
+ROOM_LIMIT_S: Final = 86_400
+"""Twilio's most; its default would end an agent's shift after four hours."""
 AFTER_PROMPT_S: Final = 1
 """How long keys are waited for after a prompt; `PlaybackFinished` is late by this much."""
 
@@ -84,7 +86,7 @@ def on_hold(keys_url: str, prompt_url: str | None = None) -> str:
 def in_room(name: str, label: str, room_url: str, then_url: str | None) -> str:
     """Join a room; afterwards ask again at `then_url`, or hang up."""
     response = VoiceResponse()
-    response.dial().conference(
+    response.dial(time_limit=ROOM_LIMIT_S).conference(
         name,
         participant_label=label,
         start_conference_on_enter=True,

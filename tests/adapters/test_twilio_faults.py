@@ -142,6 +142,23 @@ async def test_a_hangup_before_twilio_has_answered_is_carried_out_afterwards() -
             await placing
 
 
+async def test_who_answers_at_the_last_moment_is_not_cut_off() -> None:
+    """The answer is the first that is heard of a call, after its ring timeout."""
+    late = Fault(
+        create=CreateFault.SILENT_PLACED, late_s=2.0, lost=frozenset({"initiated", "ringing"})
+    )
+    async with twilio_lab(faults=on(FarEnd.ANSWERS, late)) as lab:
+        command = lab.command(lab.number(FarEnd.ANSWERS), ring_timeout_s=4)
+        with pytest.raises(OutcomeUnknown):
+            await lab.originate(command)
+        await lab.first(CallAnswered, command.call_id)
+        await lab.pass_time(5.0)
+        assert lab.of(CallEnded, command.call_id) == []
+        leg_id = await lab.open_leg()
+        await lab.adapter.bridge(command.call_id, leg_id)
+        await lab.first(CallBridged, command.call_id)
+
+
 async def test_a_leg_whose_create_got_no_answer_is_closed_when_it_shows_itself() -> None:
     faults = {"client:dora_1": Fault(create=CreateFault.SILENT_PLACED)}
     async with twilio_lab(faults=faults) as lab:

@@ -74,6 +74,11 @@ class FakeCall:
         return self.status is CallStatus.IN_PROGRESS
 
     @property
+    def listed_status(self) -> CallStatus:
+        """The API has no `initiated`; only callbacks do."""
+        return CallStatus.QUEUED if self.status is CallStatus.INITIATED else self.status
+
+    @property
     def duration_s(self) -> int:
         if self.answered_at is None or self.ended_at is None:
             return 0
@@ -110,7 +115,7 @@ class FakeCall:
             "account_sid": account_sid,
             "to": self.to,
             "from": self.from_,
-            "status": self.status.value,
+            "status": self.listed_status.value,
             "direction": "outbound-api",
             "api_version": API_VERSION,
             "date_created": format_datetime(self.created_at),

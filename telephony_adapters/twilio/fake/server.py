@@ -167,10 +167,12 @@ class FakeTwilio:
 
     async def _list_calls(self, request: web.Request) -> web.StreamResponse:
         query = request.query
+        if query.get("Status") == CallStatus.INITIATED:
+            raise FakeError(400, 20001, "Invalid Status")
         found = [
             call
             for call in self.exchange.calls.values()
-            if query.get("Status", call.status) == call.status
+            if query.get("Status", call.listed_status) == call.listed_status
             and query.get("To", call.to) == call.to
             and query.get("From", call.from_) == call.from_
         ]
