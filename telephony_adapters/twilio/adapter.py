@@ -225,27 +225,27 @@ class TwilioAdapter:
         self._require_up()
         stranger = self._calls.adopted.get(call_id)
         if stranger is not None:
-            await self._finish(stranger, OurEnd.HANGUP)
+            await self._end(call_id, stranger)
             return
         call = self._calls.require_call(call_id)
         call.ours = OurEnd.HANGUP
         if call.sid is None and call.doubtful:
             await self._find_doubtful()
         if call.sid is not None:
-            await self._end(call, call.sid)
+            await self._end(call_id, call.sid)
         elif call.doubtful and self._clock.now() - call.asked_at > LOST_AFTER:
             self._calls.end_call(call)
             raise UnknownCall(f"Twilio never showed call {call_id}: it was not placed")
         # Otherwise its SID is on the way, and the end is asked for when it has come.
 
-    async def _end(self, call: LiveCall, sid: str) -> None:
+    async def _end(self, call_id: CallId, sid: str) -> None:
         try:
             await self._reached(self._api.end_call(sid))
         except Refused as refused:
             if not refused.is_gone:
                 raise
-            self._calls.end_call(call)
-            raise UnknownCall(f"Twilio has no live call {call.call_id}") from refused
+            self._calls.forget(call_id)
+            raise UnknownCall(f"Twilio has no live call {call_id}") from refused
 
     async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
         self._require_up()
@@ -308,7 +308,7 @@ class TwilioAdapter:
         for call in list(self._calls.calls.values()):
             call.missed_lists = 0 if call.call_id in listed else call.missed_lists + 1
             if call.missed_lists >= LISTS_TO_BE_GONE and call.asked_at < old:
-                self._calls.end_call(call)
+                self._calls.forget(call.call_id)
 
     async def _list_live(self) -> list[CallInfo]:
         """Live calls of the account, asked for in the order in which a call lives, so that one
@@ -380,7 +380,8 @@ class TwilioAdapter:
 
     async def open_agent_leg(self, leg_id: LegId, endpoint: str) -> None:
         self._require_up()
-        if leg_id in self._calls.legs:
+        known = self._calls.legs.get(leg_id)
+        if known is not None and not known.never_shown:
             raise DuplicateCall(f"agent leg {leg_id} is open already")
         leg = self._calls.legs[leg_id] = LiveLeg(leg_id)
         new = NewCall(
@@ -400,7 +401,12 @@ class TwilioAdapter:
         except TelephonyError:
             del self._calls.legs[leg_id]
             raise
-        leg.sid = leg.sid or info.sid
+        if leg.sid is None:
+            leg.sid = info.sid
+        elif leg.sid != info.sid:
+            # An earlier create that had got no answer was carried out after all: one device, one
+            # leg, and the first is in the room already.
+            await self._finish(info.sid, OurEnd.HANGUP)
 
     async def close_agent_leg(self, leg_id: LegId) -> None:
         self._require_up()

@@ -33,6 +33,7 @@ class LiveCall:
         "playback_id",
         "progressed",
         "prompt_url",
+        "room_heard",
         "sid",
         "timers",
         "to",
@@ -61,6 +62,8 @@ class LiveCall:
         """The agent's leg whose room the call is in."""
         self.wanted_leg: LegId | None = None
         """The leg whose room it belongs in."""
+        self.room_heard: tuple[str, int] = ("", -1)
+        """The conference it was last heard of in, and that event's number."""
         self.playback_id: str | None = None
         self.prompt_url: str | None = None
         self.turn = 0
@@ -93,6 +96,11 @@ class LiveLeg:
         self.up = False
         self.closing = False
         """We asked for its end, perhaps before we knew its SID."""
+
+    @property
+    def never_shown(self) -> bool:
+        """Its create got no answer, and no callback has come: perhaps there is no such call."""
+        return self.closing and self.sid is None
 
 
 class Registry:
@@ -139,6 +147,13 @@ class Registry:
     def end_call(self, call: LiveCall) -> None:
         call.stop_timers()
         self.calls.pop(call.call_id, None)
+
+    def forget(self, call_id: CallId) -> None:
+        """Twilio has no such call any more, and we shall not be told of its end."""
+        self.adopted.pop(call_id, None)
+        call = self.calls.get(call_id)
+        if call is not None:
+            self.end_call(call)
 
     def require_call(self, call_id: CallId) -> LiveCall:
         """Raises `UnknownCall`."""

@@ -76,8 +76,6 @@ class Switchboard:
         self._amd_timeout_s = amd_timeout_s
         self._start = start
         self._finish = finish
-        self._rooms_heard: dict[str, tuple[str, int]] = {}
-        """By call: the conference it was last heard of in, and that event's number."""
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -242,7 +240,6 @@ class Switchboard:
             frame, answered=answered, heard_ringing=call.heard_ringing, ours=call.ours
         )
         self.registry.end_call(call)
-        self._rooms_heard.pop(frame.sid, None)
         self._tell(
             CallEnded(
                 event_id=f"{frame.sid}:ended",
@@ -267,11 +264,11 @@ class Switchboard:
             return
         call = self.registry.call_of(frame.sid)
         if call is not None:
-            room_sid, last = self._rooms_heard.get(frame.sid, ("", -1))
+            room_sid, last = call.room_heard
             if room_sid == frame.room_sid and frame.sequence <= last:
                 self.repeats += 1
                 return
-            self._rooms_heard[frame.sid] = (frame.room_sid, frame.sequence)
+            call.room_heard = (frame.room_sid, frame.sequence)
             self._call_in_room(call, leg_id, frame)
             return
         leg = self._leg(leg_id, frame.sid)

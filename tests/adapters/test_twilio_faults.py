@@ -169,6 +169,18 @@ async def test_a_leg_whose_create_got_no_answer_is_closed_when_it_shows_itself()
         assert lab.of(AgentLegUp, leg_id) == []
 
 
+async def test_a_leg_that_never_showed_itself_can_be_opened_again() -> None:
+    faults = {"client:dora_1": Fault(create=CreateFault.SILENT)}
+    async with twilio_lab(faults=faults) as lab:
+        leg_id, endpoint = LegId("leg-1"), lab.endpoint()
+        with pytest.raises(OutcomeUnknown):
+            await lab.adapter.open_agent_leg(leg_id, endpoint)
+        await lab.adapter.open_agent_leg(leg_id, endpoint)
+        await lab.first(AgentLegUp, leg_id)
+        with pytest.raises(DuplicateCall):
+            await lab.adapter.open_agent_leg(leg_id, endpoint)
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 
