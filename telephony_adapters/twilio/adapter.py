@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
+import msgspec
 import structlog
 
 from compliance.permit import ContactPermit
@@ -124,9 +125,13 @@ class TwilioAdapter:
         return self._webhooks.counts
 
     @property
-    def repeats(self) -> int:
-        """Callbacks that told nothing new."""
-        return self._board.repeats
+    def counts(self) -> Mapping[str, int]:
+        """For whoever watches: webhooks taken and refused, and callbacks that told nothing new."""
+        webhooks = msgspec.structs.asdict(self._webhooks.counts)
+        return {
+            **{f"webhooks_{name}": count for name, count in webhooks.items()},
+            "webhooks_repeated": self._board.repeats,
+        }
 
     @property
     def requests_in_flight(self) -> int:
