@@ -9,6 +9,7 @@ import sys
 import aiohttp
 import pytest
 
+from load_tests.bench_twilio import measure
 from telephony_adapters.messages import HangupCause
 from telephony_adapters.simulator.heard import Speaker
 from telephony_adapters.twilio.codec import CallStatus
@@ -81,6 +82,12 @@ async def test_an_agent_hears_who_comes_and_who_goes() -> None:
             assert Speaker.SILENCE in (await ears.content.readline()).decode()
             await lab.adapter.close_agent_leg(leg_id)
             assert await ears.content.readline() == b""
+
+
+async def test_the_benchmark_measures_every_call() -> None:
+    taken = await measure(at_once=3, rounds=1)
+    assert len(taken) == 3
+    assert min(taken) > 0.0
 
 
 def test_lines_and_faults_on_the_command_line() -> None:
