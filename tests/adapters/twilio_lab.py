@@ -14,7 +14,7 @@ from telephony_adapters.messages import CallId, CarrierDown, LegId
 from telephony_adapters.twilio.adapter import TwilioAdapter
 from telephony_adapters.twilio.fake.calls import FakeCall
 from telephony_adapters.twilio.fake.exchange import FakeSettings
-from telephony_adapters.twilio.fake.faults import Fault
+from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from telephony_adapters.twilio.fake.lines import Behaviour, Line, ScriptedWorld
 from telephony_adapters.twilio.fake.server import FakeTwilio
 from telephony_adapters.twilio.settings import TwilioSettings
@@ -38,8 +38,11 @@ LINES: Mapping[FarEnd, Line] = {
 }
 IDLE_TURNS = 8
 """Turns of the loop without any request after which both sides have nothing more to do."""
-REQUEST_TIMEOUT_S = 0.5
-"""Real seconds; only the faults that never answer wait for it."""
+REQUEST_TIMEOUT_S = 20.0
+"""Real seconds: a busy machine is no fault of Twilio's."""
+NEVER_ANSWERED = (CreateFault.SILENT, CreateFault.SILENT_PLACED)
+GIVE_UP_S = 1.0
+"""Real seconds until a create that is never answered is given up."""
 
 
 class TwilioLab(BreakableLab):
@@ -145,6 +148,8 @@ async def twilio_lab(
 ) -> AsyncIterator[TwilioLab]:
     """Both sides, started; `changes` are to the adapter's settings."""
     settings = fake_settings or FakeSettings(calls_per_s=1000.0)
+    if any(fault.create in NEVER_ANSWERED for fault in (faults or {}).values()):
+        changes.setdefault("request_timeout_s", GIVE_UP_S)
     lab = TwilioLab(settings, faults or {})
     await lab.fake.start()
     adapter = lab.make(lab.settings(free_port(), **changes))

@@ -40,7 +40,9 @@ def redis_url(redis_server: EmbeddedRedis, redis_client: RedisClient) -> str:
 
 
 @asynccontextmanager
-async def house_on_twilio(folder: Path, redis_url: str) -> AsyncIterator[tuple[House, FakeTwilio]]:
+async def house_on_twilio(
+    folder: Path, redis_url: str, *, request_timeout_s: float = 20.0
+) -> AsyncIterator[tuple[House, FakeTwilio]]:
     """A Marcador in real time whose carrier is the fake; everybody answers."""
     world = FixedWorld(default=somebody_answers)
     fake = FakeTwilio(FakeSettings(calls_per_s=100.0), FastClock(1.0), world)
@@ -53,7 +55,7 @@ async def house_on_twilio(folder: Path, redis_url: str) -> AsyncIterator[tuple[H
         listen_port=port,
         api_url=fake.url,
         caller_ids=("+56221234567",),
-        request_timeout_s=1.0,
+        request_timeout_s=request_timeout_s,
     )
 
     def make(clock: Clock) -> TwilioAdapter:
@@ -97,7 +99,7 @@ async def test_a_call_from_the_queue_to_the_ledger(tmp_path: Path, redis_url: st
 async def test_a_create_without_an_answer_still_brings_the_person_to_the_agent(
     tmp_path: Path, redis_url: str
 ) -> None:
-    async with house_on_twilio(tmp_path, redis_url) as (house, fake):
+    async with house_on_twilio(tmp_path, redis_url, request_timeout_s=2.0) as (house, fake):
         async with house.marcador.ledger.read() as conn:
             addresses = (await conn.execute(select(contact_point.c.address))).scalars().all()
         silent = Fault(create=CreateFault.SILENT_PLACED)
