@@ -166,6 +166,10 @@ class Cohorts:
         self.placed.insert(0, 0.0)
         self.placed.pop()
 
+    def forget_dials(self) -> None:
+        """What is still to come of calls already placed will not be heard."""
+        self.placed = [0.0] * len(self.placed)
+
     def begin(self, happened_by: list[float]) -> None:
         """Account all calls still in the memory at once, with the delays now known."""
         state = self.rate.state
