@@ -517,3 +517,14 @@ pacing_log = Table(
     Column("decision", Text, nullable=False),  # dialer.core.pacing Decision as JSON
     Index("ix_pacing_log_campaign_id_at_ms", "campaign_id", "at_ms"),
 )
+
+pacer_save = Table(
+    "pacer_save",
+    metadata,
+    # The newest save of each campaign's pacer, for whoever drives the campaign next.
+    _id("campaign_id"),
+    Column("saved_ms", BigInteger, nullable=False),
+    Column("law", String(12), nullable=False),
+    Column("settings_sha256", String(64), nullable=False),
+    Column("state", Text, nullable=False),  # what Pacer.save returned
+)

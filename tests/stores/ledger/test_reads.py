@@ -27,6 +27,7 @@ from dialer.stores.ledger.reads import (
     _ACCOUNTS,
     _ENROLMENTS,
     AnswerCounts,
+    AnsweredSpell,
     EnrolmentRow,
 )
 from dialer.stores.ledger.streams import _STANDING, EventStore, NewEvent
@@ -239,6 +240,35 @@ async def test_enrolments_page_by_page(store: EventStore, ledger: Ledger) -> Non
         AccountId("single"), 5, "waiting", NOW_MS + 20_000 + HOUR_MS, "retry", 1, "NA", 0
     )
     assert [page async for page in store.iterate_enrolments(CampaignId("other"))] == []
+
+
+@pytest.mark.usefixtures("family")
+async def test_live_answers_are_told_in_spells_by_when_they_came(store: EventStore) -> None:
+    calls = [
+        (NOW_MS - 50_000, EventKind.CONVERSATION),
+        (NOW_MS - 4_000, EventKind.ABANDONED),
+        (NOW_MS + 1, EventKind.CONVERSATION),
+        (NOW_MS + 2, EventKind.MACHINE_NO_MESSAGE),
+        (NOW_MS + 90_000, EventKind.ABANDONED),
+    ]
+    for number, (at_ms, outcome) in enumerate(calls):
+        await append_one(store, planned("eva", f"a{number}", at_ms=at_ms))
+        await append_one(store, ended("eva", f"a{number}", outcome=outcome))
+    await append_one(store, planned("eva", "open", at_ms=NOW_MS + 3))
+    # All of them rang for 18 s, so the second was answered in the spell before the third's.
+    spell = NOW_MS - NOW_MS % 15_000
+
+    async def told(since_ms: int, until_ms: int) -> list[AnsweredSpell]:
+        return await store.answered_spells(CAMPAIGN, since_ms, until_ms, 15_000)
+
+    assert await told(spell, NOW_MS + 40_000) == [
+        AnsweredSpell(spell, 1, 1),
+        AnsweredSpell(spell + 15_000, 1, 0),
+    ]
+    assert sum(s.answered for s in await told(0, NOW_MS + 150_000)) == 4
+    assert sum(s.abandoned for s in await told(spell, NOW_MS + 150_000)) == 2
+    other = await store.answered_spells(CampaignId("other"), 0, NOW_MS * 2, 15_000)
+    assert other == []
 
 
 @pytest.mark.usefixtures("family")
