@@ -72,6 +72,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "campaign pause": ("marcador campaign pause manana",),
     "campaign resume": ("marcador campaign resume manana",),
     "campaign stop": ("marcador campaign stop manana",),
+    "campaign pacing": (
+        "marcador campaign pacing manana",
+        "marcador campaign pacing manana --minutes 480 --json",
+    ),
     "content lint": ("marcador content lint reminder.yaml",),
     "content prove": ("marcador content prove flow.yaml --json",),
     "content list": ("marcador content list",),

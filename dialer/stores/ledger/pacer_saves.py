@@ -38,4 +38,6 @@ async def get_pacer_save(ledger: Ledger, campaign_id: CampaignId) -> PacerSave |
     async with ledger.read() as conn:
         row = (await conn.execute(query)).mappings().one_or_none()
     fields = PacerSave.__struct_fields__
-    return row and msgspec.convert({name: row[name] for name in fields}, PacerSave)
+    if row is None:
+        return None
+    return msgspec.convert({name: row[name] for name in fields}, PacerSave)
