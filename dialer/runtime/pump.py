@@ -51,6 +51,8 @@ CLAIMS_IN_VAIN = 2_000
 """A run that has placed nothing from so many accounts leaves the rest to the next tick."""
 LEAST_YIELD = 0.05
 YIELD_MEMORY = 0.8
+LEFT_OVER = 32
+"""Of so many calls that are wanted, one may be left out."""
 ROUNDS = 3
 """How often an account is decided again after somebody else was faster, before it waits."""
 
@@ -131,10 +133,12 @@ class Pump:
         """Share of claimed accounts that lately became calls."""
 
     async def run(self, want: int) -> PumpReport:
-        """Place up to `want` calls. Raises what the stores raise; nothing is half done then."""
+        """Place up to `want` calls. Raises what the stores raise; nothing is half done then.
+
+        The last few of very many are left to the next tick: a batch of their own would cost more.
+        """
         report = PumpReport()
-        while report.placed < want:
-            missing = want - report.placed
+        while (missing := want - report.placed) > want // LEFT_OVER:
             # Some accounts come to nothing: claim as many as it usually takes, and a few for
             # chance; a batch more for the last of them costs more than to give some back.
             size = math.ceil(missing / self._yield) + math.isqrt(missing) // 2
@@ -163,7 +167,7 @@ class Pump:
         placed = 0
         try:
             for first_round in (True, *(False,) * (ROUNDS - 1)):
-                if not left or placed >= most:
+                if not left or most - placed <= most // LEFT_OVER:
                     break
                 decided = await self._plan([AccountId(i) for i in left], most - placed)
                 plans = [await self._with_agent(planned) for planned in decided.plans]
