@@ -17,7 +17,7 @@ from msgspec import Meta
 from campaigns.model import Bucket
 from campaigns.portfolio.model import Stage
 from compliance.messages import Message
-from compliance.types import Mode, Purpose
+from compliance.types import Attestation, Mode, Purpose
 
 MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE})
 """Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
@@ -93,6 +93,18 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     """Longest wrap-up; then the call is disposed of as the carrier saw it."""
     caller_ids: tuple[str, ...] = ()
     """Numbers shown to people, E.164; empty: the trunk's own."""
+    sender_name: str | None = None
+    """Name shown to people, where the network shows one."""
+    attestation: Attestation | None = None
+    """SHAKEN attestation that the trunk gives these caller ids; None: not known."""
+    statements: tuple[str, ...] | None = None
+    """Ids of what the agents' script says (`mini_miranda`, `recording_notice` ...); None: the
+    campaign does not declare it, and rules about it see nothing."""
+    language: str | None = None
+    """Language of the calls (BCP 47); None: each person's own."""
+    recorded: bool = False
+    """Whether conversations are recorded, by whatever device."""
+    recording_can_pause: bool | None = None
     daily_cap: Count | None = None
     """Most contacts the campaign starts on one day of `timezone`; None: no cap of its own."""
     timezone: str = "UTC"

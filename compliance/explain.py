@@ -14,6 +14,7 @@ from typing import Final, Literal
 from compliance.catalogue import CODES, EVENTS, GROUPS, OUTCOMES, VERDICTS
 from compliance.messages import Citation, DecisionRecord, Finding, Message
 from compliance.packs import PackSet
+from compliance.rules.conflict import CONFLICT
 from compliance.schema import Explain
 from compliance.types import Basis, Outcome, ReasonGroup, RuleKind
 from compliance.zones import zone
@@ -156,6 +157,8 @@ def _text(
         parts.append(_fill(VERDICTS["lifted"], language, values))
     elif finding.code in CODES:
         parts.append(_fill(CODES[finding.code], language, values))
+    if CONFLICT in finding.detail:
+        parts.append(_fill(VERDICTS["conflict"], language, values))
     return "; ".join(dict.fromkeys(parts)) or finding.code
 
 

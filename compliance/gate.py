@@ -10,6 +10,7 @@ equal record for ever.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -32,7 +33,7 @@ from compliance.permit import _MINT, Allowed, Blocked, ContactPermit, Verdict
 from compliance.rules.base import HORIZON_DAYS, Rule
 from compliance.rules.structure import FAULT_HEAD
 from compliance.schema import RuleException
-from compliance.types import EventKind, Mode, Outcome, StreamKey
+from compliance.types import EventKind, Mode, Outcome, RuleKind, StreamKey
 from compliance.zones import tzdata_version, zone
 
 PERMIT_LIFETIME_S: Final = 10.0
@@ -73,7 +74,8 @@ def decide(
         first_allowed, event = _first_allowed(said.stops, ctx, packs, now, horizon_days)
         return Blocked(_record(ctx, plan, said, now, False, first_allowed, event))
     record = _record(ctx, plan, said, now, True, now, None)
-    return Allowed(record, _permit(ctx, now + timedelta(seconds=permit_lifetime_s)))
+    expires_at = _until(said.told, now + timedelta(seconds=permit_lifetime_s))
+    return Allowed(record, _permit(ctx, expires_at))
 
 
 def replay(record: DecisionRecord, facts: Facts, packs: PackSet) -> DecisionRecord:
@@ -267,6 +269,7 @@ def _record(
         findings=tuple(said.told),
         passed=said.passed,
         packs=plan.refs,
+        calendars=plan.calendars,
         zones=ctx.zones,
         local_times=_local_times(now, ctx.zones),
         heads=ctx.facts.heads,
@@ -317,6 +320,14 @@ def _unreadable(
         tzdata_version=tzdata_version(),
         facts_sha256=facts_sha256(facts),
     )
+
+
+def _until(findings: Sequence[Finding], expires_at: datetime) -> datetime:
+    """A permit never outlives the hours it was given in."""
+    for finding in findings:
+        if finding.kind is RuleKind.CONTACT_WINDOW and finding.window_end is not None:
+            expires_at = min(expires_at, finding.window_end)
+    return expires_at
 
 
 def _permit(ctx: Context, expires_at: datetime) -> ContactPermit:

@@ -8,11 +8,13 @@ that is empty means *not known*, and rules treat not known as the stricter case.
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from enum import StrEnum
 
 import msgspec
 
 from compliance.types import (
     AccountId,
+    Attestation,
     Basis,
     CampaignId,
     Channel,
@@ -80,13 +82,28 @@ class ContactRequest(Message, frozen=True, kw_only=True):
     autodialed: bool = False
     """A random or sequential generator chose the number (47 USC 227(a)(1))."""
     caller_id: str | None = None
-    """E.164 that the person will see; None = withheld."""
+    """E.164 that the person will see; None = withheld, unless `caller_id_withheld` is false."""
+    caller_id_withheld: bool | None = None
+    """False: some number of ours is shown, whichever the trunk has."""
+    attestation: Attestation | None = None
     sender_name: str | None = None
     text: str | None = None
     """Full text of a message or voicemail, where there is one."""
+    statements: tuple[str, ...] | None = None
+    """Ids of what the contact will say (`mini_miranda`, `opt_out`, `recording_notice` ...), as
+    its script, template or recording declares; None: not declared."""
     template_hash: str | None = None
     language: str | None = None
+    """BCP 47 language that it will be in (`es`, `en-US`)."""
     ring_timeout_s: int | None = None
+    connect_limit_ms: int | None = None
+    """Longest wait of the person who answers, from the end of their greeting to an agent."""
+    abandon_message: tuple[str, ...] | None = None
+    """Ids of the statements of the recording that a person hears when no agent came in time;
+    empty: nothing is played; None: not known."""
+    recorded: bool | None = None
+    """Whether the conversation will be recorded; None: not known."""
+    recording_can_pause: bool | None = None
     answers_event_id: str | None = None
     """The inbound call, message or callback request that this contact answers."""
 
@@ -122,6 +139,9 @@ class PersonFacts(Message, frozen=True, kw_only=True):
     """What the person told us; replaces every guess."""
     statuses: tuple[StatusFact, ...] = ()
     language: str | None = None
+    """BCP 47 language that the person prefers; None: nobody has asked."""
+    household_id: str | None = None
+    """People of one home, where known."""
 
 
 class ContactPointFacts(Message, frozen=True, kw_only=True):
@@ -195,6 +215,8 @@ class PreferenceFact(Message, frozen=True, kw_only=True):
     preference_id: str
     at: datetime
     channel: Channel | None = None
+    contact_point_id: ContactPointId | None = None
+    """The address or number that it is about; None: all."""
     allowed: tuple[WeeklyInterval, ...] = ()
     forbidden: tuple[WeeklyInterval, ...] = ()
     forbidden_labels: tuple[PointLabel, ...] = ()
@@ -245,6 +267,12 @@ class HistoryEvent(Message, frozen=True, kw_only=True):
     """Role of whoever was reached, where known."""
     prerecorded: bool = False
     answers_event_id: str | None = None
+    retry_of: str | None = None
+    """The attempt that this one repeats over another trunk or carrier: one attempt with it, if
+    that one was never connected."""
+    household_id: str | None = None
+    collector_id: str | None = None
+    """Who made it, where it came from another collector's records; None: this one."""
     misdirected: bool = False
     """Later found not to be the person's number (cmt. 14(b)(2)(i)-3)."""
 
@@ -272,14 +300,42 @@ class Collector(Message, frozen=True, kw_only=True):
     """Supervisor whose rules follow the creditor, not the person (e.g. `MX-CONDUSEF`)."""
     place: Place | None = None
     accepts_written_electronically: bool = True
+    languages: tuple[str, ...] = ()
+    """BCP 47 languages in which people are served."""
+
+
+class StatScope(StrEnum):
+    """What a figure of the dialer was counted over."""
+
+    CAMPAIGN = "campaign"
+    CALLER_ID = "caller_id"
+    COLLECTOR = "collector"
 
 
 class AbandonmentStat(Message, frozen=True, kw_only=True):
-    """Live answers and abandonments of a campaign in a rolling window."""
+    """Live answers and abandonments in a window that ends now."""
 
     window_s: int
     live_answered: int
+    """Calls that a person answered, the abandoned among them."""
     abandoned: int
+    scope: StatScope = StatScope.CAMPAIGN
+    passed_to_agent: int | None = None
+    placed: int | None = None
+    resets_at: datetime | None = None
+    """When the window ends and the count begins anew; None: it rolls."""
+
+
+class TrafficStat(Message, frozen=True, kw_only=True):
+    """Calls in a window that ends now, and how many of them were short."""
+
+    window_s: int
+    placed: int
+    short: int = 0
+    """Answered calls of at most `short_s` seconds, by whoever ended them."""
+    short_s: int = 0
+    scope: StatScope = StatScope.COLLECTOR
+    resets_at: datetime | None = None
 
 
 class Facts(Message, frozen=True, kw_only=True):
@@ -294,6 +350,11 @@ class Facts(Message, frozen=True, kw_only=True):
     abandonment: tuple[AbandonmentStat, ...] = ()
     emergencies: tuple[str, ...] = ()
     """Declared emergencies in force (`US-DC:public_health`)."""
+    ended_emergencies: dict[str, datetime] = {}
+    """When each emergency that is over ended last."""
+    traffic: tuple[TrafficStat, ...] = ()
+    campaign_started_at: datetime | None = None
+    """Start of the request's campaign, from which its periods of 30 days are counted."""
     complete_from: datetime | None = None
     """History is complete since this instant; None: complete."""
 
@@ -354,6 +415,8 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     passed: tuple[str, ...] = ()
     """Ids of the other rules that bound the contact: they passed, with nothing to count."""
     packs: tuple[PackRef, ...]
+    calendars: dict[str, str] = {}
+    """Country -> release of the holiday calendar that the packs used."""
     zones: tuple[str, ...] = ()
     local_times: dict[str, str] = {}
     """Wall-clock time of the decision in every candidate zone, ISO 8601 with offset."""

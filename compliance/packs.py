@@ -23,12 +23,14 @@ from compliance.applicability import Applicability, Scope
 from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
 from compliance.messages import ContactRequest, PackRef
-from compliance.rules import KINDS, bind
+from compliance.rules import bind
 from compliance.rules.base import Head, ParamError, Rule, head_of
+from compliance.rules.conflict import contested
+from compliance.rules.retention import Retention
 from compliance.rules.structure import PACK as BUILT_IN
 from compliance.rules.structure import structural_heads, structural_rules
-from compliance.schema import CalendarDoc, PackDoc, PackKind, When
-from compliance.types import LineType, PackStatus, PointLabel, ReasonGroup
+from compliance.schema import CalendarDoc, PackDoc, PackKind, RuleDoc, When
+from compliance.types import LineType, PackStatus, PointLabel, ReasonGroup, Severity
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 20_000
@@ -54,12 +56,14 @@ class PackError(Exception):
 class Pack:
     """One loaded pack: its document, its rules ready to evaluate, its fingerprint."""
 
-    __slots__ = ("doc", "ref", "rules")
+    __slots__ = ("calendars", "doc", "ref", "rules")
 
     def __init__(self, doc: PackDoc, ref: PackRef, rules: tuple[Rule, ...]) -> None:
         self.doc = doc
         self.ref = ref
         self.rules = rules
+        self.calendars = {c.country: calendar_data(c.country).source for c in doc.calendars}
+        """Country -> release that the calendar's dates come from."""
 
 
 class Passed:
@@ -97,6 +101,7 @@ class Plan:
         "_passed",
         "_shapes",
         "_watched",
+        "calendars",
         "counts_account",
         "counts_number",
         "inert",
@@ -105,13 +110,17 @@ class Plan:
     )
 
     def __init__(
-        self, refs: tuple[PackRef, ...], rules: tuple[Rule, ...], request: ContactRequest
+        self, packs: tuple[Pack, ...], rules: tuple[Rule, ...], request: ContactRequest
     ) -> None:
-        self.refs = refs
+        self.refs = tuple(pack.ref for pack in packs)
+        self.calendars = {k: v for pack in packs for k, v in pack.calendars.items()}
         lookback = max((rule.lookback_days for rule in rules), default=0)
         structure = structural_rules(lookback)
         self.rules = tuple(
-            sorted((*structure, *rules), key=lambda r: (_GROUP_ORDER[r.head.group], r.head.id))
+            sorted(
+                contested((*structure, *rules)),
+                key=lambda r: (_GROUP_ORDER[r.head.group], r.head.id),
+            )
         )
         self.inert = frozenset(i for i, rule in enumerate(self.rules) if rule.is_inert(request))
         self.counts_number = any(rule.counts_number for rule in rules)
@@ -268,13 +277,11 @@ def _bound(
         rule
         for pack in packs
         for rule in pack.rules
-        if _in_force(rule.head, at) and rule.head.binds(request.channel, given, line, label)
+        if not isinstance(rule, Retention)  # it binds records, never a contact
+        and rule.head.in_force(at)
+        and rule.head.binds(request.channel, given, line, label)
     )
-    return Plan(tuple(pack.ref for pack in packs), rules, request)
-
-
-def _in_force(head: Head, at: datetime) -> bool:
-    return (head.begins is None or at >= head.begins) and (head.lapses is None or at < head.lapses)
+    return Plan(packs, rules, request)
 
 
 # --- loading ------------------------------------------------------------------------------------
@@ -422,14 +429,6 @@ def _pack(name: str, text: str, doc: PackDoc, *, production: bool) -> Pack:
         if rule.id in seen:
             raise PackError(name, where, rule.id, "is used twice", "give each rule its own id")
         seen.add(rule.id)
-        if rule.kind not in KINDS:
-            raise PackError(
-                name,
-                f"{where}.kind",
-                rule.kind,
-                "has no evaluator in this release",
-                "remove the rule, or use one of " + ", ".join(sorted(KINDS)),
-            )
         if doc.kind is PackKind.HOUSE_POLICY and doc.pack != BUILT_IN and rule.lifted_by:
             raise PackError(
                 name,
@@ -438,28 +437,53 @@ def _pack(name: str, text: str, doc: PackDoc, *, production: bool) -> Pack:
                 "a house policy can only tighten",
                 "remove it",
             )
-        if rule.effective_from and rule.effective_to and rule.effective_to < rule.effective_from:
-            raise PackError(
-                name,
-                f"{where}.effective_to",
-                rule.effective_to,
-                f"is before effective_from = {rule.effective_from}",
-                "correct one of them",
-            )
-        head = head_of(doc.pack, rule, doc.zone)
-        try:
-            rules.append(bind(head, rule.params, calendars))
-        except msgspec.ValidationError as error:
-            key, value, reason = _locate(str(error), rule.params)
-            raise PackError(
-                name, f"{where}.params.{key}", value, reason, _advice(reason)
-            ) from error
-        except ParamError as error:
-            raise PackError(
-                name, f"{where}.params.{error.key}", error.value, error.reason, error.mend
-            ) from error
+        _check_dates(name, where, rule)
+        rules += _bind(name, where, doc, rule, calendars)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Pack(doc, PackRef(pack=doc.pack, version=doc.version, sha256=digest), tuple(rules))
+
+
+def _check_dates(name: str, where: str, rule: RuleDoc) -> None:
+    begins, ends = rule.effective_from, rule.effective_to
+    for key, day in (("effective_to", ends), ("compliance_from", rule.compliance_from)):
+        if day is not None and begins is not None and day < begins:
+            raise PackError(
+                name,
+                f"{where}.{key}",
+                day,
+                f"is before effective_from = {begins}",
+                "correct one of them",
+            )
+    if rule.compliance_from is not None and ends is not None and ends < rule.compliance_from:
+        raise PackError(
+            name,
+            f"{where}.compliance_from",
+            rule.compliance_from,
+            f"is after effective_to = {ends}",
+            "correct one of them",
+        )
+
+
+def _bind(
+    name: str, where: str, doc: PackDoc, rule: RuleDoc, calendars: Mapping[str, Calendar]
+) -> list[Rule]:
+    """A rule of a pack, ready to evaluate: two of one id where it first only warns."""
+    head = head_of(doc.pack, rule, doc.zone)
+    heads = [head]
+    if rule.compliance_from is not None and rule.compliance_from != rule.effective_from:
+        later = msgspec.structs.replace(rule, effective_from=rule.compliance_from)
+        binding = head_of(doc.pack, later, doc.zone)
+        replace = msgspec.structs.replace
+        heads = [replace(head, severity=Severity.WARN, lapses=binding.begins), binding]
+    try:
+        return [bind(each, rule.params, calendars) for each in heads]
+    except msgspec.ValidationError as error:
+        key, value, reason = _locate(str(error), rule.params)
+        raise PackError(name, f"{where}.params.{key}", value, reason, _advice(reason)) from error
+    except ParamError as error:
+        raise PackError(
+            name, f"{where}.params.{error.key}", error.value, error.reason, error.mend
+        ) from error
 
 
 def _check_zone(name: str, zone_name: str) -> None:
@@ -482,6 +506,14 @@ def _calendar(name: str, doc: CalendarDoc) -> Calendar:
             "has no vendored calendar",
             "add it to compliance.calendars_build and run that",
         ) from None
+    if doc.source is not None and doc.source != data.source:
+        raise PackError(
+            name,
+            f"calendars.{doc.country}.source",
+            doc.source,
+            f"is not the vendored release ({data.source})",
+            "check the calendar again and correct it",
+        )
     try:
         added = {date.fromisoformat(day): title for day, title in doc.add.items()}
     except ValueError as error:

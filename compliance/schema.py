@@ -28,6 +28,7 @@ from compliance.types import (
     EventKind,
     LineType,
     Mode,
+    Outcome,
     PackStatus,
     PartyRole,
     PersonKind,
@@ -106,12 +107,27 @@ class RuleException(StrEnum):
     """The call that the person asked for, once."""
 
 
+class IfUnknown(StrEnum):
+    """What a fact means to a rule when nobody has told it."""
+
+    STOP = "stop"
+    """As if it were wrong: the rule's severity decides."""
+    WARN = "warn"
+    IGNORE = "ignore"
+    """The rule passes."""
+
+
 class CountKey(StrEnum):
     PERSON = "person"
     DEBT = "debt"
     ACCOUNT = "account"
     NUMBER = "number"
     CREDITOR = "creditor"
+    HOUSEHOLD = "household"
+    """Everybody of the person's household, or of unknown household at one of their numbers."""
+    COLLECTOR = "collector"
+    """The person's contacts by this collector: what another one did before does not count."""
+    CAMPAIGN = "campaign"
 
 
 class MultiDebt(StrEnum):
@@ -131,6 +147,9 @@ class WindowUnit(StrEnum):
     CALENDAR_DAY = "calendar_day"
     CALENDAR_WEEK = "calendar_week"
     CALENDAR_MONTH = "calendar_month"
+    CAMPAIGN_30D = "campaign_30d"
+    """Successive periods of 30 days from the campaign's start (16 CFR 310.4(b)(4)(i)); the last
+    30 dates where the start is not known."""
 
 
 class WeekStart(StrEnum):
@@ -194,6 +213,20 @@ class Explain(Doc, frozen=True, kw_only=True):
 
     es: str
     en: str
+    pt: str = ""
+
+
+class RuleTest(Doc, frozen=True, kw_only=True):
+    """An example that a pack brings along to prove a rule: a question and what the rule says.
+
+    `marcador packs validate` asks it. The question is written as for `marcador check`, and
+    needs only what the rule looks at.
+    """
+
+    name: str
+    question: dict[str, object]
+    expect: Outcome
+    code: str = ""
 
 
 class RuleDoc(Doc, frozen=True, kw_only=True):
@@ -214,9 +247,12 @@ class RuleDoc(Doc, frozen=True, kw_only=True):
     effective_from: date | None = None
     effective_to: date | None = None
     """Last day in force."""
+    compliance_from: date | None = None
+    """First day on which it must be complied with; in force before that, it only warns."""
     citation: Citation
     note: str = ""
     explain: Explain
+    tests: tuple[RuleTest, ...] = ()
 
 
 class CalendarDoc(Doc, frozen=True, kw_only=True):
@@ -226,6 +262,8 @@ class CalendarDoc(Doc, frozen=True, kw_only=True):
     add: dict[str, str] = {}
     """ISO date -> name: late decrees, election days, local holidays."""
     remove: tuple[date, ...] = ()
+    source: str | None = None
+    """Release that the pack was checked against (`holidays 0.109`); another one is refused."""
     verified_through: date | None = None
 
 
@@ -285,12 +323,16 @@ class BlackoutParams(Doc, frozen=True, kw_only=True):
     dates: tuple[DateSpan, ...] = ()
     emergencies: tuple[str, ...] = ()
     """Declared emergencies during which nothing may go out (`US-DC:public_health`)."""
+    tail_days: Annotated[int, msgspec.Meta(ge=0, le=400)] = 0
+    """Whole local dates after the date an emergency ended that are closed as well."""
     zones: ZonePolicy = ZonePolicy.ALL
     fixed_zone: str | None = None
 
 
 class TimePreferenceParams(Doc, frozen=True, kw_only=True):
     zones: ZonePolicy = ZonePolicy.ALL
+    sources: tuple[str, ...] = ()
+    """Preferences of these sources bind, and those of unknown source; empty: all."""
 
 
 class PlaceCondition(StrEnum):
@@ -307,15 +349,31 @@ class PlaceRuleParams(Doc, frozen=True, kw_only=True):
 class Window(Doc, frozen=True, kw_only=True):
     unit: WindowUnit
     n: Count_ = 1
+    first_day_inclusive: bool = True
+    """Of rolling days: whether the day of a contact is the first of the n, or the day after it."""
     week_start: WeekStart = WeekStart.STRICTEST
     zones: ZonePolicy = ZonePolicy.ALL
     fixed_zone: str | None = None
 
 
-class Count(Doc, frozen=True, kw_only=True):
-    """Which events count, and for whom."""
+class CountBasis(StrEnum):
+    """Which contacts count, in the words that laws use: short for a list of events."""
 
-    events: Annotated[tuple[EventKind, ...], msgspec.Meta(min_length=1)]
+    ATTEMPT = "attempt"
+    """Everything that left, even to a busy line or a number not in service."""
+    CONNECTED = "connected"
+    """What reached the dialled number: rings, voicemail, answers, and messages sent."""
+    TWO_WAY_CONTACT = "two_way_contact"
+    """A conversation, or a message that the person sent."""
+
+
+class Count(Doc, frozen=True, kw_only=True):
+    """Which events count, and for whom. Give `events`, or a `basis` that stands for them."""
+
+    events: tuple[EventKind, ...] = ()
+    basis: CountBasis | None = None
+    exclude: tuple[EventKind, ...] = ()
+    """Events that a basis would count and this rule does not."""
     channels: tuple[Channel, ...] = ()
     """Channels counted together; empty: any. An event of unknown channel counts."""
     modes: tuple[Mode, ...] = ()
@@ -329,6 +387,8 @@ class Count(Doc, frozen=True, kw_only=True):
     """Answers to what the person sent do not count."""
     exclude_consented: ConsentMatch | None = None
     """Contacts made while such a consent lasted do not count (12 CFR 1006.14(b)(3)(i))."""
+    own_only: bool = False
+    """Contacts that another collector made before do not count."""
     include_inbound: bool = False
     """Conversations that the person began count too."""
 
@@ -360,8 +420,12 @@ class CooldownParams(Doc, frozen=True, kw_only=True):
 
 
 class MinSpacingParams(Doc, frozen=True, kw_only=True):
-    clear_days: Count_
+    """Give one of `clear_days` and `hours`."""
+
+    clear_days: Count_ | None = None
     """Whole local dates that must lie between two contacts."""
+    hours: Count_ | None = None
+    """Hours that must lie between two contacts."""
     zones: ZonePolicy = ZonePolicy.ALL
     fixed_zone: str | None = None
     count: Count
@@ -390,11 +454,30 @@ class ConsentRequirementParams(Doc, frozen=True, kw_only=True):
     """Events on the same contact point that renew it."""
     renewed_by_check: str | None = None
     """Kind of number check with the answer `no` that renews it (reassigned numbers)."""
+    evidence: bool = False
+    """Only a consent with evidence on record counts."""
+
+
+class LimitedRoles(Doc, frozen=True, kw_only=True):
+    """Roles that may be contacted within limits (12 CFR 1006.10: location information)."""
+
+    roles: Annotated[tuple[PartyRole, ...], msgspec.Meta(min_length=1)]
+    purposes: tuple[Purpose, ...] = ()
+    content: tuple[ContentClass, ...] = ()
+    script: str | None = None
+    """Statement that the contact must make."""
+    max: Annotated[int, msgspec.Meta(ge=1, le=100)] | None = None
+    """Most contacts that reached somebody of these roles, in the history that is kept."""
 
 
 class RecipientRuleParams(Doc, frozen=True, kw_only=True):
-    allow: Annotated[tuple[PartyRole, ...], msgspec.Meta(min_length=1)]
+    """Give `allow`, or `deny` alone: without `allow`, whoever is not denied may be contacted."""
+
+    allow: tuple[PartyRole, ...] = ()
     """Roles that may be contacted; `unknown` must be named to be allowed."""
+    limited: tuple[LimitedRoles, ...] = ()
+    deny: tuple[PartyRole, ...] = ()
+    """Roles that may not, whatever `allow` and `limited` say."""
 
 
 class StatusGateParams(Doc, frozen=True, kw_only=True):
@@ -405,10 +488,36 @@ class StatusGateParams(Doc, frozen=True, kw_only=True):
 
 class OptOutParams(Doc, frozen=True, kw_only=True):
     scopes: Annotated[tuple[SuppressionScope, ...], msgspec.Meta(min_length=1)]
+    keywords: dict[str, tuple[str, ...]] = {}
+    """Language -> words by which a message asks to stop (47 CFR 64.1200(a)(10)); data for
+    whoever reads messages, the gate takes every opt-out as effective at once."""
+    confirmation: str | None = None
+    """Statement that may confirm it, once."""
+    effective_business_days: Annotated[int, msgspec.Meta(ge=0, le=60)] | None = None
+    """Outer limit of the law; data only."""
+    reopened_by: tuple[ConsentType, ...] = ()
+    """Consents for the channel, given after the opt-out of an address, that end it."""
 
 
 class ContentRuleParams(Doc, frozen=True, kw_only=True):
-    allow: Annotated[tuple[ContentClass, ...], msgspec.Meta(min_length=1)]
+    """Classes of content and statements, allowed, demanded or forbidden. Give at least one.
+
+    Statements are ids of what the contact declares to say (`ContactRequest.statements`).
+    """
+
+    allow: tuple[ContentClass, ...] = ()
+    """Classes that may be used; empty: any."""
+    forbid_classes: tuple[ContentClass, ...] = ()
+    require: tuple[str, ...] = ()
+    """Statements that must be made."""
+    allow_only: tuple[str, ...] = ()
+    """Where given, no other statements than these and the required ones may be made."""
+    forbid: tuple[str, ...] = ()
+    """Statements that may not be made."""
+    forbid_phrases: tuple[str, ...] = ()
+    """Words that a text may not hold, compared without accents and case."""
+    if_unknown: IfUnknown = IfUnknown.STOP
+    """What a contact that declares no statements meets."""
     if_shared: bool = False
     """Binds where other people have the same number, or it is somebody's reference."""
     if_labels: tuple[PointLabel, ...] = ()

@@ -162,6 +162,7 @@ class PointLabel(StrEnum):
     HOME = "home"
     WORK = "work"
     MOBILE = "mobile"
+    HOSPITAL = "hospital"
     OTHER = "other"
     UNKNOWN = "unknown"
 
@@ -180,6 +181,15 @@ class Validity(StrEnum):
     def is_dead(self) -> bool:
         """No contact for this person can use it again without new evidence."""
         return self in (Validity.WRONG_NUMBER, Validity.DISCONNECTED, Validity.REASSIGNED)
+
+
+class Attestation(StrEnum):
+    """SHAKEN attestation that a call leaves with (47 CFR 64.6301 ff., ATIS-1000074)."""
+
+    A = "A"
+    """The carrier knows the customer and their right to the number."""
+    B = "B"
+    C = "C"
 
 
 class ConsentType(StrEnum):
@@ -297,6 +307,8 @@ class ReasonGroup(StrEnum):
     CONTENT = "content"
     HOURS = "hours"
     COUNTERS = "counters"
+    PACING = "pacing"
+    """How the dialer works as a whole: abandonment, ring time, shape of the traffic."""
     SYSTEM = "system"
     """A fact or a pack is missing, so the gate fails closed."""
 

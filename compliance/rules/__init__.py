@@ -1,4 +1,4 @@
-"""Rule kinds: one class a kind, registered here. A pack that uses any other does not load."""
+"""Rule kinds: one class a kind, every kind of `RuleKind`, registered here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ from compliance.rules.counters import (
     RedialGuard,
     SequenceGate,
 )
+from compliance.rules.dialling import AbandonMessage, AgentConnectMax, RingMin
+from compliance.rules.identity import SenderIdentity
+from compliance.rules.numbers import NumberCheck
 from compliance.rules.people import OptOut, RecipientRule, StatusGate
+from compliance.rules.prerecorded import PrerecordedCap
+from compliance.rules.recording import RecordingConsent
+from compliance.rules.retention import Retention
+from compliance.rules.statements import Disclosure, LanguageAccess
+from compliance.rules.traffic import AbandonmentLimit, TrafficShape
 from compliance.rules.windows import Blackout, ConsumerTimePreference, ContactWindow, PlaceRule
 from compliance.schema import Doc
 from compliance.types import RuleKind
@@ -50,6 +58,18 @@ KINDS: Final[Mapping[RuleKind, _Builder]] = {
     RuleKind.OPT_OUT: _kind(OptOut),
     RuleKind.CONTENT_RULE: _kind(ContentRule),
     RuleKind.REDIAL_GUARD: _kind(RedialGuard),
+    RuleKind.NUMBER_CHECK: _kind(NumberCheck),
+    RuleKind.DISCLOSURE: _kind(Disclosure),
+    RuleKind.SENDER_IDENTITY: _kind(SenderIdentity),
+    RuleKind.ABANDONMENT_LIMIT: _kind(AbandonmentLimit),
+    RuleKind.RING_MIN: _kind(RingMin),
+    RuleKind.AGENT_CONNECT_MAX: _kind(AgentConnectMax),
+    RuleKind.ABANDON_MESSAGE: _kind(AbandonMessage),
+    RuleKind.PRERECORDED_CAP: _kind(PrerecordedCap),
+    RuleKind.TRAFFIC_SHAPE: _kind(TrafficShape),
+    RuleKind.RECORDING_CONSENT: _kind(RecordingConsent),
+    RuleKind.RETENTION: _kind(Retention),
+    RuleKind.LANGUAGE_ACCESS: _kind(LanguageAccess),
 }
 
 

@@ -61,6 +61,18 @@ GROUPS: Final[Mapping[RuleKind, ReasonGroup]] = {
     RuleKind.OPT_OUT: ReasonGroup.CONSENT,
     RuleKind.CONTENT_RULE: ReasonGroup.CONTENT,
     RuleKind.REDIAL_GUARD: ReasonGroup.COUNTERS,
+    RuleKind.NUMBER_CHECK: ReasonGroup.RECIPIENT,
+    RuleKind.DISCLOSURE: ReasonGroup.CONTENT,
+    RuleKind.SENDER_IDENTITY: ReasonGroup.CONTENT,
+    RuleKind.LANGUAGE_ACCESS: ReasonGroup.CONTENT,
+    RuleKind.RECORDING_CONSENT: ReasonGroup.CONSENT,
+    RuleKind.PRERECORDED_CAP: ReasonGroup.COUNTERS,
+    RuleKind.ABANDONMENT_LIMIT: ReasonGroup.PACING,
+    RuleKind.RING_MIN: ReasonGroup.PACING,
+    RuleKind.AGENT_CONNECT_MAX: ReasonGroup.PACING,
+    RuleKind.ABANDON_MESSAGE: ReasonGroup.PACING,
+    RuleKind.TRAFFIC_SHAPE: ReasonGroup.PACING,
+    RuleKind.RETENTION: ReasonGroup.SYSTEM,
 }
 """Reason group of each kind, where the rule does not say otherwise."""
 
@@ -92,6 +104,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """First instant no longer in force."""
     citation: Citation
     explain: Explain
+
+    def in_force(self, at: datetime) -> bool:
+        """Whether the law is effective at an instant."""
+        begun = self.begins is None or at >= self.begins
+        return begun and (self.lapses is None or at < self.lapses)
 
     def binds(self, channel: Channel, when: When, line: LineType, label: PointLabel) -> bool:
         """Whether the rule is about this kind of contact; `when` holds the contact's values."""

@@ -57,6 +57,8 @@ class ConsentRequirement(PackRule[ConsentRequirementParams]):
         for consent in ctx.subject.consents:
             if not consents.fits(consent, match, ctx):
                 continue
+            if self.params.evidence and not consent.evidence:
+                continue
             start, end = consents.span(consent, match, ctx)
             if self.age is not None:
                 fresh_until = self._renewed(consent, ctx) + self.age

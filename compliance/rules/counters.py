@@ -37,15 +37,16 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         limit = self.params.max
-        zones = self.bounds.zones.of(ctx)
-        start = self.bounds.start(at, zones)
+        bounds = self.bounds.of(ctx)
+        zones = bounds.zones.of(ctx)
+        start = bounds.start(at, zones)
         worst: list[HistoryEvent] = []
         worst_key = ""
         first_ok: datetime | None = at
         for key, events in self.counter.tally(ctx, start):
-            inside = [e for e in events if self.bounds.inside(e.at, start)]
+            inside = [e for e in events if bounds.inside(e.at, start)]
             if len(inside) >= limit and first_ok is not None:
-                leaves = self.bounds.leaves(inside[-limit].at, zones) if limit else None
+                leaves = bounds.leaves(inside[-limit].at, zones) if limit else None
                 first_ok = None if leaves is None else max(first_ok, leaves)
             if not worst_key or len(inside) > len(worst):
                 worst, worst_key = inside, key
@@ -90,7 +91,7 @@ class Cooldown(PackRule[CooldownParams]):
         params = self.params
         self.zones = Zones(params.zones, params.fixed_zone)
         self.counter = Counter(params.count)
-        self.signals = event_signals(self.params.count.events)
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = params.count.key is CountKey.NUMBER
         self.counts_account = params.count.key is CountKey.ACCOUNT
         self.by_hours = params.unit is CooldownUnit.HOURS
@@ -134,26 +135,37 @@ class Cooldown(PackRule[CooldownParams]):
 
 
 class MinSpacing(PackRule[MinSpacingParams]):
-    """Whole local dates must lie between two contacts."""
+    """Whole local dates, or hours, must lie between two contacts."""
 
     params_type = MinSpacingParams
 
     def prepare(self) -> None:
+        params = self.params
+        if (params.clear_days is None) is (params.hours is None):
+            raise ParamError(
+                "clear_days", params.clear_days, "or hours must be given, not both", "keep one"
+            )
         self.zones = Zones(self.params.zones, self.params.fixed_zone)
         self.counter = Counter(self.params.count)
-        self.signals = event_signals(self.params.count.events)
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = self.params.count.key is CountKey.NUMBER
         self.counts_account = self.params.count.key is CountKey.ACCOUNT
-        self.days = timedelta(days=self.params.clear_days + 1)
-        self.lookback_days = self.days.days + 1
+        self.gap = timedelta(hours=params.hours or 0)
+        self.days = timedelta(days=(params.clear_days or 0) + 1)
+        self.lookback_days = (self.gap.days if params.hours else self.days.days) + 1
         self.reach = timedelta(days=self.lookback_days + 2)
+
+    def _ends(self, event_at: datetime, zones: tuple[str, ...]) -> datetime:
+        if self.params.hours is not None:
+            return event_at + self.gap
+        return max(day_start(name, local_date(event_at, name) + self.days) for name in zones)
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         found = self.counter.last(ctx, at - self.reach)
         if found is None:
             return self.passed
         zones = self.zones.of(ctx)
-        ends = max(day_start(name, local_date(found.at, name) + self.days) for name in zones)
+        ends = self._ends(found.at, zones)
         if at >= ends:
             return self.passed
         return self.stop(
@@ -163,7 +175,7 @@ class MinSpacing(PackRule[MinSpacingParams]):
             window_end=ends,
             zones=zones,
             event_ids=(found.event_id,),
-            limit=self.params.clear_days,
+            limit=self.params.clear_days or self.params.hours,
         )
 
 
@@ -174,7 +186,7 @@ class RedialGuard(PackRule[RedialGuardParams]):
 
     def prepare(self) -> None:
         self.counter = Counter(self.params.count)
-        self.signals = event_signals(self.params.count.events)
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = self.params.count.key is CountKey.NUMBER
         self.counts_account = self.params.count.key is CountKey.ACCOUNT
         self.rest = timedelta(hours=self.params.hours)
@@ -203,16 +215,17 @@ class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
         self.bounds = WindowBounds(self.params.window)
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
-        self.signals = event_signals(self.params.count.events)
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = self.params.count.key is CountKey.NUMBER
         self.counts_account = self.params.count.key is CountKey.ACCOUNT
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        zones = self.bounds.zones.of(ctx)
-        start = self.bounds.start(at, zones)
+        bounds = self.bounds.of(ctx)
+        zones = bounds.zones.of(ctx)
+        start = bounds.start(at, zones)
         first_ok, cause = at, None
         for _, events in self.counter.tally(ctx, start):
-            free, event = self._free_from(events, ctx, at, start, zones)
+            free, event = _free_from(bounds, events, ctx, at, start, zones)
             if event is not None and free >= first_ok:
                 first_ok, cause = free, event
         if cause is None:
@@ -227,25 +240,26 @@ class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
             detail={"channel": cause.channel or "unknown"},
         )
 
-    def _free_from(
-        self,
-        events: list[HistoryEvent],
-        ctx: Context,
-        at: datetime,
-        start: datetime,
-        zones: tuple[str, ...],
-    ) -> tuple[datetime, HistoryEvent | None]:
-        """Least instant >= `at` when the window's first contact was in this channel, or is gone."""
-        cause: HistoryEvent | None = None
-        for event in events:
-            if not self.bounds.inside(event.at, start):
-                continue
-            if event.channel is ctx.request.channel:
-                break
-            cause = cause or event
-            at = max(at, self.bounds.leaves(event.at, zones))
-            start = self.bounds.start(at, zones)
-        return at, cause
+
+def _free_from(
+    bounds: WindowBounds,
+    events: list[HistoryEvent],
+    ctx: Context,
+    at: datetime,
+    start: datetime,
+    zones: tuple[str, ...],
+) -> tuple[datetime, HistoryEvent | None]:
+    """Least instant >= `at` when the window's first contact was in this channel, or is gone."""
+    cause: HistoryEvent | None = None
+    for event in events:
+        if not bounds.inside(event.at, start):
+            continue
+        if event.channel is ctx.request.channel:
+            break
+        cause = cause or event
+        at = max(at, bounds.leaves(event.at, zones))
+        start = bounds.start(at, zones)
+    return at, cause
 
 
 class SequenceGate(PackRule[SequenceGateParams]):

@@ -14,8 +14,16 @@ from compliance import consents
 from compliance.context import Context
 from compliance.hours import ONE_DAY, day_start, local_date, month_first, week_first
 from compliance.messages import HistoryEvent
-from compliance.rules.base import Zones
-from compliance.schema import Count, CountKey, MultiDebt, WeekStart, Window, WindowUnit
+from compliance.rules.base import ParamError, Zones
+from compliance.schema import (
+    Count,
+    CountBasis,
+    CountKey,
+    MultiDebt,
+    WeekStart,
+    Window,
+    WindowUnit,
+)
 from compliance.types import DebtId, EventKind, Mode
 
 _NAMES_EACH_DEBT: Final = frozenset(
@@ -32,6 +40,50 @@ _NAMES_EACH_DEBT: Final = frozenset(
 """Contacts that say which debts they are about, and so count for each (cmt. 14(b)(4)-1)."""
 _INBOUND: Final = frozenset({EventKind.INBOUND_CALL, EventKind.INBOUND_MESSAGE})
 _CACHE_LIMIT: Final = 50_000
+_PERIOD: Final = timedelta(days=30)
+"""Length of a campaign's periods (16 CFR 310.4(b)(4)(i))."""
+_DAYS_OF: Final = {
+    WindowUnit.CALENDAR_WEEK: 7,
+    WindowUnit.CALENDAR_MONTH: 31,
+    WindowUnit.CAMPAIGN_30D: _PERIOD.days,
+}
+
+_ANSWERED: Final = frozenset({EventKind.CONVERSATION, EventKind.INBOUND_MESSAGE})
+_REACHED: Final = frozenset(
+    {
+        EventKind.DIAL_REQUESTED,  # not known (yet): as if it had rung
+        EventKind.RANG_NO_ANSWER,
+        EventKind.MACHINE_NO_MESSAGE,
+        EventKind.MACHINE_MESSAGE,
+        EventKind.MAILBOX_FULL,
+        EventKind.RINGLESS_VOICEMAIL,
+        EventKind.FAX,
+        EventKind.ANSWERED_DROPPED,
+        EventKind.ABANDONED,
+        EventKind.ANSWERED_WRONG_PARTY,
+        EventKind.ANSWERED_THIRD_PARTY,
+        EventKind.CONVERSATION,
+        EventKind.MESSAGE_SENT,
+        EventKind.MESSAGE_DELIVERED,
+        EventKind.MESSAGE_READ,
+        EventKind.LETTER_MAILED,
+        EventKind.VISIT_MADE,
+    }
+)
+NEVER_CONNECTED: Final = frozenset(
+    {
+        EventKind.NOT_CONNECTED_BUSY,
+        EventKind.NOT_CONNECTED_OUT_OF_SERVICE,
+        EventKind.NOT_CONNECTED_NETWORK,
+    }
+)
+_FAILED: Final = (NEVER_CONNECTED | {EventKind.MESSAGE_BOUNCED}) - {EventKind.NOT_CONNECTED_NETWORK}
+BASES: Final = {
+    CountBasis.ATTEMPT: _REACHED | _FAILED,
+    CountBasis.CONNECTED: _REACHED,
+    CountBasis.TWO_WAY_CONTACT: _ANSWERED,
+}
+"""Events that each basis stands for. A call that never left our side is no attempt."""
 
 Tally = list[tuple[str, list[HistoryEvent]]]
 """Counted events, oldest first, for each value of the key (debt id, account id ...)."""
@@ -44,7 +96,12 @@ class Counter:
 
     def __init__(self, count: Count) -> None:
         self.count = count
-        self.kinds = frozenset(count.events)
+        if bool(count.events) is (count.basis is not None):
+            raise ParamError(
+                "count.events", count.basis, "or a basis must be given, and not both", "keep one"
+            )
+        counted = frozenset(count.events) if count.basis is None else BASES[count.basis]
+        self.kinds = counted - frozenset(count.exclude)
         self.plain = not (
             count.channels
             or count.modes
@@ -53,6 +110,7 @@ class Counter:
             or count.exclude_roles
             or count.exclude_replies
             or count.exclude_consented
+            or count.own_only
         )
 
     def tally(self, ctx: Context, since: datetime) -> Tally:
@@ -68,6 +126,15 @@ class Counter:
         if key is CountKey.ACCOUNT:
             accounts = dict.fromkeys(str(d.account_id) for d in ctx.debts or ctx.subject.debts)
             return [(a, [e for e in everyone if _of_account(e, a, ctx)]) for a in accounts]
+        if key is CountKey.HOUSEHOLD:
+            return [("", [e for e in everyone if _of_household(e, ctx)])]
+        if key is CountKey.CAMPAIGN:
+            mine = self._counted(ctx, ctx.events, since)
+            return [(str(ctx.request.campaign_id or ""), [e for e in mine if _of_campaign(e, ctx)])]
+        if key is CountKey.COLLECTOR:
+            collector = ctx.facts.collector.collector_id
+            mine = self._counted(ctx, ctx.events, since)
+            return [(collector, [e for e in mine if e.collector_id in (None, collector)])]
         creditors = dict.fromkeys(str(d.creditor_id) for d in ctx.debts or ctx.subject.debts)
         own = self._counted(ctx, ctx.events, since)
         return [(c, [e for e in own if _of_creditor(e, c, ctx)]) for c in creditors]
@@ -92,6 +159,8 @@ class Counter:
                 continue
             if not inbound_too and _inbound(event, ctx):
                 continue
+            if event.kind in NEVER_CONNECTED and _repeated(event, ctx):
+                continue
             if self.plain or self._fits(event, ctx):
                 found.append(event)
         found.reverse()
@@ -110,6 +179,8 @@ class Counter:
         if count.prerecorded is not None and event.prerecorded is not count.prerecorded:
             return False
         if event.role is not None and event.role in count.exclude_roles:
+            return False
+        if count.own_only and event.collector_id not in (None, ctx.facts.collector.collector_id):
             return False
         return not (count.exclude_replies and event.mode is Mode.REPLY)
 
@@ -159,6 +230,11 @@ def _inbound(event: HistoryEvent, ctx: Context) -> bool:
     return any(e.event_id == event.answers_event_id and e.kind in _INBOUND for e in ctx.history)
 
 
+def _repeated(event: HistoryEvent, ctx: Context) -> bool:
+    """Whether the same attempt was made again over another trunk, and is counted there."""
+    return any(e.retry_of == event.event_id for e in ctx.history)
+
+
 def _at_number(event: HistoryEvent, ctx: Context) -> bool:
     if ctx.point is None or event.contact_point_id == ctx.point.contact_point_id:
         return True
@@ -168,6 +244,19 @@ def _at_number(event: HistoryEvent, ctx: Context) -> bool:
         if point.contact_point_id == event.contact_point_id:
             return point.address == ctx.point.address
     return True
+
+
+def _of_household(event: HistoryEvent, ctx: Context) -> bool:
+    own = ctx.person.household_id
+    if event.person_id is None or event.person_id == ctx.person.person_id:
+        return True
+    # Others are in these facts because they share a number or an account with the person.
+    return event.household_id is None or own is None or event.household_id == own
+
+
+def _of_campaign(event: HistoryEvent, ctx: Context) -> bool:
+    wanted = ctx.request.campaign_id
+    return wanted is None or event.campaign_id is None or event.campaign_id == wanted
 
 
 def _of_account(event: HistoryEvent, account: str, ctx: Context) -> bool:
@@ -206,8 +295,14 @@ class WindowBounds:
         unit, n = self.window.unit, self.window.n
         if unit is WindowUnit.ROLLING_HOURS:
             return n // 24 + 1
-        days = {WindowUnit.CALENDAR_WEEK: 7, WindowUnit.CALENDAR_MONTH: 31}.get(unit, 1)
-        return days * n + 1
+        return _DAYS_OF.get(unit, 1) * n + 2 - self.window.first_day_inclusive
+
+    def of(self, ctx: Context) -> WindowBounds:
+        """The bounds for a contact: periods of a campaign are counted from its own start."""
+        started = ctx.facts.campaign_started_at
+        if self.window.unit is not WindowUnit.CAMPAIGN_30D or started is None:
+            return self
+        return _CampaignBounds(self.window, started)
 
     def start(self, at: datetime, zones: tuple[str, ...]) -> datetime:
         """First instant of the window that `at` lies in, earliest over zones and week starts."""
@@ -243,12 +338,36 @@ class WindowBounds:
         )
 
 
+class _CampaignBounds(WindowBounds):
+    """Successive periods of 30 times 24 hours from a campaign's start."""
+
+    __slots__ = ("started",)
+
+    def __init__(self, window: Window, started: datetime) -> None:
+        super().__init__(window)
+        self.started = started
+
+    def start(self, at: datetime, zones: tuple[str, ...]) -> datetime:
+        return self._period(at) - (self.window.n - 1) * _PERIOD
+
+    def leaves(self, event_at: datetime, zones: tuple[str, ...]) -> datetime:
+        return self._period(event_at) + self.window.n * _PERIOD
+
+    def _period(self, at: datetime) -> datetime:
+        """Start of the period that an instant lies in."""
+        return self.started + (at - self.started) // _PERIOD * _PERIOD
+
+
 _DateStep = Callable[[date], date]
 
 
 def _dates_of(window: Window) -> tuple[tuple[_DateStep, ...], tuple[_DateStep, ...]]:
     """(first date of today's window, first date whose window lacks an event's date)."""
     n = window.n
+    if window.unit is WindowUnit.CAMPAIGN_30D:
+        n *= _PERIOD.days
+    elif window.unit is WindowUnit.ROLLING_DAYS and not window.first_day_inclusive:
+        n += 1
     if window.unit is WindowUnit.CALENDAR_WEEK:
         sundays = {WeekStart.MON: (False,), WeekStart.SUN: (True,)}.get(
             window.week_start, (False, True)

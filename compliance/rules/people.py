@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from compliance.context import Context, Signal
 from compliance.messages import Finding, SuppressionFact
-from compliance.rules.base import PackRule, ParamError
-from compliance.schema import OptOutParams, RecipientRuleParams, StatusGateParams
-from compliance.types import DebtStatus, PartyRole, SuppressionScope
+from compliance.rules.base import HORIZON_DAYS, PackRule, ParamError
+from compliance.schema import LimitedRoles, OptOutParams, RecipientRuleParams, StatusGateParams
+from compliance.types import (
+    ConsentScope,
+    DebtStatus,
+    EventKind,
+    PartyRole,
+    SuppressionScope,
+)
+
+_SPOKE: Final = frozenset(
+    {EventKind.ANSWERED_THIRD_PARTY, EventKind.CONVERSATION, EventKind.LETTER_MAILED}
+)
+"""Events in which somebody was reached."""
 
 
 class RecipientRule(PackRule[RecipientRuleParams]):
@@ -17,18 +29,74 @@ class RecipientRule(PackRule[RecipientRuleParams]):
     params_type = RecipientRuleParams
 
     def prepare(self) -> None:
-        self.allowed = frozenset(self.params.allow)
+        params = self.params
+        if not (params.allow or params.limited or params.deny):
+            raise ParamError(
+                "allow",
+                (),
+                "limited and deny are all empty",
+                "name the roles that may be contacted",
+            )
+        known = frozenset(params.allow) if params.allow or params.limited else frozenset(PartyRole)
+        self.allowed = known - frozenset(params.deny)
+        self.limits: dict[PartyRole, LimitedRoles] = {
+            role: limited
+            for limited in params.limited
+            for role in limited.roles
+            if role not in params.deny and role not in self.allowed
+        }
+        if any(limited.max for limited in params.limited):
+            self.lookback_days = HORIZON_DAYS
         if PartyRole.HOLDER in self.allowed:
             self.signals = Signal.ROLE.value
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         point = ctx.point
-        if point is not None and point.role not in self.allowed:
-            return self._forbidden(point.role)
-        for debt in ctx.debts:
-            if debt.role not in self.allowed:
-                return self._forbidden(debt.role)
+        roles = [debt.role for debt in ctx.debts]
+        if point is not None:
+            roles.insert(0, point.role)
+        for role in dict.fromkeys(roles):
+            if role in self.allowed:
+                continue
+            limited = self.limits.get(role)
+            found = self._forbidden(role) if limited is None else self._within(limited, role, ctx)
+            if found is not None:
+                return found
         return self.passed
+
+    def _within(self, limited: LimitedRoles, role: PartyRole, ctx: Context) -> Finding | None:
+        """What is wrong with a contact of a role that may be contacted within limits."""
+        request = ctx.request
+        detail: dict[str, str | int] = {"role": role}
+        if limited.purposes and request.purpose not in limited.purposes:
+            return self._forbidden(role)
+        if limited.content and request.content_class not in limited.content:
+            return self.stop(
+                "role_content",
+                releasing_event="content_changed",
+                detail=detail | {"content_class": request.content_class},
+            )
+        if limited.script is not None and limited.script not in (request.statements or ()):
+            return self.stop(
+                "statement_missing",
+                releasing_event="content_changed",
+                detail=detail | {"statement": limited.script},
+            )
+        reached = [
+            e.event_id
+            for e in ctx.events
+            if e.role in limited.roles and e.kind in _SPOKE and not e.misdirected
+        ]
+        if limited.max is None or len(reached) < limited.max:
+            return None
+        return self.stop(
+            "role_contacts_spent",
+            releasing_event="rule_changed",
+            counter=len(reached),
+            limit=limited.max,
+            event_ids=tuple(reached),
+            detail=detail,
+        )
 
     def _forbidden(self, role: PartyRole) -> Finding:
         return self.stop("role_forbidden", releasing_event="role_changed", detail={"role": role})
@@ -95,6 +163,7 @@ class OptOut(PackRule[OptOutParams]):
             SuppressionScope.CONTACT_POINT in self.scopes
             and point is not None
             and point.opted_out_at is not None
+            and not self._reopened(point.opted_out_at, ctx, at)
         ):
             return self.stop(
                 "opted_out",
@@ -124,6 +193,18 @@ class OptOut(PackRule[OptOutParams]):
                 "scope": cause.scope,
                 "reason": cause.reason,
             },
+        )
+
+    def _reopened(self, opted_out_at: datetime, ctx: Context, at: datetime) -> bool:
+        """Whether the person has asked for the channel again since."""
+        return any(
+            consent.scope is ConsentScope.CHANNEL
+            and consent.type in self.params.reopened_by
+            and opted_out_at < consent.given_at <= at
+            and (consent.revoked_at is None or at < consent.revoked_at)
+            and consent.channel in (None, ctx.request.channel)
+            and consent.contact_point_id in (None, ctx.request.contact_point_id)
+            for consent in ctx.subject.consents
         )
 
 

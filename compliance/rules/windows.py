@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Final
 
 from compliance.context import Context, Signal
@@ -209,10 +209,9 @@ class Blackout(PackRule[BlackoutParams]):
                     releasing_event="emergency_ended",
                     detail={"emergency": emergency},
                 )
-        if not self.params.dates:
-            return self.passed
         zones = self.zones.of(ctx)
-        here = at
+        here = self._after_tails(ctx, zones, at)
+        code = "after_emergency" if here > at else "blackout"
         moved = True
         while moved:
             moved = False
@@ -223,7 +222,20 @@ class Blackout(PackRule[BlackoutParams]):
                         moved = True
         if here == at:
             return self.passed
-        return self.stop("blackout", first_ok=here, zones=zones)
+        return self.stop(code, first_ok=here, window_end=here, zones=zones)
+
+    def _after_tails(self, ctx: Context, zones: tuple[str, ...], at: datetime) -> datetime:
+        """First instant >= `at` after the days that follow the emergencies that are over."""
+        if not self.params.tail_days or not ctx.facts.ended_emergencies:
+            return at
+        days = timedelta(days=self.params.tail_days + 1)
+        ends = [
+            day_start(name, local_date(ended, name) + days)
+            for emergency, ended in ctx.facts.ended_emergencies.items()
+            if emergency in self.params.emergencies
+            for name in zones
+        ]
+        return max([at, *ends])
 
 
 def _on(day: date, intervals: tuple[WeeklyInterval, ...]) -> tuple[ClockInterval, ...]:
@@ -253,9 +265,7 @@ class ConsumerTimePreference(PackRule[TimePreferenceParams]):
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         preferences = [
-            p
-            for p in ctx.subject.preferences
-            if (p.allowed or p.forbidden) and p.channel in (None, ctx.request.channel)
+            p for p in ctx.subject.preferences if (p.allowed or p.forbidden) and self._binds(p, ctx)
         ]
         if not preferences:
             return self.passed
@@ -275,6 +285,14 @@ class ConsumerTimePreference(PackRule[TimePreferenceParams]):
             zones=zones,
             detail={"preference": ",".join(p.preference_id for p in active)},
         )
+
+    def _binds(self, preference: PreferenceFact, ctx: Context) -> bool:
+        request, sources = ctx.request, self.params.sources
+        if preference.channel not in (None, request.channel):
+            return False
+        if preference.contact_point_id not in (None, request.contact_point_id):
+            return False
+        return not sources or not preference.source or preference.source in sources
 
 
 def _preferred(name: str, day: date, preferences: list[PreferenceFact]) -> tuple[Interval, ...]:
@@ -313,6 +331,8 @@ class PlaceRule(PackRule[PlaceRuleParams]):
         until: datetime | None = at
         for preference in ctx.subject.preferences:
             if point.label not in preference.forbidden_labels:
+                continue
+            if preference.contact_point_id not in (None, point.contact_point_id):
                 continue
             if preference.expires_at is None:
                 until = None

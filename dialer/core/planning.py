@@ -17,6 +17,7 @@ from campaigns.model import Callback
 from campaigns.next_contact import ContactChoice, choose
 from compliance import gate
 from compliance.messages import (
+    AbandonmentStat,
     Collector,
     ContactPointFacts,
     ContactRequest,
@@ -56,10 +57,15 @@ POINTS_TRIED = 4
 """Contact points put to the gate for one claim, at most."""
 IN_FLIGHT_RETRY = timedelta(minutes=2)
 """A person whose attempt is still open is looked at again after this."""
+DIALLING_RETRY = timedelta(minutes=30)
+"""An account that waits for the campaign as a whole (too many abandoned calls) rests this long."""
 AGENT_RETRY = timedelta(seconds=30)
 """An account that needs an agent beforehand is looked at again after this."""
 OWN_AGENT_PATIENCE = timedelta(minutes=15)
 """How long a callback waits for its own agent before any agent may take it."""
+
+
+_OF_THE_PERSON = frozenset({ReasonGroup.STATUS, ReasonGroup.HOURS, ReasonGroup.PACING})
 
 
 class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +77,8 @@ class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
     collector: Collector
     lookback: timedelta
     """How far back the snapshots' history reaches: the longest memory of the packs in force."""
+    abandonment: tuple[AbandonmentStat, ...] = ()
+    """The campaign's figures for rules about abandonment, a little old at most."""
 
 
 class Blocked(NamedTuple):
@@ -232,6 +240,7 @@ def _try_points(
         collector=campaign.collector,
         history=history,
         heads=person.heads,
+        abandonment=campaign.abandonment,
         complete_from=now - campaign.lookback,
     )
     wish = _as_callback(callback)
@@ -268,6 +277,8 @@ def _try_points(
         blocked.append(_blocked(account, person, request, verdict.record, headline))
         if verdict.first_allowed is not None:
             later.append((verdict.first_allowed, headline))
+        elif _waits_for_the_campaign(verdict.record):
+            later.append((now + DIALLING_RETRY, headline))
         if _stops_the_person(verdict.record):
             break
     return _Found(blocked, None, later)
@@ -293,8 +304,15 @@ def _request(
         debt_ids=choice.debt_ids,
         campaign_id=campaign.campaign_id,
         caller_id=caller_ids[0] if caller_ids else None,
-        language=person.subject.person.language,
+        caller_id_withheld=False,
+        attestation=settings.attestation,
+        sender_name=settings.sender_name,
+        statements=settings.statements,
+        language=settings.language or person.subject.person.language,
         ring_timeout_s=settings.ring_timeout_s,
+        connect_limit_ms=settings.connect_limit_ms,
+        recorded=settings.recorded,
+        recording_can_pause=settings.recording_can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
     )
 
@@ -381,12 +399,18 @@ def _blocked(
 
 
 def _stops_the_person(record: DecisionRecord) -> bool:
-    """Whether another number of the person would be refused as well: a status of theirs, or the
-    hour, which must be lawful in every zone that any of their numbers may be in."""
+    """Whether another number of the person would be refused as well: a status of theirs, the
+    hour, which must be lawful in every zone that any of their numbers may be in, or the way the
+    campaign dials."""
     return any(
-        finding.outcome.stops and finding.group in (ReasonGroup.STATUS, ReasonGroup.HOURS)
-        for finding in record.findings
+        finding.outcome.stops and finding.group in _OF_THE_PERSON for finding in record.findings
     )
+
+
+def _waits_for_the_campaign(record: DecisionRecord) -> bool:
+    """Whether what stops is the campaign's dialling alone, which mends itself in time."""
+    stops = [finding for finding in record.findings if finding.outcome.stops]
+    return all(finding.group is ReasonGroup.PACING for finding in stops)
 
 
 def _headline(record: DecisionRecord) -> str:

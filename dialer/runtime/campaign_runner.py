@@ -17,6 +17,7 @@ from dialer.core.figures import LiveFigures, Tally
 from dialer.core.pacing import make_pacer
 from dialer.core.pacing.messages import Decision, Law, PacingConfig
 from dialer.core.records import to_ms
+from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
@@ -89,6 +90,7 @@ class CampaignRunner:
         clock: Clock,
         tally: Tally,
         limits: RunnerLimits,
+        abandonment: AbandonmentFigures,
     ) -> None:
         self.campaign = pump.campaign
         self.tally = tally
@@ -104,6 +106,7 @@ class CampaignRunner:
         self._desk = desk
         self._clock = clock
         self._limits = limits
+        self._abandonment = abandonment
         self._tokens = 0
         self._pumping = asyncio.Lock()
         self._queue_counts: dict[str, int] = {}
@@ -188,6 +191,8 @@ class CampaignRunner:
         granted = await self._take_tokens(wanted, now)
         if granted == 0:
             return 0
+        figures = await self._abandonment.read(now)
+        self.pump.campaign = msgspec.structs.replace(self.pump.campaign, abandonment=figures)
         async with self._pumping:
             report = await self.pump.run(granted)
         if self._daily_cap is not None:

@@ -23,6 +23,7 @@ from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.planning import CampaignContext
 from dialer.core.records import to_ms
+from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.agent_service import AgentService
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner, RunnerLimits
@@ -392,6 +393,7 @@ class Engine:
             clock=self.clock,
             tally=tally,
             limits=RunnerLimits(tick_s=engine.tick_ms / 1000, max_lines=telephony.max_lines),
+            abandonment=AbandonmentFigures(self.reader, context.campaign_id, self.packs),
         )
 
     async def act(self, campaign_id: CampaignId, action: CampaignAction, *, actor: str) -> Campaign:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 
+import msgspec
+
 from compliance.gate import decide
 from compliance.messages import (
     Collector,
@@ -145,8 +147,9 @@ def request(
     prerecorded: bool = False,
     autodialed: bool = False,
     answers: str | None = None,
+    **fields: object,
 ) -> ContactRequest:
-    return ContactRequest(
+    asked = ContactRequest(
         decision_id=DecisionId("decision-1"),
         person_id=PERSON,
         contact_point_id=ContactPointId(point),
@@ -159,6 +162,7 @@ def request(
         autodialed=autodialed,
         answers_event_id=answers,
     )
+    return msgspec.structs.replace(asked, **fields)
 
 
 def event(

@@ -119,6 +119,9 @@ def test_every_code_and_event_in_the_source_has_words() -> None:
     root = Path(compliance.__file__).parent
     source = "\n".join(p.read_text("utf-8") for p in sorted(root.glob("rules/*.py")))
     codes = set(re.findall(r"\.stop\(\s*\"([a-z_]+)\"", source))
+    codes |= set(re.findall(r"_(?:stop|missing|unknown|unless_passed)\(\"([a-z_]+)\"", source))
+    codes |= set(re.findall(r"not_known\(\s*self,\s*[\w.]+,\s*\"([a-z_]+)\"", source))
+    assert codes >= {"number_check_stale", "ring_time_not_known", "statement_forbidden"}
     assert codes >= {"cap_reached", "opted_out", "zone_unknown"}
     assert codes <= CODES.keys()
     texts = source + (root / "gate.py").read_text("utf-8")

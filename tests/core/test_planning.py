@@ -11,6 +11,7 @@ import pytest
 
 from campaigns.campaign import CampaignSettings, RetrySettings
 from compliance.messages import (
+    AbandonmentStat,
     Collector,
     ContactPointFacts,
     DebtFacts,
@@ -22,6 +23,7 @@ from compliance.messages import (
 from compliance.packs import PackSet
 from compliance.types import (
     AccountId,
+    Attestation,
     CampaignId,
     Channel,
     CollectorRole,
@@ -39,6 +41,7 @@ from compliance.types import (
 )
 from dialer.core.planning import (
     AGENT_RETRY,
+    DIALLING_RETRY,
     IN_FLIGHT_RETRY,
     OWN_AGENT_PATIENCE,
     CampaignContext,
@@ -55,7 +58,7 @@ from dialer.core.records import (
     to_ms,
 )
 from dialer.core.snapshots import AccountSnapshot, EnrolmentState, OpenCallback, PersonSnapshot
-from tests.compliance.build import NEW_JERSEY, local, packs
+from tests.compliance.build import NEW_JERSEY, local, packs, rule, tiny_pack
 from tests.support.permits import permissive_packs
 
 NOW = local("America/New_York", 2026, 6, 3, 12)
@@ -342,6 +345,44 @@ def test_what_the_law_forbids_now_sleeps_until_the_first_lawful_moment() -> None
     assert from_ms(found.place.not_before_ms) == opens
     again = decide(account(), under=packs("us"), now=opens)
     assert again.dial is not None
+
+
+def test_too_many_abandoned_calls_rest_the_campaign_and_not_the_person() -> None:
+    """16 CFR 310.4(b)(4)(i): the figure is the campaign's, so no other number is tried."""
+    under = tiny_pack(
+        rule("abandonment_limit", 'max_rate = 0.03\nwindow = { unit = "campaign_30d" }')
+    )
+    figure = AbandonmentStat(window_s=30 * 86_400, live_answered=100, abandoned=3)
+    how = msgspec.structs.replace(campaign(), abandonment=(figure,))
+    assert decide(account(), under=under, how=how).dial is not None
+    over = msgspec.structs.replace(figure, abandoned=4)
+    found = decide(account(), under=under, how=msgspec.structs.replace(how, abandonment=(over,)))
+    assert found.dial is None
+    assert [b.body.rule_id for b in found.blocked] == ["tiny/rule"]
+    assert found.place == ("waiting", to_ms(NOW + DIALLING_RETRY), "tiny/rule")
+
+
+def test_the_gate_is_told_what_the_campaign_declares() -> None:
+    how = campaign(
+        statements=("mini_miranda",),
+        recorded=True,
+        recording_can_pause=False,
+        sender_name="Acme",
+        attestation=Attestation.A,
+        language="es",
+        connect_limit_ms=1500,
+    )
+    found = decide(account(), how=how)
+    assert found.dial is not None
+    asked = found.dial.record.request
+    assert (asked.statements, asked.sender_name) == (("mini_miranda",), "Acme")
+    assert (asked.recorded, asked.recording_can_pause) == (True, False)
+    assert (asked.attestation, asked.language) == (Attestation.A, "es")
+    assert (asked.connect_limit_ms, asked.ring_timeout_s) == (1500, 25)
+    assert asked.caller_id_withheld is False
+    quiet = decide(account())
+    assert quiet.dial is not None
+    assert quiet.dial.record.request.statements is None
 
 
 def test_no_place_lies_in_the_past_or_at_once() -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from campaigns.campaign import CampaignAction, CampaignSettings, CampaignState
+from compliance.messages import AbandonmentStat
 from compliance.types import AccountId, EventKind, Mode
 from dialer.core.agent import AgentState, PauseReason
 from dialer.core.desk_messages import (
@@ -29,6 +30,7 @@ from dialer.core.desk_messages import (
     Snapshot,
 )
 from dialer.core.records import AttemptEnded, AttemptPlanned, DispositionSet, to_ms
+from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.safety import UnsafeDialing
 from dialer.stores.ledger.schema import attempt, callback, enrolment, promise
 from dialer.stores.ledger.screens import read_person_on_screen
@@ -38,8 +40,11 @@ from telephony_adapters.messages import AdapterFacts, HangupCause, Originate
 from telephony_adapters.simulator.heard import Intent
 from telephony_adapters.simulator.null import NullCarrier
 from telephony_adapters.simulator.world import DialPlan
+from tests.compliance.build import rule, tiny_pack
 from tests.support.fixed_world import FixedWorld, answered
 from tests.support.house import SPEED, DeskAgent, House, house_config, open_house
+
+DAILY_LIMIT = 'max_rate = 0.03\nwindow = { unit = "rolling_hours", n = 24 }'
 
 
 def everybody_answers(command: Originate) -> DialPlan:
@@ -213,6 +218,11 @@ async def test_a_live_person_without_an_agent_is_abandoned_and_left_alone(
                 )
             ).one()
         assert row.outcome == EventKind.ABANDONED
+        rules = tiny_pack(rule("abandonment_limit", DAILY_LIMIT))
+        figures = AbandonmentFigures(house.engine.reader, campaign.campaign_id, rules)
+        assert await figures.read(house.engine.clock.now()) == (
+            AbandonmentStat(window_s=86_400, live_answered=1, abandoned=1, passed_to_agent=0),
+        )
         assert place.not_before_ms - row.planned_ms >= timedelta(hours=72) / timedelta(
             milliseconds=1
         )

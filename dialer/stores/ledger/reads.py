@@ -66,6 +66,8 @@ class AnswerCounts(msgspec.Struct, frozen=True, array_like=True):
     live_answered: int
     """A person answered, whatever came of it; the abandoned among them."""
     abandoned: int
+    passed_to_agent: int
+    """Whom an agent then spoke to."""
 
 
 LIVE_ANSWERS: Final = (
@@ -152,6 +154,7 @@ class EventReader:
             since=since_ms,
             live=LIVE_ANSWERS,
             abandoned=EventKind.ABANDONED,
+            dropped=EventKind.ANSWERED_DROPPED,
         )
 
     async def attempt_counts(self, campaign_id: CampaignId) -> dict[EventKind, int]:
@@ -278,7 +281,8 @@ _ENROLMENTS = JsonQuery(
 )
 _ABANDONMENT = JsonQuery(
     """
-    SELECT ARRAY(count(*), coalesce(sum(CASE WHEN outcome = :abandoned THEN 1 ELSE 0 END), 0))
+    SELECT ARRAY(count(*), coalesce(sum(CASE WHEN outcome = :abandoned THEN 1 ELSE 0 END), 0),
+      coalesce(sum(CASE WHEN outcome IN (:abandoned, :dropped) THEN 0 ELSE 1 END), 0))
     FROM attempt
     WHERE campaign_id = :campaign AND planned_ms >= :since
       AND outcome IN (SELECT value FROM EACH(:live))

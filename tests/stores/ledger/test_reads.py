@@ -261,9 +261,9 @@ async def test_outcomes_are_counted(store: EventStore) -> None:
         EventKind.ANSWERED_WRONG_PARTY: 1,
         EventKind.DIAL_REQUESTED: 1,
     }
-    assert await store.abandonment(CAMPAIGN, 0) == AnswerCounts(live_answered=3, abandoned=1)
-    assert await store.abandonment(CAMPAIGN, 2) == AnswerCounts(live_answered=1, abandoned=0)
-    assert await store.abandonment(CampaignId("other"), 0) == AnswerCounts(0, 0)
+    assert await store.abandonment(CAMPAIGN, 0) == AnswerCounts(3, 1, 2)
+    assert await store.abandonment(CAMPAIGN, 2) == AnswerCounts(1, 0, 1)
+    assert await store.abandonment(CampaignId("other"), 0) == AnswerCounts(0, 0, 0)
     assert await store.attempt_counts(CampaignId("other")) == {}
 
 
