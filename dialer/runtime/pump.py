@@ -164,6 +164,7 @@ class Pump:
         What was not decided goes back to the queue, also when a store fails on the way.
         """
         left = {claim.item: claim for claim in claims}
+        asleep: list[Settlement] = []
         placed = 0
         try:
             for first_round in (True, *(False,) * (ROUNDS - 1)):
@@ -173,15 +174,14 @@ class Pump:
                 plans = [await self._with_agent(planned) for planned in decided.plans]
                 events, owners = self._events(plans, decided.house_head)
                 results = await self._store.append(events) if events else []
-                won = await self._carry_out(plans, owners, results, left, report)
+                won = self._carry_out(plans, owners, results, left, asleep, report)
                 placed += won
                 if first_round:
                     self._learn_yield(won / decided.seen)
         finally:
             self._release_reserved()
-            await self._queue.settle(
-                [Settlement(c.item, c.lease_token, READY) for c in left.values()]
-            )
+            back = [Settlement(c.item, c.lease_token, READY) for c in left.values()]
+            await self._queue.settle([*asleep, *back])
         report.lost += len(left) if placed < most else 0
         return placed
 
@@ -325,17 +325,17 @@ class Pump:
 
     # --- acting ------------------------------------------------------------------------------
 
-    async def _carry_out(
+    def _carry_out(
         self,
         plans: Sequence[Plan],
         owners: Sequence[int],
         results: Sequence[AppendResult],
         left: dict[str, Claim],
+        asleep: list[Settlement],
         report: PumpReport,
     ) -> int:
-        """Dial what won, settle what sleeps; what lost stays in `left`."""
+        """Dial what won, and add to `asleep` what is not for now; what lost stays in `left`."""
         last = dict(zip(owners, results, strict=True))
-        settlements: list[Settlement] = []
         placed = 0
         for index, planned in enumerate(plans):
             for blocked in planned.blocked:
@@ -352,13 +352,11 @@ class Pump:
                 continue
             claim = left.pop(planned.account_id)
             place = planned.place or Place("ready", 0, "")
-            settlements.append(
+            asleep.append(
                 Settlement(
                     claim.item, claim.lease_token, placement(place.state, place.not_before_ms)
                 )
             )
-        if settlements:
-            await self._queue.settle(settlements)
         return placed
 
     def _dial(
