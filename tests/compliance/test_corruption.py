@@ -22,12 +22,13 @@ def load(text: str) -> Pack | PackError:
     """The pack, or why not. Anything but a `PackError` is a failure of the test."""
     try:
         return parse_pack(text, name="damaged.toml")
-    except PackError as error:
-        assert error.file == "damaged.toml"
-        assert error.key
-        assert error.reason
-        assert error.mend
-        return error
+    except PackError as refused:
+        error = refused
+    assert error.file == "damaged.toml"
+    assert error.key
+    assert error.reason
+    assert error.mend
+    return error
 
 
 def check_whole(text: str, loaded: Pack) -> None:
@@ -85,9 +86,7 @@ ANYTHING = st.one_of(
 )
 
 
-@pytest.mark.parametrize(
-    "key", ["weekly", "window", "count", "params", "citation", "explain", "id"]
-)
+@pytest.mark.parametrize("key", ["max", "window", "count", "params", "citation", "explain", "id"])
 @given(value=ANYTHING)
 @settings(max_examples=40, deadline=None)
 def test_a_value_of_any_other_shape(key: str, value: object) -> None:
@@ -131,9 +130,7 @@ def quoted(text: str) -> str:
 
 
 @given(content=st.binary(max_size=200))
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, deadline=None)
 def test_bytes_of_any_kind(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     file = tmp_path_factory.mktemp("packs") / "p.toml"
     file.write_bytes(content)
