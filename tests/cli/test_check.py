@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -80,6 +82,71 @@ def test_a_question_that_cannot_be_read(english: Cli, text: str, where: str) -> 
     assert ran.code == ExitCode.BAD_INPUT
     assert where in ran.err
     assert "--schema" in ran.err
+
+
+PAGE = (Path(__file__).parents[2] / "docs/check.md").read_text("utf-8")
+_, *PARTS = re.split(r"(?m)^## (?=\d+\. )", PAGE)
+
+
+def test_the_page_has_twenty_examples() -> None:
+    assert [int(part.partition(".")[0]) for part in PARTS] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.partition("\n")[0])
+def test_an_example_of_the_page(cli: Cli, part: str) -> None:
+    """The question is asked as it stands there; the answer beside it is what comes out."""
+    asked, told = re.findall(r"(?s)```json\n(.*?)```", part)
+    expected = json.loads(told)
+    ran = cli("check", "-", stdin=asked)
+    assert ran.code == (ExitCode.OK if expected["allowed"] else ExitCode.NO), ran.err
+    found = ran.json
+    outcomes = {f["rule_id"]: f["outcome"] for f in found["record"]["findings"]}
+    stops = [name for name, outcome in outcomes.items() if outcome in ("deny", "hold")]
+    lifted = [name for name, outcome in outcomes.items() if outcome == "lifted"]
+    assert found["allowed"] is expected["allowed"]
+    assert found["first_allowed"] == expected.get("first_allowed")
+    assert found["releasing_event"] == expected.get("releasing_event")
+    assert stops == expected["stops"]
+    assert lifted == expected.get("lifted", [])
+    told_rules = {line["rule_id"]: line for line in found["en"]["lines"]}
+    for name in stops:
+        assert told_rules[name]["citation"]["instrument"]
+        assert told_rules[name]["kind"]
+
+
+def test_what_a_question_may_leave_out(cli: Cli) -> None:
+    asked = {
+        "now": NOON,
+        "request": {"channel": "voice", "mode": "manual"},
+        "facts": {
+            "subject": {
+                "person": {"residence": {"country": "CL"}, "statuses": [{"kind": "elderly"}]},
+                "contact_points": [{"address": "+56912345678"}, {"address": "a@example.com"}],
+                "debts": [{}, {"debt_id": "mine"}],
+                "consents": [{"scope": "channel", "given_at": NOON}],
+                "preferences": [{"forbidden_labels": ["work"]}],
+                "suppressions": [{"scope": "debt", "reason": "r", "target_id": "other"}],
+                "number_checks": [{"kind": "portability", "checked_at": NOON, "answer": "no"}],
+            },
+            "collector": {"role": "third_party"},
+            "history": [{"at": NIGHT, "kind": "not_connected_busy"}],
+        },
+    }
+    record = cli("check", "-", stdin=json.dumps(asked)).json["record"]
+    assert record["allowed"] is True
+    request = record["request"]
+    assert request["contact_point_id"] == "point-1"
+    assert request["debt_ids"] == ["debt-1", "mine"]
+    asked["request"] = {"channel": "email", "mode": "blast", "contact_point_id": "point-2"}
+    findings = cli("check", "-", stdin=json.dumps(asked)).json["record"]["findings"]
+    assert "point_of_other_kind" not in {f.get("code") for f in findings}
+
+
+def test_the_schema_does_not_ask_for_what_may_be_left_out(cli: Cli) -> None:
+    shapes = cli("check", "--schema").json["$defs"]
+    assert shapes["ContactRequest"]["required"] == ["channel", "mode"]
+    assert shapes["Collector"]["required"] == ["role"]
+    assert shapes["DebtFacts"].get("required", []) == []
 
 
 def test_a_missing_file(english: Cli) -> None:
