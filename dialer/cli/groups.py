@@ -12,7 +12,7 @@ from dialer.cli.shell import shell_of
 
 users_app = typer.Typer(help="Who may log in: add, list, deactivate, password.")
 campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop.")
-packs_app = typer.Typer(help="Rule packs: list, show, validate.")
+packs_app = typer.Typer(help="Rule packs: list, show, compare, validate.")
 
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -144,6 +144,18 @@ def packs_show(
     show_pack(shell_of(ctx), pack)
 
 
+@packs_app.command("diff")
+def packs_diff(
+    ctx: typer.Context,
+    old: Annotated[str, typer.Argument(help="A pack's file, or the id of one that is loaded.")],
+    new: Annotated[str, typer.Argument(help="The other one.")],
+) -> None:
+    """What a new version of a pack says otherwise: rules added, removed and changed."""
+    from dialer.cli.packs_command import show_difference
+
+    show_difference(shell_of(ctx), old, new)
+
+
 @packs_app.command("validate")
 def packs_validate(
     ctx: typer.Context,
@@ -152,7 +164,7 @@ def packs_validate(
         bool, typer.Option("--production", help="Refuse drafts, as in production.")
     ] = False,
 ) -> None:
-    """Check packs as the start would. Exit code 5 if one is not good."""
+    """Check packs as the start would, and ask their examples. Exit code 5 if one is not good."""
     from dialer.cli.packs_command import validate_packs
 
     validate_packs(shell_of(ctx), path, production=production)
