@@ -35,6 +35,7 @@ from compliance.types import (
     StatusKind,
     SuppressionScope,
 )
+from compliance.zones import zone as pinned
 from tests.compliance.build import (
     consent,
     debt,
@@ -309,6 +310,27 @@ def test_ontario_counts_voicemail_and_email_and_neither_rings_nor_letters() -> N
         history += [event(f"e{n}", at - n * DAY, kind, channel=channel) for n in (1, 2, 3)]
         found = blocking(resident(pack, history=history), at, dialed(), pack)
         assert (found == [f"{pack}/three_in_7_days"]) is counts, kind
+
+
+@pytest.mark.parametrize(("pack", "days"), [("ca-on", 6), ("ca-qc", 5)])
+def test_a_notice_dated_in_the_debts_serves_where_all_of_them_have_one(
+    pack: str, days: int
+) -> None:
+    """R.R.O. 1990 Reg. 74; CQLR c R-2.2: the portfolio may tell when the notice was sent."""
+    at = noon(pack)
+    zone = HOMES[pack].zone
+    for sent, expected in (
+        (at - (days + 1) * DAY, []),
+        (at - days * DAY, [f"{pack}/notice_first"]),
+    ):
+        known = resident(pack, debts=[debt(validation_sent_at=sent)])
+        assert blocking(known, at, dialed(), pack) == expected
+    waits = judge(known, at, dialed(), packs(pack))
+    opens = day_start(zone, (at + DAY).astimezone(pinned(zone)).date())
+    assert finding(waits, f"{pack}/notice_first").first_ok == opens
+    two = resident(pack, debts=[debt(validation_sent_at=at - 30 * DAY), debt("debt-2")])
+    both = msgspec.structs.replace(dialed(), debt_ids=("debt-1", "debt-2"))
+    assert blocking(two, at, both, pack) == [f"{pack}/notice_first"]
 
 
 def test_ofcom_rests_bind_automatic_calls_to_that_number_alone() -> None:
