@@ -209,15 +209,28 @@ def prerecorded_cap(p: Table, case: Case, at: datetime, pack: Table) -> bool:
 
 
 def sequence_gate(p: Table, case: Case, at: datetime, pack: Table) -> bool:
-    for e in case.own:
-        if e.kind not in p["events"] or e.misdirected:
-            continue
-        if p.get("channels") and e.channel not in p["channels"]:
-            continue
-        if not p["clear_days"]:
-            return at < e.at
-        return any((day(at, z) - day(e.at, z)).days <= p["clear_days"] for z in case.zones(p))
-    return True
+    came = [
+        e.at
+        for e in case.own
+        if e.kind in p["events"]
+        and not e.misdirected
+        and (not p.get("channels") or e.channel in p["channels"])
+    ][:1]
+    if not came and "notice_given" in p["events"] and not p.get("channels") and case.debts:
+        sent = [d.validation_sent_at for d in case.debts]
+        came = [max(s for s in sent if s)] if all(sent) else []
+    if not came:
+        return late(p, case, at)
+    if not p["clear_days"]:
+        return at < came[0]
+    return any((day(at, z) - day(came[0], z)).days <= p["clear_days"] for z in case.zones(p))
+
+
+def late(p: Table, case: Case, at: datetime) -> bool:
+    if not p.get("due_after"):
+        return True
+    first = [e.at for e in case.own if e.kind in p["due_after"] and not e.misdirected][:1]
+    return any((day(at, z) - day(f, z)).days > p["due_days"] for f in first for z in case.zones(p))
 
 
 # --- who ----------------------------------------------------------------------------------------
