@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from telephony_adapters.lab.ports import LOOPBACK
 from telephony_adapters.lab.process import hand_over
 from telephony_adapters.lab.scenario import Behaviour
 
+FAMILY_VARIABLE: Final = "MARCADOR_LAB_FAMILY"
+"""Environment variable with the family of Asterisk, 22 or 16; 22 when it is not set."""
 DEAD_NUMBER: Final = "96"
 TALK_MS: Final = 22_000
 """How long a person of the laboratory stays on the line."""
@@ -80,9 +83,10 @@ class Network:
 
 
 @contextmanager
-def running_network(family: int = 22) -> Iterator[Network]:
+def running_network(family: int | None = None) -> Iterator[Network]:
     """A laboratory in a folder of its own. Raises `LabError` with what is missing."""
-    folder = Path(tempfile.mkdtemp(prefix="marcador-lab-", dir="/tmp"))  # noqa: S108
+    family = family or int(os.environ.get(FAMILY_VARIABLE, "22"))
+    folder = Path(tempfile.mkdtemp(prefix="marcador-lab-", dir="/tmp"))
     folder.chmod(0o755)
     try:
         network = Network(folder, family)

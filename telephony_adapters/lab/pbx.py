@@ -31,7 +31,9 @@ _LIBRARIES: Final = (
 
 
 def bundle(family: int) -> Bundle:
-    """The packages of one family of Asterisk (22 or 16)."""
+    """The packages of one family of Asterisk. Raises `LabError`."""
+    if family not in SUITES:
+        raise LabError(f"no packages of Asterisk {family}: choose {' or '.join(map(str, SUITES))}")
     sounds = ("asterisk-core-sounds-en-gsm", "asterisk-core-sounds-es-gsm")
     loaded = "|".join(sorted(_modules()))
     return Bundle(

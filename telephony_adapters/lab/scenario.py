@@ -140,11 +140,10 @@ class ScenarioWriter:
         for sequence, key in enumerate(behaviour.keys, 1):
             self._add('<pause milliseconds="500"/>')
             self._press(sequence, key)
-        self._add(f'<recv request="INFO" optional="true" next="{self._id("ordered")}"/>')
-        self._add(
-            f'<recv request="BYE" timeout="{behaviour.talk_ms}" ontimeout="{self._id("bye")}" '
-            f'next="{self._id("bye-received")}"/>'
-        )
+        # An optional message and the one after it are one wait: both carry its limit.
+        limit = f'timeout="{behaviour.talk_ms}" ontimeout="{self._id("bye")}"'
+        self._add(f'<recv request="INFO" optional="true" {limit} next="{self._id("ordered")}"/>')
+        self._add(f'<recv request="BYE" {limit} next="{self._id("bye-received")}"/>')
 
     def _endings(self) -> None:
         self._label("ordered")
