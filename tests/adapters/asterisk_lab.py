@@ -136,23 +136,24 @@ class AsteriskLab(BreakableLab):
 
     async def _order_to_hang_up(self, channel: str) -> None:
         """The far end hangs up when it is sent a key; returns when the channel is gone."""
-        await self.admin.request("POST", f"/channels/{channel}/dtmf", {"dtmf": "#"})
+        reply = await self.admin.request("POST", f"/channels/{channel}/dtmf", {"dtmf": "#"})
+        assert reply.ok, reply.message
 
         async def gone() -> bool:
             return channel not in {known.id for known in await self.channels()}
 
         await eventually(gone, ORDER_TIMEOUT_S)
 
+    async def is_empty(self) -> bool:
+        """Nothing of ours lives in Asterisk."""
+        return not await self.channels()
+
     async def clear(self) -> None:
         """Nothing of ours stays behind."""
         await self.carrier.stop()
         for channel in await self.channels():
             await self.admin.request("DELETE", f"/channels/{channel.id}")
-
-        async def empty() -> bool:
-            return not await self.channels()
-
-        await eventually(empty, ORDER_TIMEOUT_S)
+        await eventually(self.is_empty, ORDER_TIMEOUT_S)
 
 
 @asynccontextmanager
