@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from compliance.packs import BUNDLED, PackSet, load_packs
-from dialer.config import Config, LogConfig
+from dialer.config import Config, ConfigError, LogConfig
 from dialer.core.records import to_ms
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.engine import Engine
@@ -24,6 +24,8 @@ from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
 from dialer.stores.ledger.database import Ledger, open_ledger
 from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.embedded import EmbeddedRedis, connect
+from telephony_adapters.asterisk.adapter import AsteriskCarrier
+from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.port import TelephonyAdapter
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.world import SeededWorld
@@ -132,12 +134,12 @@ async def open_marcador(
     """Put everything together; the engine is made, and started by the caller.
 
     Raises what its parts raise when they cannot be used: `PackError`, `DataFolderUnusable`,
-    `LedgerUnavailable`, `RedisUnavailable`.
+    `LedgerUnavailable`, `RedisUnavailable`, `ConfigError`.
     """
     packs = load_rule_packs(config)
     the_clock = clock or WallClock()
     async with open_stores(config) as ledger, open_redis(config) as (redis, revive):
-        carrier = adapter or simulated_carrier(config, the_clock)
+        carrier = adapter or carrier_of(config, the_clock)
         key = load_or_create_key(data_folder(config) / "ledger-key.pem")
         engine = Engine(
             config=config,
@@ -150,6 +152,41 @@ async def open_marcador(
             revive_redis=revive,
         )
         yield Marcador(config, the_clock, ledger, redis, carrier, packs, engine)
+
+
+def carrier_of(config: Config, clock: Clock) -> TelephonyAdapter:
+    """The carrier of the configuration. Raises `ConfigError`."""
+    if config.telephony.adapter == "asterisk":
+        return asterisk_carrier(config, clock)
+    return simulated_carrier(config, clock)
+
+
+def asterisk_carrier(config: Config, clock: Clock) -> AsteriskCarrier:
+    """Calls over SIP. Raises `ConfigError`."""
+    return AsteriskCarrier(asterisk_settings(config), clock)
+
+
+def asterisk_settings(config: Config) -> AsteriskSettings:
+    """What the adapter must be told. Raises `ConfigError`."""
+    section = config.asterisk
+    settings = AsteriskSettings(
+        url=section.url,
+        user=section.user,
+        password=section.password,
+        app=section.app,
+        dial=section.dial,
+        agent_dial=section.agent_dial,
+        caller_id=section.caller_id,
+        amd_context=section.amd_context,
+        language=section.language,
+        laboratory=section.laboratory,
+        agent_ring_timeout_s=section.agent_ring_timeout_s,
+        command_timeout_s=section.command_timeout_s,
+    )
+    faults = settings.faults()
+    if faults:
+        raise ConfigError("; ".join(f"asterisk.{fault}" for fault in faults))
+    return settings
 
 
 def simulated_carrier(config: Config, clock: Clock) -> SimulatedCarrier:

@@ -29,3 +29,14 @@ def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) ->
             f"portfolio `{name}` is synthetic: it may only be dialed through a simulated or "
             f"loopback carrier, not through `{facts.name}`"
         )
+
+
+def check_simulated_agents(adapter: TelephonyAdapter) -> None:
+    """Nobody real ever talks to a simulated agent. Raises `UnsafeDialing`."""
+    facts = adapter.facts
+    if facts.simulated or facts.loopback:
+        return
+    raise UnsafeDialing(
+        f"simulated agents have nothing to say to real people, and carrier `{facts.name}` reaches "
+        "them; use `marcador serve` with real agents"
+    )

@@ -22,6 +22,7 @@ from dialer.core.figures import LiveFigures
 from dialer.core.identity import Factor
 from dialer.core.records import from_ms, to_ms
 from dialer.simulation.agent_client import SimulatedAgent
+from dialer.simulation.headsets import headsets_for
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.portfolios import Portfolio
@@ -36,8 +37,7 @@ from dialer.stores.ledger.users import (
     set_password,
 )
 from dialer.stores.ledger.verify import VerifyReport, verify_ledger
-from telephony_adapters.simulator.carrier import SimulatedCarrier
-from telephony_adapters.simulator.earpiece import Earpiece
+from telephony_adapters.messages import CallId
 
 log = structlog.get_logger()
 
@@ -102,13 +102,16 @@ async def last_event_at(ledger: Ledger) -> datetime | None:
 
 
 class Shift:
-    """One run of a campaign with simulated agents."""
+    """One run of a campaign with simulated agents.
+
+    Raises `UnsafeDialing` on a carrier that reaches real people.
+    """
 
     def __init__(self, marcador: Marcador, portfolio: Portfolio, agents: int, url: str) -> None:
-        if not isinstance(marcador.adapter, SimulatedCarrier):
-            raise TypeError("simulated agents hear only through the simulated carrier")
         self._marcador = marcador
-        self._carrier = marcador.adapter
+        self._headsets = headsets_for(
+            marcador.adapter, marcador.config.simulator.seed, self._number_of
+        )
         self._portfolio = portfolio
         self._agents = agents
         self._url = url
@@ -159,7 +162,7 @@ class Shift:
                 username=username,
                 password=password,
                 clock=self._marcador.clock,
-                ears_of=self._ears_of,
+                listen=self._headsets.listen,
                 knowledge=self._knowledge,
             )
             self._clients.append(client)
@@ -185,11 +188,9 @@ class Shift:
                 now_ms=now_ms,
             )
 
-    def _ears_of(self, username: str) -> Earpiece:
-        leg_id = self._carrier.leg_at(f"agent:{username}")
-        if leg_id is None:
-            raise LookupError(f"{username} has no open leg")
-        return self._carrier.earpiece(leg_id)
+    def _number_of(self, call_id: CallId) -> tuple[str, str] | None:
+        live = self._marcador.engine.outcomes.contacts.get(call_id)
+        return None if live is None else (live.contact.point.address, live.contact.segment)
 
     async def _knowledge(self, call_id: str) -> Mapping[str, str]:
         """What the right party knows of themselves: simulated people remember their data."""

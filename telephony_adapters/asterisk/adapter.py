@@ -10,6 +10,7 @@ from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.asterisk import codec
 from telephony_adapters.asterisk.client import AriClient, AriSilent, AriUnreachable, Body, Reply
+from telephony_adapters.asterisk.clock_offset import ClockOffset
 from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.asterisk.switchboard import (
@@ -169,6 +170,7 @@ class AsteriskCarrier:
 
     async def _take_frames(self, client: AriClient) -> str:
         """Handle frames until there are no more; gives the reason."""
+        offset = ClockOffset()
         async for frame in client.frames():
             try:
                 event = codec.parse_event(frame)
@@ -176,7 +178,8 @@ class AsteriskCarrier:
                     if event.application == self._settings.app:
                         return REPLACED
                 elif event is not None:
-                    self._apply(self._board.handle(event))
+                    at = offset.ours(event.at, self._clock.now())
+                    self._apply(self._board.handle(event, at))
             except codec.MalformedFrame:
                 self.malformed_frames += 1
         return "connection lost"

@@ -1,6 +1,6 @@
 """Every call, leg and playback of ours, and what ARI's events mean for them. No I/O.
 
-    handle(event) -> (events for the engine, actions for the adapter)
+    handle(event, at) -> (events for the engine, actions for the adapter)
 
 The adapter carries the actions out. A channel that is not ours, or an event that makes no sense
 in the present state, changes nothing.
@@ -191,48 +191,48 @@ class Switchboard:
 
     # --- events -------------------------------------------------------------------------------
 
-    def handle(self, event: AnyAriEvent) -> Outcome:
-        """Take an event into account."""
+    def handle(self, event: AnyAriEvent, at: datetime) -> Outcome:
+        """Take an event into account; `at` is when it happened, by our clock."""
         match event:
             case Dial():
-                return self._dial(event), []
+                return self._dial(event, at), []
             case ChannelStateChange():
-                return self._state(event), []
+                return self._state(event, at), []
             case StasisStart():
-                return self._stasis(event)
+                return self._stasis(event, at)
             case ChannelEnteredBridge():
-                return self._entered(event), []
+                return self._entered(event, at), []
             case ChannelLeftBridge():
                 self._left(event)
                 return [], []
             case ChannelDtmfReceived():
-                return self._pressed(event), []
+                return self._pressed(event, at), []
             case PlaybackFinished():
-                return self._played(event), []
+                return self._played(event, at), []
             case ChannelDestroyed():
-                return self._destroyed(event)
+                return self._destroyed(event, at)
             case _:
                 return [], []
 
-    def _dial(self, event: Dial) -> list[AnyCarrierEvent]:
+    def _dial(self, event: Dial, at: datetime) -> list[AnyCarrierEvent]:
         call = self._call(event.peer)
         if call is None or call.answered_at is not None:
             return []
         if event.dialstatus == "RINGING":
-            return self._rings(call, event.at)
+            return self._rings(call, at)
         if event.dialstatus == "PROGRESS" and not call.progressed and not call.ringing:
             call.progressed = True
-            return [CallProgress(event_id=self._event_id(), at=event.at, call_id=call.call_id)]
+            return [CallProgress(event_id=self._event_id(), at=at, call_id=call.call_id)]
         return []
 
-    def _state(self, event: ChannelStateChange) -> list[AnyCarrierEvent]:
+    def _state(self, event: ChannelStateChange, at: datetime) -> list[AnyCarrierEvent]:
         call = self._call(event.channel)
         if call is None or call.answered_at is not None:
             return []
         if event.channel.state == "Up":
-            call.answered_at = event.at
+            call.answered_at = at
         elif event.channel.state == "Ringing":
-            return self._rings(call, event.at)
+            return self._rings(call, at)
         return []
 
     def _rings(self, call: CallLine, at: datetime) -> list[AnyCarrierEvent]:
@@ -241,7 +241,7 @@ class Switchboard:
         call.ringing = True
         return [CallRinging(event_id=self._event_id(), at=at, call_id=call.call_id)]
 
-    def _stasis(self, event: StasisStart) -> Outcome:
+    def _stasis(self, event: StasisStart, at: datetime) -> Outcome:
         leg_id = self._names.leg_of(event.channel.id)
         if leg_id is not None:
             if leg_id in self.legs:
@@ -252,8 +252,8 @@ class Switchboard:
             return [], []
         if event.args[:1] == ("amd",):
             verdict = VERDICTS.get(event.args[1]) if len(event.args) > 1 else None
-            return ([] if verdict is None else self._verdict(call, verdict, event.at)), []
-        return self._answered(call, event.at)
+            return ([] if verdict is None else self._verdict(call, verdict, at)), []
+        return self._answered(call, at)
 
     def _answered(self, call: CallLine, at: datetime) -> Outcome:
         """Told once Asterisk lets us act on the call, with the instant of the answer."""
@@ -279,18 +279,18 @@ class Switchboard:
             )
         ]
 
-    def _entered(self, event: ChannelEnteredBridge) -> list[AnyCarrierEvent]:
+    def _entered(self, event: ChannelEnteredBridge, at: datetime) -> list[AnyCarrierEvent]:
         leg = self._leg(event.bridge.id)
         if leg is None:
             return []
         if event.channel.id == self._names.leg_channel(leg.leg_id):
             leg.up = True
-            return [AgentLegUp(event_id=self._event_id(), at=event.at, leg_id=leg.leg_id)]
+            return [AgentLegUp(event_id=self._event_id(), at=at, leg_id=leg.leg_id)]
         call = self._call(event.channel)
         if call is None or call.wanted_leg != leg.leg_id:
             return []
         call.leg_id, call.wanted_leg = leg.leg_id, None
-        return [self.bridged(call, leg.leg_id, event.at)]
+        return [self.bridged(call, leg.leg_id, at)]
 
     def bridged(self, call: CallLine, leg_id: LegId, at: datetime) -> CallBridged:
         """That a call is in a leg's bridge."""
@@ -306,33 +306,31 @@ class Switchboard:
         if leg.call_id == call.call_id and call.wanted_leg != leg.leg_id:
             leg.call_id = None
 
-    def _pressed(self, event: ChannelDtmfReceived) -> list[AnyCarrierEvent]:
+    def _pressed(self, event: ChannelDtmfReceived, at: datetime) -> list[AnyCarrierEvent]:
         call = self._call(event.channel)
         if call is None:
             return []
         return [
-            DtmfReceived(
-                event_id=self._event_id(), at=event.at, call_id=call.call_id, digit=event.digit
-            )
+            DtmfReceived(event_id=self._event_id(), at=at, call_id=call.call_id, digit=event.digit)
         ]
 
-    def _played(self, event: PlaybackFinished) -> list[AnyCarrierEvent]:
+    def _played(self, event: PlaybackFinished, at: datetime) -> list[AnyCarrierEvent]:
         call_id, playback_id = self._playbacks.pop(event.playback.id, (None, ""))
         if call_id is None or call_id not in self.calls:
             return []
         return [
             PromptFinished(
-                event_id=self._event_id(), at=event.at, call_id=call_id, playback_id=playback_id
+                event_id=self._event_id(), at=at, call_id=call_id, playback_id=playback_id
             )
         ]
 
     # --- ends ---------------------------------------------------------------------------------
 
-    def _destroyed(self, event: ChannelDestroyed) -> Outcome:
+    def _destroyed(self, event: ChannelDestroyed, at: datetime) -> Outcome:
         leg_id = self._names.leg_of(event.channel.id)
         if leg_id is not None:
             ending = Ending(cause=event.cause, tech_cause=event.tech_cause)
-            return self._leg_gone(leg_id, event.at, ending.provider_code)
+            return self._leg_gone(leg_id, at, ending.provider_code)
         call = self._call(event.channel)
         if call is None:
             return [], []
@@ -349,7 +347,7 @@ class Switchboard:
         )
         told = CallEnded(
             event_id=self._event_id(),
-            at=event.at,
+            at=at,
             call_id=call.call_id,
             cause=classify(ending),
             provider_code=ending.provider_code,

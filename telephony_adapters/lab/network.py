@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,8 +20,15 @@ from telephony_adapters.lab.scenario import Behaviour
 FAMILY_VARIABLE: Final = "MARCADOR_LAB_FAMILY"
 """Environment variable with the family of Asterisk, 22 or 16; 22 when it is not set."""
 DEAD_NUMBER: Final = "96"
+MACHINES: Final = "(3[0-9]|4[0-4])"
+"""Endings of numbers behind which a machine answers."""
 TALK_MS: Final = 22_000
 """How long a person of the laboratory stays on the line."""
+
+
+def is_machine(number: str) -> bool:
+    """Whether a machine of the laboratory answers this number."""
+    return re.search(f"{MACHINES}$", number) is not None
 
 
 def people(folder: Path) -> tuple[Behaviour, ...]:
@@ -28,7 +36,7 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
     hello, greeting = person_says_hello(folder), machine_greets(folder)
     ends = r"[^@]*"
     return (
-        Behaviour(name="machine", users=f"{ends}(3[0-9]|4[0-4])", ring_ms=1_500, audio=greeting),
+        Behaviour(name="machine", users=ends + MACHINES, ring_ms=1_500, audio=greeting),
         Behaviour(name="rings", users=f"{ends}(4[5-9]|[56][0-9]|7[0-4])", answers=False),
         Behaviour(name="busy", users=f"{ends}(7[5-9]|8[0-4])", refusal="486 Busy Here"),
         Behaviour(name="unavailable", users=f"{ends}8[5-9]", refusal="480 Temporarily Unavailable"),

@@ -171,7 +171,7 @@ def feed(frames: list[str] | list[str | bytes] | list[bytes]) -> None:
             continue
         if event is None:
             continue
-        for told in board.handle(event)[0]:
+        for told in board.handle(event, event.at)[0]:
             about_call = getattr(told, "call_id", None) == CALL
             assert not (ended and about_call), f"{told} after the end"
             ended = ended or isinstance(told, CallEnded)

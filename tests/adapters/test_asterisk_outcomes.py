@@ -84,7 +84,7 @@ def told(*frames: str, amd: bool = False, hung_up: bool = False) -> list[AnyCarr
     for text in frames:
         event = parse_event(text)
         if event is not None:
-            events += board.handle(event)[0]
+            events += board.handle(event, event.at)[0]
     return events
 
 
