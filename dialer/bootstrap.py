@@ -24,7 +24,6 @@ from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
 from dialer.stores.ledger.database import Ledger, open_ledger
 from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.embedded import EmbeddedRedis, connect
-from telephony_adapters.asterisk.adapter import AsteriskCarrier
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.port import TelephonyAdapter
 from telephony_adapters.simulator.carrier import SimulatedCarrier
@@ -156,13 +155,10 @@ async def open_marcador(
 
 def carrier_of(config: Config, clock: Clock) -> TelephonyAdapter:
     """The carrier of the configuration. Raises `ConfigError`."""
-    if config.telephony.adapter == "asterisk":
-        return asterisk_carrier(config, clock)
-    return simulated_carrier(config, clock)
+    if config.telephony.adapter == "simulator":
+        return simulated_carrier(config, clock)
+    from telephony_adapters.asterisk.adapter import AsteriskCarrier
 
-
-def asterisk_carrier(config: Config, clock: Clock) -> AsteriskCarrier:
-    """Calls over SIP. Raises `ConfigError`."""
     return AsteriskCarrier(asterisk_settings(config), clock)
 
 

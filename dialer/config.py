@@ -89,7 +89,7 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     url: str = "http://127.0.0.1:8088"
     """Its HTTP server; ARI is below `/ari`."""
     user: str = "marcador"
-    """User of ari.conf, with `read_only = no`."""
+    """User of ari.conf that may write (`read_only` is off)."""
     password: str = ""
     """Secret of that user; better given as MARCADOR_ASTERISK__PASSWORD."""
     app: str = "marcador"

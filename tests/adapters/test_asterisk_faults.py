@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,12 +11,7 @@ import pytest_asyncio
 from dialer.runtime.clock import WallClock
 from telephony_adapters.asterisk.adapter import REPLACED, AsteriskCarrier
 from telephony_adapters.errors import CarrierUnavailable, OriginateRejected
-from telephony_adapters.lab import debian
-from telephony_adapters.lab.debian import install
-from telephony_adapters.lab.errors import LabError
-from telephony_adapters.lab.far_end import SIPP
 from telephony_adapters.lab.network import Network, running_network
-from telephony_adapters.lab.pbx import bundle
 from telephony_adapters.lab.ports import free_udp_port
 from telephony_adapters.messages import (
     AgentLegDown,
@@ -175,24 +169,3 @@ async def test_asterisk_dies_and_comes_back() -> None:
             await lab.first(AgentLegDown, leg_id)
             assert await lab.report(call_id) is None
             assert (await lab.end(await lab.dial(FarEnd.BUSY))).cause is HangupCause.BUSY
-
-
-def test_a_machine_without_apt_is_told_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LabError, match=r"`apt-get` is missing.*Debian"):
-        install(SIPP, tmp_path / "cache")
-
-
-def test_a_machine_without_the_keys_is_told_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(debian, "KEYRING", tmp_path / "none.gpg")
-    with pytest.raises(LabError, match="apt-get install debian-archive-keyring"):
-        install(SIPP, tmp_path / "cache")
-
-
-def test_a_family_without_packages_is_refused() -> None:
-    with pytest.raises(LabError, match="choose 22 or 16"):
-        bundle(18)
