@@ -21,7 +21,7 @@ def test_a_portfolio_is_worked_over_sip(tmp_path: Path) -> None:
             *(sys.executable, "-c", "from dialer.cli import main; main()"),
             *("--json", "run", "--adapter", "asterisk", "--sample"),
             *("--accounts", "200", "--agents", "4", "--minutes", "1"),
-            *("--set", "engine.drain_s=30", "--set", "http.port=0"),
+            *("--set", "engine.drain_s=12", "--set", "http.port=0"),
         ],
         capture_output=True,
         timeout=LIMIT_S,
