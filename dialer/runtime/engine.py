@@ -33,7 +33,7 @@ from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.recorder import Recorder
-from dialer.runtime.safety import check_adapter, check_portfolio
+from dialer.runtime.safety import check_adapter, check_campaign, check_portfolio
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.campaigns import (
@@ -338,6 +338,7 @@ class Engine:
         if portfolio is None:
             raise LookupError(f"campaign {campaign.name} has no portfolio")
         check_portfolio(portfolio.name, self.adapter, synthetic=portfolio.synthetic)
+        check_campaign(campaign.name, self.adapter, amd=campaign.settings.amd)
         return CampaignContext(
             campaign_id=campaign.campaign_id,
             name=campaign.name,

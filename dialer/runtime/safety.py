@@ -7,7 +7,7 @@ from telephony_adapters.port import TelephonyAdapter
 
 
 class UnsafeDialing(Exception):
-    """The safety catch: this portfolio may not be dialed through this carrier."""
+    """The safety catch: this portfolio or campaign may not be dialed through this carrier."""
 
 
 def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
@@ -28,6 +28,16 @@ def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) ->
         raise UnsafeDialing(
             f"portfolio `{name}` is synthetic: it may only be dialed through a simulated or "
             f"loopback carrier, not through `{facts.name}`"
+        )
+
+
+def check_campaign(name: str, adapter: TelephonyAdapter, *, amd: bool) -> None:
+    """A campaign asks only for what the carrier can do: otherwise every call would fail."""
+    facts = adapter.facts
+    if amd and not facts.amd:
+        raise UnsafeDialing(
+            f"campaign `{name}` detects answering machines, which carrier `{facts.name}` cannot as "
+            "it is configured; switch amd off in the campaign, or set the carrier up for it"
         )
 
 

@@ -48,6 +48,8 @@ from telephony_adapters.port import EventSink
 
 NAME: Final = "asterisk"
 REPLACED: Final = "application_replaced"
+LATE_END_S: Final = 0.5
+"""How long the end of a call may be on its way when Asterisk knows the call no more."""
 GONE: Final = frozenset({400, 404, 409, 412, 422})
 """ARI's statuses for a command on a channel or bridge that is not there or not in our hands."""
 
@@ -182,6 +184,9 @@ class AsteriskCarrier:
                     self._apply(self._board.handle(event, at))
             except codec.MalformedFrame:
                 self.malformed_frames += 1
+            except Exception as error:
+                # Deaf, it must not go on dialing. A new connection starts from Asterisk's lists.
+                return f"fault in an event: {type(error).__name__}: {error}"
         return "connection lost"
 
     def _apply(self, outcome: Outcome) -> None:
@@ -261,7 +266,13 @@ class AsteriskCarrier:
         call.hung_up = True
         if call.placing:
             return  # it goes as soon as Asterisk says that it is there
-        await self._command(client, "DELETE", f"/channels/{self._names.call_channel(call_id)}")
+        try:
+            await self._command(client, "DELETE", f"/channels/{self._names.call_channel(call_id)}")
+        except UnknownCall:
+            # The person was quicker: the end is on its way, unless it was lost.
+            await asyncio.sleep(LATE_END_S)
+            if call_id in self._board.calls:
+                raise
 
     async def open_agent_leg(self, leg_id: LegId, endpoint: str) -> None:
         client = self._connected()

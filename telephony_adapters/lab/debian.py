@@ -109,7 +109,7 @@ def install(bundle: Bundle, cache: Path | None = None) -> Unpacked:
     unpacked = Unpacked(home / "root")
     done = home / "done"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        _make_open(home)
     except OSError as error:
         raise LabError(
             f"{home}: {error.strerror}; name another folder with {CACHE_VARIABLE}"
@@ -148,7 +148,7 @@ def _fetch(bundle: Bundle, home: Path, keep: str) -> None:
     root = home / "root"
     shutil.rmtree(root, ignore_errors=True)
     for name in ("bin", "sbin", "lib", "lib64"):
-        (root / "usr" / name).mkdir(parents=True)
+        _make_open(root / "usr" / name)
         (root / name).symlink_to(f"usr/{name}")
     for package in sorted(archives.glob("*.deb")):
         _unpack(package, root)
@@ -157,6 +157,14 @@ def _fetch(bundle: Bundle, home: Path, keep: str) -> None:
         for loader in root.glob("usr/lib64/ld-linux*.so.*"):
             if not (place / loader.name).exists():
                 (place / loader.name).symlink_to(loader)
+
+
+def _make_open(folder: Path) -> None:
+    """Make a folder that every user can read, whatever the umask: root's programs run as nobody."""
+    if not folder.is_dir():
+        _make_open(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
 
 
 def _write_apt_state(bundle: Bundle, apt: Path) -> None:

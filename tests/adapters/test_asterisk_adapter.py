@@ -376,3 +376,39 @@ async def test_a_list_that_cannot_be_read_is_no_list(bench: Bench) -> None:
     bench.server.reply("GET /channels", 500)
     with pytest.raises(CarrierUnavailable):
         await bench.carrier.list_calls()
+
+
+async def test_a_hang_up_that_comes_second_is_no_failure(bench: Bench) -> None:
+    await bench.start()
+    call_id = await bench.originate()
+    channel = bench.names.call_channel(call_id)
+    bench.server.reply("DELETE /channels/", 404, {"message": "Channel not found"})
+    hanging_up = asyncio.create_task(bench.carrier.hangup(call_id))
+    await bench.until(lambda: f"DELETE /channels/{channel}" in bench.server.asked)
+    await bench.server.say(ari.destroyed(channel, 4.0, 17, 486))
+    await hanging_up
+    assert bench.kinds() == [CallEnded]
+
+
+async def test_a_call_that_asterisk_has_forgotten_is_unknown(bench: Bench) -> None:
+    await bench.start()
+    call_id = await bench.originate()
+    bench.server.reply("DELETE /channels/", 404, {"message": "Channel not found"})
+    with pytest.raises(UnknownCall):
+        await bench.carrier.hangup(call_id)
+
+
+async def test_a_fault_of_our_own_ends_the_dialing_and_heals(bench: Bench) -> None:
+    told: list[AnyCarrierEvent] = []
+
+    def sink(event: AnyCarrierEvent) -> None:
+        told.append(event)
+        if isinstance(event, CallEnded):
+            raise ZeroDivisionError("a fault in the engine")
+
+    await bench.carrier.start(sink)
+    call_id = await bench.originate()
+    await bench.server.say(ari.destroyed(bench.names.call_channel(call_id), 4.0, 17, 486))
+    await bench.until(lambda: len(told) == 3)
+    assert [type(event) for event in told] == [CallEnded, CarrierDown, CarrierUp]
+    await bench.originate()

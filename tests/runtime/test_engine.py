@@ -29,6 +29,7 @@ from dialer.core.desk_messages import (
     Snapshot,
 )
 from dialer.core.records import AttemptEnded, AttemptPlanned, DispositionSet, to_ms
+from dialer.runtime.clock import SimulatedClock, WallClock
 from dialer.runtime.safety import UnsafeDialing
 from dialer.stores.ledger.schema import attempt, callback, enrolment, promise
 from dialer.stores.ledger.screens import read_person_on_screen
@@ -39,7 +40,7 @@ from telephony_adapters.simulator.heard import Intent
 from telephony_adapters.simulator.null import NullCarrier
 from telephony_adapters.simulator.world import DialPlan
 from tests.support.fixed_world import FixedWorld, answered
-from tests.support.house import SPEED, DeskAgent, House, house_config, open_house
+from tests.support.house import NOON_IN_CHILE, SPEED, DeskAgent, House, house_config, open_house
 
 
 def everybody_answers(command: Originate) -> DialPlan:
@@ -402,7 +403,6 @@ async def test_a_carrier_that_reaches_people_needs_the_switch(
     tmp_path: Path, redis_url: str
 ) -> None:
     from dialer.bootstrap import open_marcador
-    from dialer.runtime.clock import WallClock
 
     clock = WallClock()
     config = house_config(tmp_path, redis_url)
@@ -411,10 +411,26 @@ async def test_a_carrier_that_reaches_people_needs_the_switch(
             await marcador.engine.start()
 
 
-async def test_synthetic_people_are_never_dialed_for_real(tmp_path: Path, redis_url: str) -> None:
-    from dialer.runtime.clock import SimulatedClock
-    from tests.support.house import NOON_IN_CHILE
+class DeafCarrier(NullCarrier):
+    """A carrier that cannot tell a machine from a person."""
 
+    @property
+    def facts(self) -> AdapterFacts:
+        return AdapterFacts(name="deaf", simulated=True, amd=False)
+
+
+async def test_a_campaign_is_not_started_on_a_carrier_that_cannot_do_its_detection(
+    tmp_path: Path, redis_url: str
+) -> None:
+    carrier = DeafCarrier(clock=SimulatedClock(NOON_IN_CHILE, SPEED))
+    settings = CampaignSettings(mode=Mode.PROGRESSIVE, amd=True)
+    async with open_house(tmp_path, redis_url, FixedWorld(), accounts=3, adapter=carrier) as house:
+        with pytest.raises(UnsafeDialing, match="cannot as it is configured"):
+            await house.campaign(settings=settings)
+        assert carrier.placed == 0
+
+
+async def test_synthetic_people_are_never_dialed_for_real(tmp_path: Path, redis_url: str) -> None:
     carrier = RealCarrier(clock=SimulatedClock(NOON_IN_CHILE, SPEED))
     allowed = {"telephony.allow_real_dialing": True}
     async with open_house(
