@@ -47,6 +47,8 @@ from telephony_adapters.messages import (
 from telephony_adapters.port import EventSink
 
 NAME: Final = "asterisk"
+FOLLOWS_REDIRECTS: Final = "uri_pjsip"
+"""The `redirect_method` by which an endpoint calls whatever address a SIP 302 names."""
 REPLACED: Final = "application_replaced"
 LATE_END_S: Final = 0.5
 """How long the end of a call may be on its way when Asterisk knows the call no more."""
@@ -95,7 +97,6 @@ class AsteriskCarrier:
         self._client = AriClient(self._settings)
         self._sink = sink
         try:
-            await self._refuse_a_detour(self._client)
             _, actions = await self._connect(self._client)
         except CarrierUnavailable:
             await self.stop()
@@ -126,17 +127,19 @@ class AsteriskCarrier:
         if not reply.ok:
             raise CarrierUnavailable(f"asterisk.laboratory: endpoint `{endpoint}`: {reply.message}")
         try:
-            proxy = codec.parse_attributes(reply.body)["outbound_proxy"]
+            known = codec.parse_attributes(reply.body)
+            proxy, redirect = known["outbound_proxy"], known["redirect_method"]
         except (codec.MalformedFrame, KeyError) as error:
             raise CarrierUnavailable(f"endpoint `{endpoint}` cannot be looked at") from error
-        if proxy:
+        if proxy or redirect == FOLLOWS_REDIRECTS:
             raise CarrierUnavailable(
-                f"asterisk.laboratory is set, but endpoint `{endpoint}` sends every call to its "
-                f"outbound proxy {proxy}"
+                f"asterisk.laboratory is set, but endpoint `{endpoint}` can send calls elsewhere: "
+                f"outbound_proxy={proxy or 'none'}, redirect_method={redirect}"
             )
 
     async def _connect(self, client: AriClient) -> Outcome:
         """Open the WebSocket and see what lives. Raises `CarrierUnavailable`."""
+        await self._refuse_a_detour(client)
         try:
             await client.connect()
         except AriUnreachable as error:

@@ -73,8 +73,7 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("dial", self.dial, {"number", "digits", "trunk"}),
             ("agent_dial", self.agent_dial, {"agent"}),
         ):
-            used = set(re.findall(r"\{([^}]*)\}", text))
-            if not used or not used <= names or used == {"trunk"}:
+            if not _fits(text, names):
                 known = ", ".join(f"{{{name}}}" for name in sorted(names))
                 found.append(f"{key}: a dial string with {known}, not `{text}`")
         if self.laboratory and not self.reaches_nobody:
@@ -119,6 +118,16 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
         if kind != "agent" or not re.fullmatch(AGENT_PATTERN, name):
             return None
         return self.agent_dial.format(agent=name)
+
+
+def _fits(text: str, names: set[str]) -> bool:
+    """Whether a dial string uses these names only, and not just the trunk's."""
+    try:
+        text.format(**dict.fromkeys(names, ""))
+    except (ValueError, LookupError, AttributeError):
+        return False
+    used = set(re.findall(r"\{([^}]*)\}", text))
+    return bool(used - {"trunk"}) and used <= names
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,7 +8,7 @@ in the present state, changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -407,38 +407,30 @@ class Switchboard:
     ) -> Outcome:
         """After a connection: what of ours lives on, whatever was told before.
 
-        Calls are adopted or forgotten, to be asked for; legs that are gone are told. Legs and
-        bridges that belong to nobody here are of an earlier life and are ended.
+        Calls are adopted or forgotten, to be asked for; what became of legs, and of bridges that
+        we had asked for, is told. Legs and bridges that belong to nobody here are of an earlier
+        life and are ended.
         """
         reports = {report.call_id: report for report in self.reports(channels, bridges, now)}
         for call in list(self.calls.values()):
             if call.call_id not in reports and not call.placing:
                 self._forget(call)
-        for report in reports.values():
-            self._adopt(report, now)
         events: list[AnyCarrierEvent] = []
-        actions: list[Action] = []
-        living = {channel.id for channel in channels}
-        for leg_id in list(self.legs):
-            if self._names.leg_channel(leg_id) not in living:
-                told, wanted = self._leg_gone(leg_id, now, "gone")
-                events += told
-                actions += wanted
-        for leg in self.legs.values():
-            carried = self.calls.get(leg.call_id) if leg.call_id is not None else None
-            if carried is None or leg.leg_id not in (carried.leg_id, carried.wanted_leg):
-                leg.call_id = None
-        for channel in channels:
-            orphan = self._names.leg_of(channel.id)
-            if orphan is not None and orphan not in self.legs:
-                actions.append(HangUpChannel(channel.id))
+        for report in reports.values():
+            events += self._adopt(report, now)
+        states = {channel.id: channel.phase for channel in channels}
+        legs, actions = self._reconcile_legs(states, bridges, now)
+        for orphan in states:
+            leg_id = self._names.leg_of(orphan)
+            if leg_id is not None and leg_id not in self.legs:
+                actions.append(HangUpChannel(orphan))
         for bridge in bridges:
-            orphan = self._names.leg_of_bridge(bridge.id)
-            if orphan is not None and orphan not in self.legs:
-                actions.append(DropBridge(orphan))
-        return events, actions
+            leg_id = self._names.leg_of_bridge(bridge.id)
+            if leg_id is not None and leg_id not in self.legs:
+                actions.append(DropBridge(leg_id))
+        return [*legs, *events], actions
 
-    def _adopt(self, report: CallReport, now: datetime) -> None:
+    def _adopt(self, report: CallReport, now: datetime) -> list[AnyCarrierEvent]:
         call = self.calls.get(report.call_id)
         if call is None:
             call = self.calls[report.call_id] = CallLine(report.call_id)
@@ -447,6 +439,32 @@ class Switchboard:
             call.told_answer = True
         call.ringing = call.ringing or report.phase is not CallPhase.DIALING
         call.leg_id = report.bridged_leg
+        if call.leg_id is None or call.leg_id != call.wanted_leg:
+            return []
+        call.wanted_leg = None
+        return [self.bridged(call, call.leg_id, now)]  # our own command, whose effect was not heard
+
+    def _reconcile_legs(
+        self, states: Mapping[str, CallPhase], bridges: Sequence[Bridge], now: datetime
+    ) -> Outcome:
+        events: list[AnyCarrierEvent] = []
+        actions: list[Action] = []
+        joined = {channel for bridge in bridges for channel in bridge.channels}
+        for leg in list(self.legs.values()):
+            channel = self._names.leg_channel(leg.leg_id)
+            if channel not in states:
+                told, wanted = self._leg_gone(leg.leg_id, now, "gone")
+                events += told
+                actions += wanted
+            elif not leg.up and channel in joined:
+                leg.up = True
+                events.append(AgentLegUp(event_id=self._event_id(), at=now, leg_id=leg.leg_id))
+            elif not leg.up and states[channel] is CallPhase.ANSWERED:
+                actions.append(JoinOwnBridge(leg.leg_id))
+            carried = self.calls.get(leg.call_id) if leg.call_id is not None else None
+            if carried is None or leg.leg_id not in (carried.leg_id, carried.wanted_leg):
+                leg.call_id = None
+        return events, actions
 
     # --- helpers ------------------------------------------------------------------------------
 

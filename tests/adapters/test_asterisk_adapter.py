@@ -31,6 +31,7 @@ from telephony_adapters.messages import (
     AmdVerdict,
     AnyCarrierEvent,
     CallAnswered,
+    CallBridged,
     CallEnded,
     CallId,
     CarrierDown,
@@ -142,16 +143,22 @@ async def test_settings_that_cannot_be_used_are_named(bench: Bench) -> None:
         await bench.start(dial="PJSIP/trunk", app="two words")
 
 
-async def test_a_laboratory_with_an_outbound_proxy_is_refused(bench: Bench) -> None:
+def endpoint(**attributes: str) -> list[dict[str, str]]:
+    known = {"context": "nowhere", "outbound_proxy": "", "redirect_method": "user"} | attributes
+    return [{"attribute": name, "value": value} for name, value in known.items()]
+
+
+async def test_a_laboratory_whose_calls_can_leave_is_refused(bench: Bench) -> None:
     path = "GET /asterisk/config/dynamic/res_pjsip/endpoint/trunk"
     changes = {"laboratory": True, "dial": "PJSIP/trunk/sip:{number}@127.0.0.1:5070"}
-    bench.server.reply(path, 200, [{"attribute": "outbound_proxy", "value": "sip:carrier.example"}])
-    with pytest.raises(CarrierUnavailable, match="outbound proxy"):
-        await bench.start(**changes)
-    bench.server.reply(path, 200, [{"attribute": "context", "value": "x"}])
+    for detour in ({"outbound_proxy": "sip:carrier.example"}, {"redirect_method": "uri_pjsip"}):
+        bench.server.reply(path, 200, endpoint(**detour))
+        with pytest.raises(CarrierUnavailable, match="can send calls elsewhere"):
+            await bench.start(**changes)
+    bench.server.reply(path, 200, endpoint()[:1])
     with pytest.raises(CarrierUnavailable, match="cannot be looked at"):
         await bench.start(**changes)
-    bench.server.reply(path, 200, [{"attribute": "outbound_proxy", "value": ""}])
+    bench.server.reply(path, 200, endpoint())
     await bench.start(**changes)
     assert bench.carrier.facts.loopback
 
@@ -366,6 +373,31 @@ async def test_it_connects_again_for_as_long_as_it_takes(bench: Bench) -> None:
     bench.server.reply("GET /applications/", 200, {})
     await bench.until(lambda: bench.kinds() == [CarrierDown, CarrierUp])
     await bench.originate()
+
+
+async def test_what_an_outage_hid_of_legs_and_bridges_is_told_after_it(bench: Bench) -> None:
+    await bench.start()
+    late = LegId("leg-" + "1" * 22)
+    room, late_room = bench.names.leg_bridge(LEG), bench.names.leg_bridge(late)
+    leg_channel, late_channel = bench.names.leg_channel(LEG), bench.names.leg_channel(late)
+    for leg_id in (LEG, late):
+        await bench.carrier.open_agent_leg(leg_id, "agent:anna")
+    await bench.server.say(ari.entered_bridge(leg_channel, room, 1.0))
+    call_id = await bench.originate()
+    channel = bench.names.call_channel(call_id)
+    await bench.server.say(ari.stasis_start(channel, 2.0, "call"))
+    await bench.until(lambda: bench.kinds() == [AgentLegUp, CallAnswered])
+    await bench.carrier.bridge(call_id, LEG)
+    up = [ari.channel(name, "Up") for name in (channel, leg_channel, late_channel)]
+    bench.server.reply("GET /channels", 200, up)
+    bridges = [{"id": room, "channels": [leg_channel, channel]}, {"id": late_room, "channels": []}]
+    bench.server.reply("GET /bridges", 200, bridges)
+    await bench.server.sockets[0].close()
+    join = f"POST /bridges/{late_room}/addChannel"
+    await bench.until(lambda: join in bench.server.asked)
+    assert bench.kinds()[2:] == [CarrierDown, CarrierUp, CallBridged]
+    await bench.server.say(ari.entered_bridge(late_channel, late_room, 4.0))
+    await bench.until(lambda: bench.kinds()[-1] is AgentLegUp)
 
 
 async def test_a_list_that_cannot_be_read_is_no_list(bench: Bench) -> None:

@@ -67,6 +67,8 @@ def test_loopback_has_two_families() -> None:
         ("dial", "PJSIP/{trunk}"),
         ("dial", "PJSIP/{phone}@trunk"),
         ("dial", "PJSIP/{number!r}@trunk"),
+        ("dial", "PJSIP/{number}@{trunk"),
+        ("dial", "PJSIP/{number}@{}"),
         ("agent_dial", "PJSIP/agent"),
         ("agent_dial", "PJSIP/{number}"),
     ],
