@@ -25,7 +25,7 @@ from campaigns.model import local_date
 from campaigns.promises import Promise, PromiseContext, PromiseProposal
 from campaigns.retry import MissingFact
 from compliance.types import CampaignId, Validity
-from dialer.core.agent import AgentState, AgentStep, ImpossibleStep
+from dialer.core.agent import AgentSession, AgentState, AgentStep, ImpossibleStep
 from dialer.core.call import Call
 from dialer.core.desk_messages import (
     AnyClientMessage,
@@ -48,6 +48,7 @@ from dialer.core.identity import TRIES, IdentityOnFile, check
 from dialer.core.outcome import Contact, Said
 from dialer.core.records import IdentityChecked, to_ms
 from dialer.core.writes import SavePromise, SetValidity, Write
+from dialer.runtime.agent_legs import AgentLegs
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
@@ -60,7 +61,7 @@ from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.screens import PersonOnScreen, read_debts, read_person_on_screen
 from dialer.stores.ledger.streams import NewEvent
 from telephony_adapters.errors import TelephonyError
-from telephony_adapters.messages import CallId, LegId
+from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, LegId
 from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
@@ -77,6 +78,11 @@ class CannotDo(Exception):
         self.refusal = Refused(ref=None, code=code, message_es=es, message_en=en)
 
 
+NO_AUDIO_LEG = (
+    "no_audio_leg",
+    "Su teléfono no contesta; revíselo y vuelva a ponerse disponible.",
+    "Your telephone does not answer; look at it, and say ready again.",
+)
 NO_SUCH_CALL = ("no_such_call", "Esa llamada no es suya.", "That call is not yours.")
 
 
@@ -101,7 +107,7 @@ class AgentService:
         self._outcomes = outcomes
         self._recorder = recorder
         self._ledger = ledger
-        self._adapter = adapter
+        self._legs = AgentLegs(adapter)
         self._wrap_up_limit_of = wrap_up_limit_of
         self._screens: dict[str, PersonOnScreen] = {}
         self._tasks = TaskSet("agents")
@@ -117,7 +123,7 @@ class AgentService:
                 agent_id=agent_id, session_id=new_id(), name=name, language=language
             )
             try:
-                await self._adapter.open_agent_leg(seat.session.leg_id, f"agent:{username}")
+                await self._legs.open(seat.session.leg_id, agent_id, f"agent:{username}")
             except TelephonyError:
                 await self._desk.logout(agent_id)
                 raise
@@ -133,9 +139,38 @@ class AgentService:
 
     async def _close_leg(self, leg_id: LegId) -> None:
         try:
-            await self._adapter.close_agent_leg(leg_id)
+            await self._legs.close(leg_id)
         except TelephonyError as error:
             log.warning("leg_not_closed", leg=leg_id, error=str(error))
+
+    # --- the telephone -----------------------------------------------------------------------
+
+    async def _ready(self, session: AgentSession) -> None:
+        """Ready at once, or as soon as the agent's device is picked up."""
+        try:
+            if await self._legs.is_ready(session.leg_id):
+                await self._desk.ready(session.agent_id)
+        except TelephonyError as error:
+            log.warning("agent_leg_not_opened", agent=session.agent_id, error=str(error))
+            raise CannotDo(*NO_AUDIO_LEG) from error
+
+    def leg_changed(self, event: AgentLegUp | AgentLegDown) -> None:
+        """The carrier tells of an agent's leg."""
+        line = self._legs.changed(event)
+        if line is None:
+            return
+        wanted, line.ready_wanted = line.ready_wanted, False
+        if isinstance(event, AgentLegDown):
+            self._tasks.start(f"leg:{event.leg_id}", self._leg_lost(line.agent_id, told=wanted))
+        elif wanted:
+            self._tasks.start(f"leg:{event.leg_id}", self.handle(line.agent_id, SetReady()))
+
+    async def _leg_lost(self, agent_id: str, *, told: bool) -> None:
+        """An agent without a telephone takes no calls until he is ready with an open leg."""
+        await self._desk.pause_for_leg(agent_id)
+        seat = self._desk.seat(agent_id)
+        if told and seat is not None:
+            seat.say(CannotDo(*NO_AUDIO_LEG).refusal)
 
     # --- messages ----------------------------------------------------------------------------
 
@@ -164,8 +199,9 @@ class AgentService:
             case Heartbeat() | Resume():
                 await self._desk.heartbeat(agent_id)
             case SetReady():
-                await self._desk.ready(agent_id)
+                await self._ready(seat.session)
             case SetPause():
+                self._legs.not_ready(seat.session.leg_id)
                 await self._desk.pause(agent_id, message.reason)
             case HangUp():
                 self._own_call(seat, message.call_id)

@@ -58,7 +58,7 @@ from dialer.stores.redis.presence import AgentPool
 from dialer.stores.redis.queue import CampaignQueue
 from dialer.stores.redis.tokens import TokenBucket
 from telephony_adapters.errors import TelephonyError
-from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, CarrierDown, CarrierUp
+from telephony_adapters.messages import CallId, CarrierDown, CarrierUp
 from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
@@ -145,7 +145,7 @@ class Engine:
         self.calls.observe(self)
         self.desk.observe(self)
         self.calls.on_carrier = self._carrier_changed
-        self.calls.on_leg = self._leg_changed
+        self.calls.on_leg = self.agents.leg_changed
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
 
@@ -463,16 +463,6 @@ class Engine:
         self._carrier_up = up
         for owned in self._owned.values():
             owned.runner.carrier_is_up = up
-
-    def _leg_changed(self, event: AgentLegUp | AgentLegDown) -> None:
-        if isinstance(event, AgentLegDown):
-            for session in self.desk.sessions():
-                if session.leg_id == event.leg_id:
-                    self._tasks.start(f"leg:{event.leg_id}", self._leg_lost(session))
-
-    async def _leg_lost(self, session: AgentSession) -> None:
-        """An agent without a telephone takes no calls until the leg is open again."""
-        await self.desk.pause_for_leg(session.agent_id)
 
     def _found_machine(self, campaign_id: CampaignId, call_id: str) -> None:
         owned = self._owned.get(campaign_id)

@@ -128,7 +128,8 @@ class AsteriskCarrier:
             raise CarrierUnavailable(f"asterisk.laboratory: endpoint `{endpoint}`: {reply.message}")
         try:
             known = codec.parse_attributes(reply.body)
-            proxy, redirect = known["outbound_proxy"], known["redirect_method"]
+            proxy = known["outbound_proxy"]
+            redirect = known.get("redirect_method", "")  # Asterisk 16 does not tell
         except (codec.MalformedFrame, KeyError) as error:
             raise CarrierUnavailable(f"endpoint `{endpoint}` cannot be looked at") from error
         if proxy or redirect == FOLLOWS_REDIRECTS:

@@ -24,7 +24,7 @@ from telephony_adapters.lab.errors import LabError
 KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PUBLIC_MIRROR: Final = "http://deb.debian.org/debian"
 APT_TIMEOUT_S: Final = 300
-CACHE_VARIABLE: Final = "MARCADOR_LAB_CACHE"
+CACHE_VARIABLE: Final = "TELEPHONY_LAB_CACHE"
 
 _APT_CONF: Final = """\
 Dir::State "{apt}/state";
@@ -90,7 +90,7 @@ class Unpacked(msgspec.Struct, frozen=True):
 
 
 def cache_folder() -> Path:
-    """Where unpacked programs are kept: `MARCADOR_LAB_CACHE`, or the user's cache.
+    """Where unpacked programs are kept: `TELEPHONY_LAB_CACHE`, or the user's cache.
 
     As root a folder that another user can reach: the programs run as `nobody` then.
     """

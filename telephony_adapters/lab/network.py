@@ -17,7 +17,7 @@ from telephony_adapters.lab.ports import LOOPBACK
 from telephony_adapters.lab.process import hand_over
 from telephony_adapters.lab.scenario import Behaviour
 
-FAMILY_VARIABLE: Final = "MARCADOR_LAB_FAMILY"
+FAMILY_VARIABLE: Final = "TELEPHONY_LAB_FAMILY"
 """Environment variable with the family of Asterisk, 22 or 16; 22 when it is not set."""
 DEAD_NUMBER: Final = "96"
 MACHINES: Final = "(3[0-9]|4[0-4])"

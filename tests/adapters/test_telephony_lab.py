@@ -57,7 +57,7 @@ def test_what_is_missing_ends_it_with_a_message(tmp_path: Path) -> None:
         text=True,
         timeout=LAB_TIMEOUT_S,
         check=False,
-        env={**os.environ, "PATH": str(tmp_path), "MARCADOR_LAB_CACHE": str(tmp_path / "cache")},
+        env={**os.environ, "PATH": str(tmp_path), "TELEPHONY_LAB_CACHE": str(tmp_path / "cache")},
     )
     assert lab.returncode == 4
     assert "`apt-get` is missing" in lab.stderr

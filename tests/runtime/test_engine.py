@@ -36,8 +36,10 @@ from dialer.stores.ledger.screens import read_person_on_screen
 from dialer.stores.ledger.verify import verify_ledger
 from dialer.stores.redis import EmbeddedRedis, RedisClient
 from telephony_adapters.messages import AdapterFacts, HangupCause, Originate
+from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.heard import Intent
 from telephony_adapters.simulator.null import NullCarrier
+from telephony_adapters.simulator.timings import CarrierTimings
 from telephony_adapters.simulator.world import DialPlan
 from tests.support.fixed_world import FixedWorld, answered
 from tests.support.house import NOON_IN_CHILE, SPEED, DeskAgent, House, house_config, open_house
@@ -389,6 +391,65 @@ async def test_a_reconnected_client_hears_what_it_missed(tmp_path: Path, redis_u
         house.engine.desk.connect("ana", afresh.append, 0)
         assert isinstance(afresh[0], Snapshot)
         assert afresh[0].agent_id == snapshot.agent_id
+
+
+def slow_phones(leg_up_s: float) -> SimulatedCarrier:
+    """A carrier whose agents take their time to pick up."""
+    clock = SimulatedClock(NOON_IN_CHILE, SPEED)
+    return SimulatedCarrier(
+        clock=clock, world=FixedWorld(), timings=CarrierTimings(leg_up_s=leg_up_s)
+    )
+
+
+def state_of(house: House, agent_id: str) -> AgentState:
+    seat = house.engine.desk.seat(agent_id)
+    assert seat is not None
+    return seat.session.state
+
+
+async def test_nobody_is_ready_before_his_telephone_is(tmp_path: Path, redis_url: str) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld(), adapter=slow_phones(20.0)) as house:
+        await house.campaign()
+        ana, eva = await house.agent("ana"), await house.agent("eva")
+        await ana.ready()
+        await eva.ready()
+        await eva.say(SetPause(reason=PauseReason.BREAK))
+        assert state_of(house, "ana") is AgentState.PAUSED
+        await house.until("ana is ready", lambda: state_of(house, "ana") is AgentState.READY)
+        assert state_of(house, "eva") is AgentState.PAUSED
+
+
+async def test_an_agent_hears_that_his_telephone_does_not_answer(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld(), adapter=slow_phones(9_000)) as house:
+        await house.campaign()
+        ana = await house.agent("ana")
+        await ana.ready()
+        leg_id = house.carrier.leg_at("agent:ana")
+        assert leg_id is not None
+        house.carrier.agent_hangs_up(leg_id)
+        refusal = await ana.hear(Refused)
+        assert refusal.code == "no_audio_leg"
+        assert state_of(house, "ana") is AgentState.PAUSED
+
+
+async def test_a_telephone_that_was_hung_up_comes_back_with_ready(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld(), adapter=slow_phones(1.0)) as house:
+        await house.campaign()
+        ana = await house.agent("ana")
+        await ana.ready()
+        await house.until("ana is ready", lambda: state_of(house, "ana") is AgentState.READY)
+        leg_id = house.carrier.leg_at("agent:ana")
+        assert leg_id is not None
+        house.carrier.agent_hangs_up(leg_id)
+        await house.until("ana is paused", lambda: state_of(house, "ana") is AgentState.PAUSED)
+        assert house.carrier.leg_at("agent:ana") is None
+        await ana.ready()
+        await house.until("ana is ready", lambda: state_of(house, "ana") is AgentState.READY)
+        assert house.carrier.leg_at("agent:ana") == leg_id
 
 
 class RealCarrier(NullCarrier):
