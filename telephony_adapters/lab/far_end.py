@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,6 +16,8 @@ from telephony_adapters.lab.process import Child
 from telephony_adapters.lab.scenario import Behaviour, ScenarioWriter
 
 READY_TIMEOUT_S: Final = 10.0
+MEDIA_PORTS: Final = (10_000, 19_000)
+"""Where its RTP ports begin: below Asterisk's, and below those that the system gives away."""
 AUDIO: Final = Path(__file__).parent / "audio"
 SILENCE_BEFORE: Final = b"\xff" * 2_400
 """0.3 s of mu-law silence: nobody speaks in the moment of picking up."""
@@ -66,7 +68,7 @@ class FarEnd:
         """Run it until it listens. Raises `LabError`."""
         found = shutil.which("sipp")
         command = [found] if found else install(SIPP).command("usr/bin/sipp")
-        media = 30_000 + (os.getpid() * 64 + self.port) % 20_000 // 2 * 2
+        media = random.SystemRandom().randrange(*MEDIA_PORTS, 2)
         self._child = Child(
             [
                 *command,

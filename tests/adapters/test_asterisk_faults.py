@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -114,6 +115,27 @@ async def test_we_hang_up_while_a_person_is_screened(lab: AsteriskLab) -> None:
     await lab.first(CallAnswered, call_id)
     await lab.adapter.hangup(call_id)
     assert (await lab.end(call_id)).cause is HangupCause.NORMAL_CALLER
+
+
+async def test_sixty_calls_at_once_end_each_in_its_own_way(lab: AsteriskLab) -> None:
+    expected = {
+        FarEnd.BUSY: HangupCause.BUSY,
+        FarEnd.UNAVAILABLE: HangupCause.UNAVAILABLE,
+        FarEnd.NOT_IN_SERVICE: HangupCause.NOT_IN_SERVICE,
+        FarEnd.REJECTS: HangupCause.REJECTED,
+        FarEnd.CONGESTED: HangupCause.CONGESTION,
+        FarEnd.ANSWERS: HangupCause.NORMAL_CALLER,
+    }
+    far_ends = [far_end for far_end in expected for _ in range(10)]
+    call_ids = await asyncio.gather(*(lab.dial(far_end) for far_end in far_ends))
+    for call_id, far_end in zip(call_ids, far_ends, strict=True):
+        if far_end is FarEnd.ANSWERS:
+            await lab.first(CallAnswered, call_id)
+            await lab.adapter.hangup(call_id)
+    ends = [(await lab.end(call_id)).cause for call_id in call_ids]
+    assert ends == [expected[far_end] for far_end in far_ends]
+    assert lab.placed() == len(far_ends)
+    assert await lab.adapter.list_calls() == []
 
 
 async def test_an_agent_whose_phone_is_busy(lab: AsteriskLab) -> None:
