@@ -6,9 +6,15 @@ the middle of the day. Whoever says ready meanwhile is ready when his leg is up.
 
 from __future__ import annotations
 
-from telephony_adapters.errors import DuplicateCall
+import asyncio
+
+import structlog
+
+from telephony_adapters.errors import DuplicateCall, TelephonyError
 from telephony_adapters.messages import AgentLegDown, AgentLegUp, LegId
 from telephony_adapters.port import TelephonyAdapter
+
+log = structlog.get_logger()
 
 
 class AgentLine:
@@ -76,6 +82,13 @@ class AgentLegs:
         return line
 
     async def close(self, leg_id: LegId) -> None:
-        """Hang up; nothing more is heard of it. Raises `TelephonyError`."""
+        """Hang up; nothing more is heard of it."""
         self._lines.pop(leg_id, None)
-        await self._adapter.close_agent_leg(leg_id)
+        try:
+            await self._adapter.close_agent_leg(leg_id)
+        except TelephonyError as error:
+            log.warning("leg_not_closed", leg=leg_id, error=str(error))
+
+    async def close_all(self) -> None:
+        """The worker ends: no device is left off the hook with nobody behind it."""
+        await asyncio.gather(*(self.close(leg_id) for leg_id in list(self._lines)))

@@ -135,13 +135,7 @@ class AgentService:
             return
         leg_id = await self._desk.logout(agent_id)
         if leg_id is not None:
-            await self._close_leg(leg_id)
-
-    async def _close_leg(self, leg_id: LegId) -> None:
-        try:
             await self._legs.close(leg_id)
-        except TelephonyError as error:
-            log.warning("leg_not_closed", leg=leg_id, error=str(error))
 
     # --- the telephone -----------------------------------------------------------------------
 
@@ -363,7 +357,7 @@ class AgentService:
 
     async def _close_if_gone(self, agent_id: str, leg_id: LegId) -> None:
         if self._desk.seat(agent_id) is None:
-            await self._close_leg(leg_id)
+            await self._legs.close(leg_id)
 
     async def _said(self, seat: Seat, live: LiveContact, message: Dispose) -> Said:
         contact = live.contact
@@ -469,6 +463,7 @@ class AgentService:
 
     async def close(self) -> None:
         await self._tasks.cancel()
+        await self._legs.close_all()
 
 
 def offered_codes(*, verified: bool, country: str | None) -> tuple[CodeView, ...]:

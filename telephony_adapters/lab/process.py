@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ class Child:
         if shutil.which("setpriv") is None:
             raise LabError("`setpriv` is missing: apt-get install util-linux")
         self._output = output
-        as_root = os.geteuid() == 0
+        nobody = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
         with output.open("ab") as said:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *command],
@@ -39,8 +40,9 @@ class Child:
                 stderr=subprocess.STDOUT,
                 cwd=cwd,
                 env={**os.environ, **(environment or {})},
-                user=UNPRIVILEGED if as_root else None,
-                extra_groups=[] if as_root else None,
+                user=nobody.pw_uid if nobody else None,
+                group=nobody.pw_gid if nobody else None,
+                extra_groups=[] if nobody else None,
                 # Ctrl-C is for the parent, which stops its children in order.
                 start_new_session=True,
             )

@@ -452,6 +452,16 @@ async def test_a_telephone_that_was_hung_up_comes_back_with_ready(
         assert house.carrier.leg_at("agent:ana") == leg_id
 
 
+async def test_no_telephone_stays_off_the_hook_when_the_engine_ends(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld()) as house:
+        carrier = house.carrier
+        await house.agent("ana")
+        assert carrier.leg_at("agent:ana") is not None
+    assert carrier.leg_at("agent:ana") is None
+
+
 class RealCarrier(NullCarrier):
     """A carrier that says that it reaches real people."""
 
