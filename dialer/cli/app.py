@@ -317,7 +317,8 @@ def run(
         float | None, typer.Option(min=0.01, help="Simulated seconds in one real second.")
     ] = None,
     minutes: Annotated[
-        int | None, typer.Option(min=1, help="Simulated minutes. Default: until Ctrl-C.")
+        int | None,
+        typer.Option(min=1, help="Length by the shift's own clock. Default: until Ctrl-C."),
     ] = None,
     adapter: Annotated[
         AdapterName | None,

@@ -42,7 +42,11 @@ class AgentLegs:
     async def open(self, leg_id: LegId, agent_id: str, endpoint: str) -> None:
         """Ring an agent's device. Raises `TelephonyError`."""
         line = self._lines[leg_id] = AgentLine(agent_id, endpoint)
-        await self._ring(leg_id, line)
+        try:
+            await self._ring(leg_id, line)
+        except TelephonyError:
+            del self._lines[leg_id]
+            raise
 
     async def is_ready(self, leg_id: LegId) -> bool:
         """Whether the leg is up; if not, it is opened again, and its agent waits for it.
@@ -50,8 +54,10 @@ class AgentLegs:
         Raises `TelephonyError`.
         """
         line = self._lines.get(leg_id)
-        if line is None or line.up:
-            return line is not None
+        if line is None:
+            return False
+        if line.up:
+            return True
         line.ready_wanted = True
         if not line.opened:
             await self._ring(leg_id, line)
