@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Final
 
+import structlog
+
 from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.asterisk import codec
@@ -46,6 +48,8 @@ from telephony_adapters.messages import (
 )
 from telephony_adapters.port import EventSink
 
+log = structlog.get_logger()
+
 NAME: Final = "asterisk"
 FOLLOWS_REDIRECTS: Final = "uri_pjsip"
 """The `redirect_method` by which an endpoint calls whatever address a SIP 302 names."""
@@ -74,7 +78,7 @@ class AsteriskCarrier:
         self._listening: asyncio.Task[None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self.malformed_frames = 0
-        """Frames that were not what ARI documents; metrics read it."""
+        """Frames that were not what ARI documents, since the start."""
 
     @property
     def facts(self) -> AdapterFacts:
@@ -186,12 +190,17 @@ class AsteriskCarrier:
                 elif event is not None:
                     at = offset.ours(event.at, self._clock.now())
                     self._apply(self._board.handle(event, at))
-            except codec.MalformedFrame:
-                self.malformed_frames += 1
+            except codec.MalformedFrame as error:
+                self._count_malformed(error)
             except Exception as error:
                 # Deaf, it must not go on dialing. A new connection starts from Asterisk's lists.
                 return f"fault in an event: {type(error).__name__}: {error}"
         return "connection lost"
+
+    def _count_malformed(self, error: codec.MalformedFrame) -> None:
+        self.malformed_frames += 1
+        if self.malformed_frames.bit_count() == 1:  # 1, 2, 4, 8 ...: a flood does not fill the log
+            log.warning("ari_frame_refused", so_far=self.malformed_frames, error=str(error))
 
     def _apply(self, outcome: Outcome) -> None:
         events, actions = outcome
