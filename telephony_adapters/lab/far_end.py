@@ -18,6 +18,9 @@ from telephony_adapters.lab.scenario import Behaviour, ScenarioWriter
 READY_TIMEOUT_S: Final = 10.0
 MEDIA_PORTS: Final = (10_000, 19_000)
 """Where its RTP ports begin: below Asterisk's, and below those that the system gives away."""
+SETTLE_S: Final = 0.1
+"""From its SIP port, SIPp needs this long to find out whether it can have its others."""
+PORT_TRIES: Final = 5
 AUDIO: Final = Path(__file__).parent / "audio"
 SILENCE_BEFORE: Final = b"\xff" * 2_400
 """0.3 s of mu-law silence: nobody speaks in the moment of picking up."""
@@ -68,8 +71,20 @@ class FarEnd:
         """Run it until it listens. Raises `LabError`."""
         found = shutil.which("sipp")
         command = [found] if found else install(SIPP).command("usr/bin/sipp")
-        media = random.SystemRandom().randrange(*MEDIA_PORTS, 2)
-        self._child = Child(
+        said = ""
+        for _ in range(PORT_TRIES):
+            child = self._run(command)
+            if self._listens(child):
+                self._child = child
+                return
+            said = child.said()
+            self.port = free_udp_port()
+        raise LabError(f"SIPp ({self.name}) did not start: {said}")
+
+    def _run(self, command: Sequence[str]) -> Child:
+        # SIPp ends at once when one of these is taken.
+        media = random.SystemRandom().randrange(*MEDIA_PORTS, 8)
+        return Child(
             [
                 *command,
                 *("-sf", str(self._scenario), "-i", LOOPBACK, "-p", str(self.port)),
@@ -81,11 +96,17 @@ class FarEnd:
             output=self._folder / f"{self.name}.out",
             cwd=self._folder,
         )
+
+    def _listens(self, child: Child) -> bool:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
-        while not udp_port_taken(self.port):
-            if not self._child.running or time.monotonic() > deadline_s:
-                raise LabError(f"SIPp ({self.name}) did not start: {self._child.said()}")
+        while child.running and time.monotonic() < deadline_s:
+            if udp_port_taken(self.port):
+                time.sleep(SETTLE_S)
+                return child.running
             time.sleep(0.02)
+        if child.running:
+            child.kill()
+        return False
 
     def stop(self) -> None:
         if self._child is not None:
