@@ -89,12 +89,10 @@ class Applicability:
     intersections, however many packs there are.
     """
 
-    def __init__(self, whens: Sequence[AppliesWhen]) -> None:
+    def __init__(self, whens: Sequence[AppliesWhen], covered: frozenset[str]) -> None:
+        """`covered` are the countries with a law of their own: an `uncovered` pack leaves them."""
         self._whens = tuple(whens)
-        self._covered = frozenset(
-            country for when in whens if not when.uncovered for country in countries_of(when)
-        )
-        """Countries with a pack of their own."""
+        self._covered = covered
         self._everywhere = self._bits(lambda when: when.any_of is None)
         self._known: dict[tuple[object, ...], int] = {}
 

@@ -16,7 +16,7 @@ from compliance.messages import Citation, DecisionRecord, Finding, Message
 from compliance.packs import PackSet
 from compliance.rules.conflict import CONFLICT
 from compliance.schema import Explain
-from compliance.types import Basis, Outcome, ReasonGroup, RuleKind
+from compliance.types import Basis, Outcome, ReasonGroup, RuleKind, Severity
 from compliance.zones import zone
 
 Language = Literal["es", "en"]
@@ -44,6 +44,14 @@ class Line(Message, frozen=True, kw_only=True):
     event_ids: tuple[str, ...] = ()
     first_ok_local: tuple[str, ...] = ()
     """When this rule alone would pass, in the person's candidate zones."""
+    kind: RuleKind | None = None
+    severity: Severity | None = None
+    code: str = ""
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+    zones: tuple[str, ...] = ()
+    """Zones of the clocks that the rule looked at."""
+    lifted_by: str | None = None
 
 
 class Explanation(Message, frozen=True, kw_only=True):
@@ -124,6 +132,13 @@ def _line(finding: Finding, record: DecisionRecord, packs: PackSet, language: La
         limit=finding.limit,
         event_ids=finding.event_ids,
         first_ok_local=first_ok,
+        kind=finding.kind,
+        severity=finding.severity,
+        code=finding.code,
+        window_start=finding.window_start,
+        window_end=finding.window_end,
+        zones=finding.zones,
+        lifted_by=finding.lifted_by,
     )
 
 
@@ -137,6 +152,8 @@ def _passed(rule_id: str, packs: PackSet, language: Language) -> Line:
         basis=Basis.POLICY if head is None else head.basis,
         text=_say(VERDICTS["passes"], language),
         citation=None if head is None else head.citation,
+        kind=None if head is None else head.kind,
+        severity=None if head is None else head.severity,
     )
 
 

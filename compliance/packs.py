@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from compliance.applicability import Applicability, Scope
+from compliance.applicability import Applicability, Scope, countries_of
 from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
 from compliance.messages import ContactRequest, PackRef
@@ -30,11 +30,15 @@ from compliance.rules.retention import Retention
 from compliance.rules.structure import PACK as BUILT_IN
 from compliance.rules.structure import structural_heads, structural_rules
 from compliance.schema import CalendarDoc, PackDoc, PackKind, RuleDoc, When
-from compliance.types import LineType, PackStatus, PointLabel, ReasonGroup, Severity
+from compliance.types import LineType, PackStatus, PointLabel, Purpose, ReasonGroup, Severity
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 20_000
 _SHAPES_LIMIT: Final = 4_096
+_LOCATE: Final = (Purpose.LOCATION_INFORMATION,)
+_COVERS: Final = frozenset({PackKind.LAW, PackKind.REGULATOR_GUIDANCE})
+"""Kinds of packs that stand for a country. A house policy does not: it could else lift the strict
+default where the country has no law of its own."""
 _GROUP_ORDER: Final = {group: index for index, group in enumerate(ReasonGroup)}
 _MSGSPEC_PATH: Final = re.compile(r"^(?P<reason>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 _RULE_PATH: Final = re.compile(r"^\.rules\[(?P<index>\d+)\]\.?(?P<rest>.*)$")
@@ -173,7 +177,14 @@ class PackSet:
             if instant is not None
         }
         self._changes = sorted(instants)
-        self._applicability = Applicability([pack.doc.applies_when for pack in self.packs])
+        covered = frozenset(
+            country
+            for pack in self.packs
+            if pack.doc.kind in _COVERS and not pack.doc.applies_when.uncovered
+            for country in countries_of(pack.doc.applies_when)
+        )
+        whens = [pack.doc.applies_when for pack in self.packs]
+        self._applicability = Applicability(whens, covered)
         self._localities = frozenset(
             code.partition("/")[0]
             for pack in self.packs
@@ -186,8 +197,13 @@ class PackSet:
 
     @property
     def lookback_days(self) -> int:
-        """How many days of history the longest memory among all rules needs."""
-        return max((rule.lookback_days for pack in self.packs for rule in pack.rules), default=0)
+        """How many days of history the longest memory needs, among the rules of campaigns.
+
+        Rules about location information alone remember longer and are left out: no campaign
+        asks for it, and where the history is too short for them the gate refuses.
+        """
+        everyday = (r for pack in self.packs for r in pack.rules if r.head.when.purposes != _LOCATE)
+        return max((rule.lookback_days for rule in everyday), default=0)
 
     def plan(self, ctx: Context, at: datetime) -> Plan:
         """Rules in force at `at` for the contact of a context; deterministic and cached."""

@@ -210,6 +210,8 @@ async def bench_gate(config: Config, portfolio: Portfolio, seconds: float) -> di
             channel=Channel.VOICE,
             mode=Mode.PREDICTIVE,
             debt_ids=tuple(d.debt_id for d in person.subject.debts[:1]),
+            caller_id_withheld=False,
+            recorded=False,
         )
         questions.append((request, facts))
     decided = allowed = 0

@@ -65,6 +65,7 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
                 counter=len(worst),
                 limit=limit,
                 window_start=start,
+                zones=zones,
                 event_ids=ids,
                 detail=detail,
             )

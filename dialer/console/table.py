@@ -160,9 +160,13 @@ def route(
     status: int = 200,
     guard: Guard = Guard.ROLE,
     errors: tuple[Problem, ...] = (),
+    reader: Callable[[bytes], B] | None = None,
 ) -> Route:
-    """A route that answers with JSON (or, with `Nothing`, with 204)."""
-    decoder = msgspec.json.Decoder(body)
+    """A route that answers with JSON (or, with `Nothing`, with 204).
+
+    `reader` decodes the body where its own type is not enough; it raises what msgspec raises.
+    """
+    read_body = reader or msgspec.json.Decoder(body).decode
     has_body = body is not Nothing
 
     async def handle(request: web.Request, console: Console) -> web.StreamResponse:
@@ -171,7 +175,7 @@ def route(
         asked = read_query(request, query)
         limit = console.services.config.http.max_body_bytes
         raw = await read_json(request, limit) if has_body else b"{}"
-        call = Call(request, console, caller, language, decode(decoder.decode, raw), asked)
+        call = Call(request, console, caller, language, decode(read_body, raw), asked)
         given = await handler(call)
         if answer is Nothing:
             response = web.Response(status=204)

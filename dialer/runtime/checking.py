@@ -15,6 +15,7 @@ from compliance import gate
 from compliance.explain import Explanation, explain
 from compliance.messages import ContactRequest, DecisionRecord, Facts, Message
 from compliance.packs import PackSet
+from dialer.runtime.asking import completed, loosened
 
 BUILT_IN: Final = "marcador"
 """The pack of structural checks: part of every question."""
@@ -56,10 +57,15 @@ class BadQuestion(Exception):
         self.problem = problem
 
 
+def decode(text: bytes) -> Question:
+    """Decode a question, with what it leaves out filled in. Raises what msgspec raises."""
+    return msgspec.convert(completed(msgspec.json.decode(text)), Question)
+
+
 def read_question(text: bytes) -> Question:
     """Decode a question. Raises `BadQuestion`."""
     try:
-        question = msgspec.json.decode(text, type=Question)
+        question = decode(text)
     except msgspec.ValidationError as error:
         found = _AT.match(str(error))
         if found is None:
@@ -89,10 +95,14 @@ def answer(question: Question, packs: PackSet) -> Answer:
 
 
 def schemas() -> dict[str, object]:
-    """JSON Schema of the question and of the answer."""
+    """JSON Schema of the question and of the answer.
+
+    What a question may leave out is not required in either.
+    """
     (question, asked), components = msgspec.json.schema_components(
         (Question, Answer), ref_template="#/$defs/{name}"
     )
+    loosened(components)
     return {"question": question, "answer": asked, "$defs": components}
 
 

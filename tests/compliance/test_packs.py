@@ -186,6 +186,28 @@ def test_a_house_policy_can_only_tighten(tmp_path: Path) -> None:
         parse_pack(loosened, name="house.toml")
 
 
+def test_a_house_policy_cannot_take_the_place_of_the_default() -> None:
+    """A policy for a country without a law of its own comes on top of the strict default."""
+    panama = Place(country="PA")
+    extra = '[applies_when]\nany_of = { residence_in = ["PA"] }'
+    default = packs("default").packs
+    for kind, default_binds in (("house_policy", True), ("contract", True), ("law", False)):
+        text = f"""
+pack = "pa"
+version = "2026.1.1"
+kind = "{kind}"
+status = "machine_checked"
+title = "Panama"
+{extra}
+{NOTHING}
+"""
+        both = PackSet([*default, parse_pack(text, name="pa.toml")])
+        known = facts(panama, points=[phone("+50761234567")])
+        bound = {ref.pack for ref in judge(known, NOON, rules=both).packs}
+        assert ("default" in bound) is default_binds, kind
+        assert "pa" in bound
+
+
 def test_every_kind_has_an_evaluator_and_an_example() -> None:
     assert set(RuleKind) == KINDS.keys()
     example = parse_pack(EXAMPLE.read_text("utf-8"), name=str(EXAMPLE))

@@ -7,6 +7,7 @@ shares no code with the rules.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
@@ -19,183 +20,35 @@ from compliance.context import Context
 from compliance.gate import decide
 from compliance.hours import local_date
 from compliance.messages import (
-    ConsentFact,
     ContactPointFacts,
     ContactRequest,
     Facts,
     HistoryEvent,
     Place,
-    PreferenceFact,
-    StatusFact,
-    SuppressionFact,
 )
 from compliance.packs import Pack, PackSet, parse_pack
 from compliance.permit import Allowed
 from compliance.types import (
-    Channel,
-    CollectorRole,
-    ConsentScope,
-    ContentClass,
-    DebtStatus,
     EventKind,
-    Mode,
-    PartyRole,
-    PersonId,
-    PointLabel,
-    StatusKind,
-    SuppressionScope,
-    Validity,
 )
 from compliance.zones import zone
 from tests.compliance.build import (
-    consent,
     debt,
+    dialed,
     event,
     facts,
     judge,
     packs,
     phone,
-    request,
     rule,
+    stops,
 )
+from tests.compliance.strategies import instants, questions
+from tests.compliance.test_packs import EXAMPLE
 
 SECOND = timedelta(seconds=1)
-START = datetime(2026, 1, 5, tzinfo=UTC)
-PLACES = [
-    (Place(country="US", subdivision="US-FL"), "+18505550123"),
-    (Place(country="US", subdivision="US-NJ"), "+12015550123"),
-    (Place(country="US", subdivision="US-DC"), "+12025550123"),
-    (Place(country="US", subdivision="US-WA"), "+12065550123"),
-    (Place(country="US"), "+13105550123"),
-    (Place(country="CL", subdivision="CL-RM"), "+56221234567"),
-    (Place(country="CL", subdivision="CL-AI"), "+56912345678"),
-    (Place(country="CL"), "+56322100000"),
-    (Place(country="CO", subdivision="CO-DC"), "+573001234567"),
-    (Place(country="PE", subdivision="PE-LIM"), "+51999888777"),
-    (Place(country="MX", subdivision="MX-CHH"), "+526141234567"),
-    (Place(country="PY"), "+595981234567"),
-    (Place(country="PA"), "+50761234567"),
-    (None, "+56221234567"),
-]
-OUTCOMES = [
-    EventKind.DIAL_REQUESTED,
-    EventKind.RANG_NO_ANSWER,
-    EventKind.MACHINE_MESSAGE,
-    EventKind.NOT_CONNECTED_BUSY,
-    EventKind.ABANDONED,
-    EventKind.CONVERSATION,
-    EventKind.INBOUND_CALL,
-    EventKind.INBOUND_MESSAGE,
-    EventKind.MESSAGE_SENT,
-    EventKind.CALLBACK_REQUESTED,
-    EventKind.LETTER_MAILED,
-]
-
-
-def instants(days: int = 400) -> st.SearchStrategy[datetime]:
-    """Instants to the millisecond, over every change of clocks of a year."""
-    return st.integers(0, days * 86_400_000).map(lambda ms: START + timedelta(milliseconds=ms))
-
-
-@st.composite
-def histories(draw: st.DrawFn, now: datetime) -> list[HistoryEvent]:
-    made: list[HistoryEvent] = []
-    for n in range(draw(st.integers(0, 10))):
-        ago = timedelta(minutes=draw(st.integers(1, 12 * 24 * 60)))
-        kind = draw(st.sampled_from(OUTCOMES))
-        inbound = kind in (EventKind.INBOUND_CALL, EventKind.INBOUND_MESSAGE)
-        made.append(
-            event(
-                f"e{n}",
-                now - ago,
-                kind,
-                channel=draw(st.sampled_from([Channel.VOICE, Channel.SMS, None])),
-                debts=draw(st.sampled_from([(), ("debt-1",), ("debt-2", "debt-1")])),
-                mode=None if inbound else draw(st.sampled_from([Mode.PREDICTIVE, Mode.MANUAL])),
-                label=draw(st.sampled_from([None, PointLabel.WORK, PointLabel.HOME])),
-                misdirected=draw(st.integers(0, 9)) == 0,
-            )
-        )
-    return made
-
-
-@st.composite
-def subjects(draw: st.DrawFn, now: datetime) -> Facts:
-    place, number = draw(st.sampled_from(PLACES))
-    rare = st.sampled_from([False] * 7 + [True])
-    points: list[ContactPointFacts] = [
-        phone(
-            number,
-            label=draw(st.sampled_from(list(PointLabel))),
-            validity=draw(st.sampled_from([Validity.UNVERIFIED, Validity.VERIFIED_RIGHT_PARTY])),
-            shared_with=(PersonId("another"),) if draw(rare) else (),
-            role=PartyRole.REFERENCE if draw(rare) else PartyRole.HOLDER,
-            opted_out_at=now if draw(rare) else None,
-        )
-    ]
-    if draw(rare):
-        points.append(phone("+18085550123", "point-2"))
-    later = now + timedelta(minutes=draw(st.integers(1, 30 * 24 * 60)))
-    statuses = [StatusFact(kind=StatusKind.CEASE, since=now, until=later)] if draw(rare) else []
-    suppressions = [
-        SuppressionFact(
-            suppression_id="s",
-            scope=draw(st.sampled_from(list(SuppressionScope))),
-            reason="manual",
-            starts_at=now,
-            ends_at=draw(st.sampled_from([None, later])),
-        )
-    ]
-    preferences = [
-        PreferenceFact(
-            preference_id="p",
-            at=now,
-            forbidden_labels=(PointLabel.HOME,),
-            expires_at=draw(st.sampled_from([None, later])),
-        )
-    ]
-    consents: list[ConsentFact] = [consent(ConsentScope.CHANNEL, now - timedelta(days=20))]
-    if draw(rare):
-        shift = timedelta(hours=draw(st.integers(-200, 200)))
-        consents.append(consent(ConsentScope.FREQUENCY, now + shift))
-        consents.append(consent(ConsentScope.HOURS, now + shift, expires_at=later))
-    return facts(
-        place,
-        points=points,
-        debts=[
-            debt(status=DebtStatus.DISPUTED if draw(rare) else DebtStatus.OVERDUE),
-            debt("debt-2", account_number_key="k" if draw(rare) else None),
-        ],
-        history=draw(histories(now)),
-        consents=consents,
-        statuses=statuses,
-        suppressions=suppressions if draw(rare) else [],
-        preferences=preferences if draw(rare) else [],
-        role=draw(st.sampled_from(list(CollectorRole))),
-        complete_from=now - timedelta(days=3) if draw(rare) else None,
-    )
-
-
-@st.composite
-def questions(draw: st.DrawFn) -> tuple[ContactRequest, Facts, datetime]:
-    now = draw(instants())
-    known = draw(subjects(now))
-    channel = draw(st.sampled_from([Channel.VOICE, Channel.VOICE, Channel.SMS]))
-    answers = None
-    mode = draw(st.sampled_from([Mode.PREDICTIVE, Mode.MANUAL, Mode.REPLY, Mode.CALLBACK]))
-    if mode in (Mode.REPLY, Mode.CALLBACK) and known.history:
-        answers = draw(st.sampled_from([e.event_id for e in known.history]))
-    asked = request(
-        channel,
-        mode,
-        debts=draw(st.sampled_from([("debt-1",), ("debt-2",), ("debt-1", "debt-2")])),
-        content=draw(st.sampled_from([ContentClass.NEUTRAL, ContentClass.VERIFIED])),
-        prerecorded=draw(st.booleans()),
-        answers=answers,
-    )
-    return asked, known, now
-
-
+HOUSE = re.sub(r"(?ms)^\[applies_when\].*?^\[\[", "[[", EXAMPLE.read_text("utf-8"), count=1)
+WITH_HOUSE = PackSet([*packs().packs, parse_pack(HOUSE, name="house of every kind")])
 slow = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -273,6 +126,34 @@ def test_adding_a_rule_never_allows_more(
     if after.first_allowed is not None:
         assert before.first_allowed is not None
         assert before.first_allowed <= after.first_allowed
+
+
+@given(questions())
+@slow
+def test_a_house_policy_of_any_kind_never_allows_more(
+    question: tuple[ContactRequest, Facts, datetime],
+) -> None:
+    """A pack with a rule of every kind, as house policy and for everybody: nothing it can say
+    lifts what a law says, and no lawful moment comes earlier."""
+    asked, known, now = question
+    before, after = judge(known, now, asked), judge(known, now, asked, WITH_HOUSE)
+    assert set(stops(before)) <= set(stops(after))
+    assert before.allowed or not after.allowed
+    if after.first_allowed is not None:
+        assert before.first_allowed is not None
+        assert before.first_allowed <= after.first_allowed
+
+
+@given(questions(), st.sets(st.sampled_from([p.doc.pack for p in packs().packs])))
+@slow
+def test_fewer_packs_never_stop_more(
+    question: tuple[ContactRequest, Facts, datetime], left_out: set[str]
+) -> None:
+    """But for the strict default, which is there for countries that have no pack."""
+    asked, known, now = question
+    every = PackSet([p for p in packs().packs if p.doc.pack != "default"])
+    some = PackSet([p for p in every.packs if p.doc.pack not in left_out])
+    assert set(stops(judge(known, now, asked, some))) <= set(stops(judge(known, now, asked, every)))
 
 
 @given(questions())
@@ -415,7 +296,7 @@ def test_no_sequence_of_allowed_calls_breaks_a_rule(
         at += timedelta(seconds=chance.randrange(1, step_h * 7200))
         named = chance.choice([("debt-1",), ("debt-2",), ("debt-2", "debt-1")])
         known = facts(place, points=points, debts=[debt(), debt("debt-2")], history=placed[-60:])
-        verdict = decide(request(debts=named), known, law, at)
+        verdict = decide(dialed(debt_ids=named), known, law, at)
         zones = verdict.record.zones
         if isinstance(verdict, Allowed):
             placed.append(event(f"e{n}", at, chance.choice(kinds), debts=named))

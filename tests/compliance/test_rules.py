@@ -55,6 +55,7 @@ def cap(window: str, limit: int = 1, count: str = RINGS) -> str:
         ('unit = "calendar_week", week_start = "sun"', (11, 22, 0), (11, 21, 23, 59), (11, 29, 0)),
         # Sunday 22 began the week that lasts until Saturday 28.
         ('unit = "calendar_week"', (11, 22, 0), (11, 21, 23, 59, 59), (11, 29, 0)),
+        ('unit = "campaign_30d"', (10, 26, 0), (10, 25, 23, 59, 59), (11, 25, 0)),
         ('unit = "calendar_month"', (11, 1, 0), (10, 31, 23, 59, 59), (12, 1, 0)),
     ],
 )
