@@ -13,6 +13,8 @@ from compliance.packs import load_packs
 from compliance.schema import AppliesWhen
 from compliance.types import CollectorRole, DebtClass, PersonKind, Purpose
 
+COVERED = frozenset({"US", "CL", "MX"})
+"""Countries with a pack of their own."""
 COUNTRIES = ["US", "CL", "MX", "CO", "PE", "AR", "FR"]
 COVERED = frozenset({"US", "CL", "MX"})
 REGIONS = ["US-NY", "US-FL", "US-TX", "NY", "CL-RM", "MX-CMX", None]
