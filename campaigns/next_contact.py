@@ -70,6 +70,7 @@ _LABEL_ORDER: Final[dict[str, int]] = {
     PointLabel.UNKNOWN.value: 2,
     PointLabel.OTHER.value: 3,
     PointLabel.WORK.value: 4,
+    PointLabel.HOSPITAL.value: 5,
 }
 _REACHED: Final = 0
 _FRUITLESS: Final = 1

@@ -388,6 +388,8 @@ def best_daypart(earliest: datetime, zone: str, tries: list[int]) -> datetime:
             at = max(earliest, start)
             if at >= horizon:
                 return best[1] if best else earliest
+            if not tries[index]:
+                return at  # none is tried less, and what follows is later
             if best is None or tries[index] < best[0]:
                 best = (tries[index], at)
     return best[1] if best else earliest

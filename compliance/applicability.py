@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Final
+
 import msgspec
 
 from compliance.context import Context
 from compliance.messages import Place
-from compliance.schema import AppliesWhen
+from compliance.schema import AnyOf, AppliesWhen
 from compliance.types import CollectorRole, DebtClass, PersonKind, Purpose
 from compliance.zones import fold_text
 
@@ -79,8 +82,94 @@ def countries_of(when: AppliesWhen) -> frozenset[str]:
     return frozenset(code for code in when.any_of.residence_in if len(code) == 2)
 
 
-def applies(when: AppliesWhen, scope: Scope, covered: frozenset[str]) -> bool:
-    """Whether a pack binds a contact. `covered` are the countries with a pack of their own."""
+class Applicability:
+    """Which of some packs bind a contact. Every place, number, law and role is looked at once.
+
+    Sets of packs are bits of an integer: a contact's packs are then a few unions and
+    intersections, however many packs there are.
+    """
+
+    def __init__(self, whens: Sequence[AppliesWhen], covered: frozenset[str]) -> None:
+        """`covered` are the countries with a law of their own: an `uncovered` pack leaves them."""
+        self._whens = tuple(whens)
+        self._covered = covered
+        self._everywhere = self._bits(lambda when: when.any_of is None)
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def of(self, scope: Scope) -> int:
+        """The packs that bind a contact: bit n for the n-th."""
+        laws = scope.contract_laws or (None,)
+        somewhere = self._everywhere | self._of_number(scope) | self._of_supervisor(scope)
+        somewhere |= self._of_residence(scope.residence)
+        for law in laws:
+            somewhere |= self._of_law(law)
+        return somewhere & self._of_kind(scope)
+
+    def _bits(self, holds: Callable[[AppliesWhen], bool]) -> int:
+        return sum(1 << place for place, when in enumerate(self._whens) if holds(when))
+
+    def _once(self, key: tuple[object, ...], holds: Callable[[AppliesWhen], bool]) -> int:
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()
+            found = self._known[key] = self._bits(holds)
+        return found
+
+    def _of_residence(self, place: Place | None) -> int:
+        return self._once(
+            ("residence", *_place_key(place)),
+            lambda when: any(in_region(place, code) for code in _any_of(when).residence_in),
+        )
+
+    def _of_law(self, law: Place | None) -> int:
+        return self._once(
+            ("law", *_place_key(law)),
+            lambda when: any(in_region(law, code) for code in _any_of(when).contract_law),
+        )
+
+    def _of_number(self, scope: Scope) -> int:
+        return self._once(
+            ("number", scope.number_region, scope.number_countries),
+            lambda when: any(_number_in(scope, code) for code in _any_of(when).number_region_in),
+        )
+
+    def _of_supervisor(self, scope: Scope) -> int:
+        return self._once(
+            ("supervisor", scope.supervised_by),
+            lambda when: scope.supervised_by in _any_of(when).creditor_supervised_by,
+        )
+
+    def _of_kind(self, scope: Scope) -> int:
+        country = scope.residence.country if scope.residence is not None else None
+        return self._once(
+            (
+                "kind",
+                country,
+                scope.collector_role,
+                scope.debt_classes,
+                scope.purpose,
+                scope.person_kind,
+            ),
+            lambda when: _of_this_kind(when, scope, self._covered),
+        )
+
+
+_KNOWN_MOST: Final = 20_000
+_NOWHERE: Final = AnyOf()
+
+
+def _any_of(when: AppliesWhen) -> AnyOf:
+    return when.any_of or _NOWHERE
+
+
+def _place_key(place: Place | None) -> tuple[str | None, ...]:
+    """All that `in_region` looks at."""
+    return () if place is None else (place.country, place.subdivision, place.locality)
+
+
+def _of_this_kind(when: AppliesWhen, scope: Scope, covered: frozenset[str]) -> bool:
+    """Whether a pack is about such collectors, debts, purposes and people, wherever they are."""
     if when.uncovered and scope.residence is not None and scope.residence.country in covered:
         return False
     if when.collector_role and scope.collector_role not in when.collector_role:
@@ -90,16 +179,5 @@ def applies(when: AppliesWhen, scope: Scope, covered: frozenset[str]) -> bool:
     if when.person_kind and scope.person_kind not in when.person_kind:
         return False
     if when.debt_class and scope.debt_classes:
-        known = {*when.debt_class, DebtClass.UNKNOWN}
-        if known.isdisjoint(scope.debt_classes):
-            return False
-    any_of = when.any_of
-    if any_of is None:
-        return True
-    laws = scope.contract_laws or (None,)
-    return (
-        any(in_region(scope.residence, code) for code in any_of.residence_in)
-        or any(_number_in(scope, code) for code in any_of.number_region_in)
-        or scope.supervised_by in any_of.creditor_supervised_by
-        or any(in_region(law, code) for code in any_of.contract_law for law in laws)
-    )
+        return not {*when.debt_class, DebtClass.UNKNOWN}.isdisjoint(scope.debt_classes)
+    return True

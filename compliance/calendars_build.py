@@ -1,7 +1,8 @@
 """Regenerate `data/calendars/*.json` from the installed `holidays` release.
 
 Run `python -m compliance.calendars_build` after a new release, compare the difference with the
-official gazettes, and move `VERIFIED_THROUGH` only when somebody has checked the year.
+official gazettes, and move `VERIFIED_THROUGH` (or a country's own date) only when somebody has
+checked the year.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ COUNTRIES: Final = (
 )
 YEARS: Final = range(2020, 2029)
 VERIFIED_THROUGH: Final = date(2027, 12, 31)
-
+VERIFIED_SHORTER: Final = {"AR": date(2026, 12, 31)}
+"""Countries that decree bridge days and single holidays year by year."""
 
 _ISO_SUBDIVISION: Final = re.compile(r"[A-Z0-9]{1,3}")
 
@@ -52,7 +54,7 @@ def build(country: str) -> CalendarData:
         calendar=country,
         source=f"holidays=={importlib.metadata.version('holidays')}",
         verified_from=date(YEARS.start, 1, 1),
-        verified_through=VERIFIED_THROUGH,
+        verified_through=VERIFIED_SHORTER.get(country, VERIFIED_THROUGH),
         national=national,
         subdivisions=subdivisions,
     )

@@ -6,6 +6,7 @@ history. It holds no verdict and changes nothing; rules ask it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import IntFlag
 from functools import lru_cache
@@ -26,6 +27,7 @@ from compliance.types import (
     ContactPointKind,
     DebtId,
     DebtStatus,
+    EventKind,
     PartyRole,
 )
 from compliance.zones import (
@@ -81,7 +83,7 @@ class Signal(IntFlag):
     PREFERENCE = 16
     """The person has preferences, or a workplace is forbidden."""
     POINT = 32
-    """The point is unknown, dead, shared, without address, or not of the channel's kind."""
+    """The point is unknown, dead, without address, or not of the channel's kind."""
     DEBTS = 64
     """No debt is named, or one that is not known."""
     ZONE = 128
@@ -90,12 +92,27 @@ class Signal(IntFlag):
     """The history is not complete."""
     SUBJECT = 512
     """The facts are somebody else's."""
+    SHARED = 1024
+    """Other people have the point too, or it is somebody's reference."""
+
+
+_EVENT_BITS: Final = {kind.value: 1 << (16 + place) for place, kind in enumerate(EventKind)}
+"""One more signal for each kind of event: there is one in the history. By plain strings: to look
+an enum member up costs a call."""
+
+
+def event_signals(kinds: Iterable[EventKind]) -> int:
+    """The signals without which a rule that looks at nothing but such events always passes."""
+    bits = 0
+    for kind in kinds:
+        bits |= _EVENT_BITS[kind.value]
+    return bits
 
 
 # The same bits as plain integers: combining enum members costs microseconds.
 _STATUS, _DEBT_STATE, _ROLE = 1, 2, 4
 _OPT_OUT, _PREFERENCE, _POINT, _DEBTS = 8, 16, 32, 64
-_ZONE, _HISTORY, _SUBJECT = 128, 256, 512
+_ZONE, _HISTORY, _SUBJECT, _SHARED = 128, 256, 512, 1024
 
 
 class Context:
@@ -165,6 +182,8 @@ class Context:
             signals |= _HISTORY
         if request.person_id != subject.person.person_id:
             signals |= _SUBJECT
+        for event in self.history:
+            signals |= _EVENT_BITS[event.kind._value_]
         return signals | _point_signals(self.point, request.channel)
 
     def _locate(self) -> None:
@@ -238,13 +257,9 @@ def _point_signals(point: ContactPointFacts | None, channel: Channel) -> int:
         signals |= _OPT_OUT
     if point.work_forbidden:
         signals |= _PREFERENCE
-    if (
-        point.shared_with
-        or point.also_reference
-        or point.validity.is_dead
-        or not point.address
-        or point.kind is not KINDS_OF_CHANNEL[channel]
-    ):
+    if point.shared_with or point.also_reference:
+        signals |= _SHARED
+    if point.validity.is_dead or not point.address or point.kind is not KINDS_OF_CHANNEL[channel]:
         signals |= _POINT
     return signals
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -68,12 +69,12 @@ def decide(
         plan = packs.plan(ctx, now)
     except Exception as error:
         return Blocked(_unreadable(request, facts, packs, now, error))
-    findings, stops = _evaluate(plan, ctx, now)
-    if stops:
-        first_allowed, event = _first_allowed(stops, ctx, packs, now, horizon_days)
-        return Blocked(_record(ctx, plan, findings, now, False, first_allowed, event))
-    record = _record(ctx, plan, findings, now, True, now, None)
-    expires_at = _until(findings, now + timedelta(seconds=permit_lifetime_s))
+    said = _evaluate(plan, ctx, now)
+    if said.stops:
+        first_allowed, event = _first_allowed(said.stops, ctx, packs, now, horizon_days)
+        return Blocked(_record(ctx, plan, said, now, False, first_allowed, event))
+    record = _record(ctx, plan, said, now, True, now, None)
+    expires_at = _until(said.told, now + timedelta(seconds=permit_lifetime_s))
     return Allowed(record, _permit(ctx, expires_at))
 
 
@@ -100,13 +101,27 @@ def streams(subject: Subject, request: ContactRequest) -> tuple[StreamKey, ...]:
 # --- evaluation ---------------------------------------------------------------------------------
 
 
-def _evaluate(plan: Plan, ctx: Context, at: datetime) -> tuple[list[Finding], list[Finding]]:
-    """What every rule of a plan says at `at`, in the plan's order, and those that stop."""
-    findings, asked = plan.shape(ctx.signals)
+class _Said(NamedTuple):
+    """What the rules of a plan say at an instant, in the plan's order."""
+
+    told: list[Finding]
+    """All but the passes that have nothing to add."""
+    stops: list[Finding]
+    """Those of them that stop the contact."""
+    passed: tuple[str, ...]
+    """Ids of the rules that passed with nothing to add."""
+
+
+def _evaluate(plan: Plan, ctx: Context, at: datetime) -> _Said:
+    shape = plan.shape(ctx.signals)
+    told: list[Finding] = []
     stops: list[Finding] = []
-    for index, rule in asked:
+    places: list[int] = []
+    for index, rule in shape.asked:
         try:
             finding = rule.evaluate(ctx, at)
+            if finding is rule.passed:
+                continue
             if finding.outcome is not Outcome.PASS:
                 finding = _lifted(rule, finding, ctx, at)
                 if finding.outcome.stops:
@@ -114,8 +129,9 @@ def _evaluate(plan: Plan, ctx: Context, at: datetime) -> tuple[list[Finding], li
         except Exception as error:
             finding = _fault(rule.head.id, error)
             stops.append(finding)
-        findings[index] = finding
-    return findings, stops
+        places.append(index)
+        told.append(finding)
+    return _Said(told, stops, shape.passed.without(tuple(places)))
 
 
 def _lifted(rule: Rule, finding: Finding, ctx: Context, at: datetime) -> Finding:
@@ -223,7 +239,7 @@ def _first_allowed(
         if following <= at or following > limit:
             break
         at = following
-        _, stops = _evaluate(packs.plan(ctx, at), ctx, at)
+        stops = _evaluate(packs.plan(ctx, at), ctx, at).stops
     return None, "nothing_within_horizon"
 
 
@@ -239,30 +255,23 @@ def _ceil_second(at: datetime) -> datetime:
 def _record(
     ctx: Context,
     plan: Plan,
-    findings: Sequence[Finding],
+    said: _Said,
     now: datetime,
     allowed: bool,
     first_allowed: datetime | None,
     releasing_event: str | None,
 ) -> DecisionRecord:
-    told: list[Finding] = []
-    passed: list[str] = []
-    for rule, finding in zip(plan.rules, findings, strict=True):
-        if finding is rule.passed:
-            passed.append(rule.head.id)
-        else:
-            told.append(finding)
     return DecisionRecord(
         decision_id=ctx.request.decision_id,
         at=now,
         request=ctx.request,
         allowed=allowed,
-        findings=tuple(told),
-        passed=tuple(passed),
+        findings=tuple(said.told),
+        passed=said.passed,
         packs=plan.refs,
         calendars=plan.calendars,
         zones=ctx.zones,
-        local_times={name: now.astimezone(zone(name)).isoformat() for name in ctx.zones},
+        local_times=_local_times(now, ctx.zones),
         heads=ctx.facts.heads,
         guards=_guards(ctx, plan),
         first_allowed=first_allowed,
@@ -270,6 +279,12 @@ def _record(
         tzdata_version=tzdata_version(),
         facts_sha256=facts_sha256(ctx.facts),
     )
+
+
+@lru_cache(maxsize=1_024)
+def _local_times(now: datetime, names: tuple[str, ...]) -> dict[str, str]:
+    """Decisions of one batch share their instant, and most of them their zones."""
+    return {name: now.astimezone(zone(name)).isoformat() for name in names}
 
 
 def facts_sha256(facts: Facts) -> str:

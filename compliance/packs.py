@@ -15,14 +15,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from compliance.applicability import Scope, applies, countries_of
+from compliance.applicability import Applicability, Scope, countries_of
 from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
-from compliance.messages import ContactRequest, Finding, PackRef
+from compliance.messages import ContactRequest, PackRef
 from compliance.rules import bind
 from compliance.rules.base import Head, ParamError, Rule, head_of
 from compliance.rules.conflict import contested
@@ -30,10 +30,12 @@ from compliance.rules.retention import Retention
 from compliance.rules.structure import PACK as BUILT_IN
 from compliance.rules.structure import structural_heads, structural_rules
 from compliance.schema import CalendarDoc, PackDoc, PackKind, RuleDoc, When
-from compliance.types import LineType, PackStatus, PointLabel, ReasonGroup, Severity
+from compliance.types import LineType, PackStatus, PointLabel, Purpose, ReasonGroup, Severity
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 20_000
+_SHAPES_LIMIT: Final = 4_096
+_LOCATE: Final = (Purpose.LOCATION_INFORMATION,)
 _COVERS: Final = frozenset({PackKind.LAW, PackKind.REGULATOR_GUIDANCE})
 """Kinds of packs that stand for a country. A house policy does not: it could else lift the strict
 default where the country has no law of its own."""
@@ -68,11 +70,41 @@ class Pack:
         """Country -> release that the calendar's dates come from."""
 
 
+class Passed:
+    """Ids of the rules of a plan, for records that name those which passed with nothing to add."""
+
+    __slots__ = ("_ids", "_without")
+
+    def __init__(self, ids: tuple[str, ...]) -> None:
+        self._ids = ids
+        self._without: dict[tuple[int, ...], tuple[str, ...]] = {}
+
+    def without(self, places: tuple[int, ...]) -> tuple[str, ...]:
+        """All ids but those at these places."""
+        found = self._without.get(places)
+        if found is None:
+            if len(self._without) >= _SHAPES_LIMIT:
+                self._without.clear()
+            left = tuple(name for index, name in enumerate(self._ids) if index not in places)
+            found = self._without[places] = left
+        return found
+
+
+class Shape(NamedTuple):
+    """What evaluating a plan comes to for contexts that show the same signals."""
+
+    passed: Passed
+    asked: tuple[tuple[int, Rule], ...]
+    """Rules that must be asked, with their places in the plan; every other one passes."""
+
+
 class Plan:
     """The rules that bind one kind of contact during one span of time, in fixed order."""
 
     __slots__ = (
+        "_passed",
         "_shapes",
+        "_watched",
         "calendars",
         "counts_account",
         "counts_number",
@@ -97,23 +129,30 @@ class Plan:
         self.inert = frozenset(i for i, rule in enumerate(self.rules) if rule.is_inert(request))
         self.counts_number = any(rule.counts_number for rule in rules)
         self.counts_account = any(rule.counts_account for rule in rules)
-        self._shapes: dict[int, tuple[list[Finding], tuple[tuple[int, Rule], ...]]] = {}
+        self._passed = Passed(tuple(rule.head.id for rule in self.rules))
+        self._watched = 0
+        for rule in self.rules:
+            self._watched |= rule.signals
+        self._shapes: dict[int, Shape] = {}
 
-    def shape(self, signals: int) -> tuple[list[Finding], tuple[tuple[int, Rule], ...]]:
-        """A new list of findings, all passes, and the (index, rule) that must be asked.
+    def shape(self, signals: int) -> Shape:
+        """Which rules must be asked of a context that shows these signals.
 
         A rule is not asked when it is inert for this kind of contact, or when the context shows
         none of the signals without which it passes.
         """
+        signals &= self._watched
         found = self._shapes.get(signals)
         if found is None:
+            if len(self._shapes) >= _SHAPES_LIMIT:
+                self._shapes.clear()
             asked = tuple(
                 (index, rule)
                 for index, rule in enumerate(self.rules)
                 if index not in self.inert and (not rule.signals or rule.signals & signals)
             )
-            found = self._shapes[signals] = ([rule.passed for rule in self.rules], asked)
-        return found[0].copy(), found[1]
+            found = self._shapes[signals] = Shape(self._passed, asked)
+        return found
 
 
 class PackSet:
@@ -138,12 +177,14 @@ class PackSet:
             if instant is not None
         }
         self._changes = sorted(instants)
-        self._covered = frozenset(
+        covered = frozenset(
             country
             for pack in self.packs
             if pack.doc.kind in _COVERS and not pack.doc.applies_when.uncovered
             for country in countries_of(pack.doc.applies_when)
         )
+        whens = [pack.doc.applies_when for pack in self.packs]
+        self._applicability = Applicability(whens, covered)
         self._localities = frozenset(
             code.partition("/")[0]
             for pack in self.packs
@@ -156,8 +197,13 @@ class PackSet:
 
     @property
     def lookback_days(self) -> int:
-        """How many days of history the longest memory among all rules needs."""
-        return max((rule.lookback_days for pack in self.packs for rule in pack.rules), default=0)
+        """How many days of history the longest memory needs, among the rules of campaigns.
+
+        Rules about location information alone remember longer and are left out: no campaign
+        asks for it, and where the history is too short for them the gate refuses.
+        """
+        everyday = (r for pack in self.packs for r in pack.rules if r.head.when.purposes != _LOCATE)
+        return max((rule.lookback_days for rule in everyday), default=0)
 
     def plan(self, ctx: Context, at: datetime) -> Plan:
         """Rules in force at `at` for the contact of a context; deterministic and cached."""
@@ -208,13 +254,10 @@ class PackSet:
         if point is not None:
             line = point.line if point.line is not LineType.UNKNOWN else ctx.number.line
             label = point.label
-        scope = Scope.of(ctx)
-        packs = tuple(
-            pack for pack in self.packs if applies(pack.doc.applies_when, scope, self._covered)
-        )
+        binding = self._applicability.of(Scope.of(ctx))
         kind = (
             period,
-            packs,
+            binding,
             line,
             label,
             request.channel,
@@ -226,6 +269,7 @@ class PackSet:
         )
         found = self._by_packs.get(kind)
         if found is None:
+            packs = tuple(pack for n, pack in enumerate(self.packs) if binding >> n & 1)
             found = self._by_packs[kind] = _bound(packs, request, line, label, at)
         return found
 

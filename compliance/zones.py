@@ -174,7 +174,9 @@ def _longest(table: dict[str, tuple[str, ...]], digits: str) -> tuple[str, ...]:
 
 def _number_region(digits: str) -> str | None:
     regions = _tables().number_regions
-    for length in (4, 3):
+    if digits.startswith("549"):
+        digits = f"54{digits[3:]}"  # an Argentine mobile: the area code comes after the 9
+    for length in (6, 5, 4, 3):
         if found := regions.get(digits[:length]):
             return found
     return None

@@ -39,6 +39,7 @@ _WITHOUT_DESCRIPTION: Final = {
     "340": "US-VI",
     "670": "US-MP",
     "671": "US-GU",
+    "483": "US-AL",
     "684": "US-AS",
     "713": "US-TX",
     "718": "US-NY",
@@ -76,6 +77,9 @@ _SPLITS: Final = {
     "906": ("America/Detroit", "America/Menominee"),
     "907": ("America/Adak", "America/Anchorage"),
     "928": ("America/Denver", "America/Phoenix"),
+    "334": ("America/Chicago", "America/New_York"),  # Phenix City, by custom
+    "483": ("America/Chicago", "America/New_York"),
+    "580": ("America/Chicago", "America/Denver"),  # Kenton, by custom
     "432": ("America/Chicago", "America/Denver"),
     "915": ("America/Chicago", "America/Denver"),
     "250": ("America/Vancouver", "America/Edmonton", "America/Fort_Nelson"),
@@ -83,6 +87,9 @@ _SPLITS: Final = {
     "778": ("America/Vancouver", "America/Edmonton", "America/Fort_Nelson"),
     "257": ("America/Vancouver", "America/Edmonton", "America/Fort_Nelson"),
     "672": ("America/Vancouver", "America/Edmonton", "America/Fort_Nelson"),
+    "418": ("America/Toronto", "America/Halifax", "America/Blanc-Sablon"),
+    "581": ("America/Toronto", "America/Halifax", "America/Blanc-Sablon"),
+    "367": ("America/Toronto", "America/Halifax", "America/Blanc-Sablon"),
     "807": ("America/Toronto", "America/Winnipeg", "America/Atikokan"),
     "306": ("America/Regina", "America/Edmonton"),
     "639": ("America/Regina", "America/Edmonton"),
@@ -90,6 +97,18 @@ _SPLITS: Final = {
     "867": ("America/Whitehorse", "America/Inuvik", "America/Iqaluit", "America/Rankin_Inlet"),
     "879": ("America/St_Johns", "America/Goose_Bay"),
     "709": ("America/St_Johns", "America/Goose_Bay"),
+}
+_OVERLAYS: Final = {
+    # area codes of 2024-2026 that the pinned library does not know yet: region, zone
+    "357": ("US-CA", "America/Los_Angeles"),
+    "436": ("US-OH", "America/New_York"),
+    "457": ("US-LA", "America/Chicago"),
+    "471": ("US-MS", "America/Chicago"),
+    "624": ("US-NY", "America/New_York"),
+    "679": ("US-MI", "America/Detroit"),
+    "837": ("US-CA", "America/Los_Angeles"),
+    "861": ("US-IL", "America/Chicago"),
+    "924": ("US-MN", "America/Chicago"),
 }
 
 
@@ -120,7 +139,7 @@ def build() -> str:
     ).TIMEZONE_DATA
     names = _named(_STATES, "US") | _named(_PROVINCES, "CA")
     known = {key[1:4] for key in timezones if key[0] == "1" and len(key) >= 4}
-    area_codes = sorted(known | _SPLITS.keys())
+    area_codes = sorted(known | _SPLITS.keys() | _OVERLAYS.keys())
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(("area_code", "region", "zones"))
@@ -129,6 +148,9 @@ def build() -> str:
         zones = {z for key, zs in timezones.items() if key.startswith(prefix) for z in zs}
         zones.update(_SPLITS.get(area_code, ()))
         region = _region(area_code, geodata.get(prefix, {}).get("en", ""), names)
+        if area_code in _OVERLAYS:
+            region, own = _OVERLAYS[area_code]
+            zones.add(own)
         if not region:
             number = phonenumbers.parse(f"+{prefix}2345678")
             region = phonenumbers.region_code_for_number(number) or ""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ import msgspec
 import structlog
 
 from compliance.packs import BUNDLED, PackSet, load_packs
-from dialer.config import Config, LogConfig
+from dialer.config import Config, ConfigError, LogConfig
 from dialer.core.records import to_ms
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.engine import Engine
@@ -27,6 +28,7 @@ from dialer.stores.redis.embedded import EmbeddedRedis, connect
 from telephony_adapters.port import TelephonyAdapter
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.world import SeededWorld
+from telephony_adapters.twilio.settings import SettingsProblem, TwilioSettings, check
 
 
 class DataFolderUnusable(Exception):
@@ -132,12 +134,12 @@ async def open_marcador(
     """Put everything together; the engine is made, and started by the caller.
 
     Raises what its parts raise when they cannot be used: `PackError`, `DataFolderUnusable`,
-    `LedgerUnavailable`, `RedisUnavailable`.
+    `LedgerUnavailable`, `RedisUnavailable`, `ConfigError`.
     """
     packs = load_rule_packs(config)
     the_clock = clock or WallClock()
     async with open_stores(config) as ledger, open_redis(config) as (redis, revive):
-        carrier = adapter or simulated_carrier(config, the_clock)
+        carrier = adapter or make_carrier(config, the_clock)
         key = load_or_create_key(data_folder(config) / "ledger-key.pem")
         engine = Engine(
             config=config,
@@ -150,6 +152,25 @@ async def open_marcador(
             revive_redis=revive,
         )
         yield Marcador(config, the_clock, ledger, redis, carrier, packs, engine)
+
+
+def make_carrier(config: Config, clock: Clock) -> TelephonyAdapter:
+    """The carrier that `telephony.adapter` names. Raises `ConfigError`."""
+    if config.telephony.adapter == "twilio":
+        from telephony_adapters.twilio.adapter import TwilioAdapter
+
+        return TwilioAdapter(twilio_settings(config), clock)
+    return simulated_carrier(config, clock)
+
+
+def twilio_settings(config: Config) -> TwilioSettings:
+    """The section `[twilio]` as the adapter takes it. Raises `ConfigError` naming the key."""
+    given = msgspec.structs.asdict(config.twilio)
+    given["caller_ids"] = tuple(filter(None, re.split(r"[\s,;]+", config.twilio.caller_ids)))
+    try:
+        return check(TwilioSettings(**given))
+    except SettingsProblem as problem:
+        raise ConfigError(f"`twilio.{problem.key}`: {problem.what}; {problem.mend}") from problem
 
 
 def simulated_carrier(config: Config, clock: Clock) -> SimulatedCarrier:

@@ -71,8 +71,8 @@ class HttpConfig(Section, frozen=True, kw_only=True):
 class TelephonyConfig(Section, frozen=True, kw_only=True):
     """How calls leave."""
 
-    adapter: Literal["simulator"] = "simulator"
-    """Carrier adapter."""
+    adapter: Literal["simulator", "twilio"] = "simulator"
+    """Carrier adapter; each but the simulator has a section of its own."""
     allow_real_dialing: bool = False
     """The safety catch: without it only simulated or loopback carriers may be used."""
     trunk: str = "main"
@@ -113,6 +113,43 @@ class SimulatorConfig(Section, frozen=True, kw_only=True):
     """Simulated seconds in one real second."""
 
 
+class TwilioConfig(Secret, frozen=True, kw_only=True):
+    """The Twilio account and our own address towards it; see docs/telephony-twilio.md."""
+
+    account_sid: str = ""
+    """Account SID, from the first page of the Twilio console."""
+    auth_token: str = ""
+    """Auth token of the account; better in the environment than in a file."""
+    caller_ids: str = ""
+    """Numbers of the account to call from (E.164), separated by commas; a campaign's own caller
+    ids win."""
+    public_url: str = ""
+    """Address under which Twilio reaches `twilio.listen_port`, such as
+    `https://calls.example.com`."""
+    listen_host: str = "127.0.0.1"
+    """Address on which webhooks are taken; the TLS proxy stands before it."""
+    listen_port: Port = 8470
+    """TCP port on which webhooks are taken. Nothing but signed webhooks is served there."""
+    agent_address: str = "client:{agent}"
+    """Where agents are rung: `client:`, `sip:` or a number; `{agent}` is the user's name."""
+    prompts_url: str | None = None
+    """Web folder of recordings; without it no prompt can be played."""
+    calls_per_s: PositiveFloat = 1.0
+    """Calls per second that Twilio allows the account; more wait in Twilio's own queue."""
+    queued_call_expiry_s: PositiveFloat = 10.0
+    """A call that waits longer than this in Twilio's queue is cancelled."""
+    amd_timeout_s: Annotated[int, Meta(ge=3, le=59)] = 5
+    """Longest machine detection; without a verdict the call counts as a person's."""
+    request_timeout_s: PositiveFloat = 10.0
+    """Longest wait for an answer of Twilio; a call without one counts, and is never repeated."""
+    retry_limit_s: PositiveFloat = 4.0
+    """How long a request that Twilio turned away as one too many is tried again."""
+    probe_s: PositiveFloat = 15.0
+    """Time between two looks at whether Twilio is there."""
+    api_url: str = "https://api.twilio.com"
+    """Address of the REST API. A loopback address is the fake, which calls nobody."""
+
+
 class LogConfig(Section, frozen=True, kw_only=True):
     """What is written to standard error."""
 
@@ -139,6 +176,7 @@ class Config(Section, frozen=True, kw_only=True):
     telephony: TelephonyConfig = TelephonyConfig()
     engine: EngineConfig = EngineConfig()
     simulator: SimulatorConfig = SimulatorConfig()
+    twilio: TwilioConfig = TwilioConfig()
     log: LogConfig = LogConfig()
 
     @property

@@ -47,6 +47,7 @@ from dialer.stores.ledger.portfolios import Portfolio, ensure_portfolio
 from dialer.stores.redis.client import as_text, parse_info
 from dialer.stores.redis.queue import READY, CampaignQueue, Entry, Settlement
 from load_tests.report import Figure, plot_bars, print_json, results_folder, write_table
+from load_tests.where_time_goes import CpuTimes, cpu_times
 from telephony_adapters.messages import AmdVerdict, HangupCause, Originate
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.heard import Heard, Intent, Speaker
@@ -64,7 +65,7 @@ def bench_config(folder: Path) -> Config:
         overrides={
             "data_dir": str(folder),
             "log.level": "error",
-            "engine.batch_size": BATCH,
+            "engine.batch_size": 2 * BATCH,
             "engine.tick_ms": 50,
             "telephony.originates_per_s": 10_000.0,
             "telephony.max_lines": 100_000,
@@ -139,8 +140,10 @@ def runner_of(marcador: Marcador, campaign: Campaign) -> CampaignRunner:
 # --- contacts a second --------------------------------------------------------------------------
 
 
-async def bench_contacts(config: Config, portfolio: Portfolio, seconds: float) -> dict[str, Figure]:
-    """From claim to recorded outcome, on a carrier that costs nothing."""
+async def bench_contacts(
+    config: Config, portfolio: Portfolio, seconds: float, *, profile: bool = False
+) -> tuple[dict[str, Figure], CpuTimes]:
+    """From claim to recorded outcome, on a carrier that costs nothing; and where the time went."""
     start, _ = working_moment(COUNTRY, datetime.now(UTC))
     clock = SimulatedClock(start, 1.0)
     carrier = NullCarrier(clock=clock, outcome=HangupCause.NO_ANSWER)
@@ -154,24 +157,24 @@ async def bench_contacts(config: Config, portfolio: Portfolio, seconds: float) -
         await engine.checkpoint()  # of the import; it is no part of a contact
         pump = runner_of(marcador, campaign).pump
         placed = blocked = 0
-        cpu = time.process_time()
         began = time.perf_counter()
-        while time.perf_counter() - began < seconds:
-            report = await pump.run(BATCH)
-            placed += report.placed
-            blocked += report.blocked
-            if report.claimed == 0:
-                break
-        await engine.recorder.flush()
-        spent = time.perf_counter() - began
-        cpu = time.process_time() - cpu
+        with cpu_times(profile=profile) as times:
+            while time.perf_counter() - began < seconds:
+                report = await pump.run(BATCH)
+                placed += report.placed
+                blocked += report.blocked
+                if report.claimed == 0:
+                    break
+            await engine.recorder.flush()
+            spent = time.perf_counter() - began
         await engine.stop()
-    return {
+    figures: dict[str, Figure] = {
         "contacts_per_s": placed / spent,
         "decisions_in_contacts_per_s": (placed + blocked) / spent,
         "contacts": placed,
-        "engine_cpu_us_per_contact": 1e6 * cpu / max(placed, 1),
+        "cpu_us_per_contact": 1e6 * times.total_s / max(placed, 1),
     }
+    return figures, times
 
 
 # --- the gate alone -----------------------------------------------------------------------------
@@ -207,10 +210,13 @@ async def bench_gate(config: Config, portfolio: Portfolio, seconds: float) -> di
             channel=Channel.VOICE,
             mode=Mode.PREDICTIVE,
             debt_ids=tuple(d.debt_id for d in person.subject.debts[:1]),
+            caller_id_withheld=False,
+            recorded=False,
         )
         questions.append((request, facts))
     decided = allowed = 0
     lags: list[float] = []
+    cpu = time.process_time()
     began = time.perf_counter()
     while time.perf_counter() - began < seconds:
         for request, facts in questions:
@@ -220,8 +226,10 @@ async def bench_gate(config: Config, portfolio: Portfolio, seconds: float) -> di
             allowed += isinstance(verdict, Allowed)
             decided += 1
     spent = time.perf_counter() - began
+    cpu = time.process_time() - cpu
     return {
         "gate_decisions_per_s": decided / spent,
+        "gate_cpu_us_per_decision": 1e6 * cpu / decided,
         "gate_p99_us": 1e6 * _quantile(lags, 0.99),
         "gate_allowed_share": allowed / decided,
     }
@@ -397,7 +405,7 @@ def _quantile(values: Sequence[float], share: float) -> float:
 # --- all of it ----------------------------------------------------------------------------------
 
 
-async def run(accounts: int, queue_accounts: int, seconds: float) -> None:
+async def run(accounts: int, queue_accounts: int, seconds: float, *, profile: bool) -> None:
     figures: dict[str, Figure] = {}
     with tempfile.TemporaryDirectory(prefix="marcador-bench-") as name:
         folder = Path(name)
@@ -405,21 +413,23 @@ async def run(accounts: int, queue_accounts: int, seconds: float) -> None:
         portfolio, rows_per_s = await prepare(config, accounts)
         figures["import_rows_per_s"] = rows_per_s
         figures |= await bench_gate(config, portfolio, seconds)
-        figures |= await bench_contacts(config, portfolio, seconds * 3)
+        contacts, times = await bench_contacts(config, portfolio, seconds * 3, profile=profile)
+        figures |= contacts
         figures |= bench_raw_append(folder, seconds)
         figures |= await bench_redis(config, queue_accounts, seconds / 2)
         config_b = bench_config(folder / "latency")
         portfolio_b, _ = await prepare(config_b, max(2_000, round(60 * seconds * 3)))
         figures |= await bench_connect(config_b, portfolio_b, 50, seconds * 2)
-    report(figures)
+    report(figures, times)
 
 
-def report(figures: dict[str, Figure]) -> None:
+def report(figures: dict[str, Figure], times: CpuTimes) -> None:
     folder = results_folder("engine")
     rows: list[tuple[str, Figure, str]] = [
         ("contacts/s, claim to outcome", figures["contacts_per_s"], "aim 5,000; least 2,000"),
-        ("CPU µs a contact", figures["engine_cpu_us_per_contact"], "one core"),
+        ("CPU µs a contact", figures["cpu_us_per_contact"], "one core"),
         ("gate decisions/s", figures["gate_decisions_per_s"], "aim 20,000; least 10,000"),
+        ("gate CPU µs a decision", figures["gate_cpu_us_per_decision"], "one core"),
         ("gate p99 µs", figures["gate_p99_us"], "below 1,000"),
         ("raw SQLite rows/s, same bytes, full sync", figures["raw_append_per_s"], "the limit"),
         ("claims settled/s", figures["claims_settled_per_s"], "batches of 256"),
@@ -430,6 +440,7 @@ def report(figures: dict[str, Figure]) -> None:
         ("import rows/s", figures["import_rows_per_s"], "1M rows in 10 min = 1,667"),
     ]
     write_table(folder, "Engine", rows)
+    report_times(folder, times, contacts=int(figures["contacts"]))
     names = ("contacts_per_s", "gate_decisions_per_s", "raw_append_per_s", "claims_settled_per_s")
     plot_bars(
         folder,
@@ -441,14 +452,37 @@ def report(figures: dict[str, Figure]) -> None:
     print_json({k: round(v, 3) if isinstance(v, float) else v for k, v in figures.items()})
 
 
+def report_times(folder: Path, times: CpuTimes, *, contacts: int) -> None:
+    """Where a contact's CPU time goes: each thread's, and with `--profile` the loop's by part."""
+    rows: list[tuple[str, Figure, str]] = [
+        (f"thread {name}", 1e6 * seconds / max(contacts, 1), f"{seconds / times.total_s:.0%}")
+        for name, seconds in sorted(times.threads_s.items(), key=lambda item: -item[1])
+    ]
+    in_parts_s = sum(times.parts_s.values())
+    rows += [
+        (
+            f"loop: {part}",
+            1e6 * seconds / max(contacts, 1),
+            f"{seconds / in_parts_s:.0%} (profiled)",
+        )
+        for part, seconds in times.parts_s.items()
+    ]
+    write_table(folder, "CPU µs a contact", rows, name="where_time_goes")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--accounts", type=int, default=20_000)
     parser.add_argument("--queue-accounts", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of each measurement")
+    parser.add_argument(
+        "--profile", action="store_true", help="tell the contacts' time by part; they are slower"
+    )
     options = parser.parse_args()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    uvloop.run(run(options.accounts, options.queue_accounts, options.seconds))
+    uvloop.run(
+        run(options.accounts, options.queue_accounts, options.seconds, profile=options.profile)
+    )
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ def results_folder(name: str) -> Path:
     return folder
 
 
-def write_table(folder: Path, title: str, rows: Sequence[tuple[str, Figure, str]]) -> None:
-    """`table.md`: figure, value, what it is to be held against."""
+def write_table(
+    folder: Path, title: str, rows: Sequence[tuple[str, Figure, str]], *, name: str = "table"
+) -> None:
+    """`NAME.md`: figure, value, what it is to be held against."""
     lines = [
         f"# {title}",
         "",
@@ -32,7 +34,7 @@ def write_table(folder: Path, title: str, rows: Sequence[tuple[str, Figure, str]
         "|---|---:|---|",
     ]
     lines += [f"| {name} | {_shown(value)} | {beside} |" for name, value, beside in rows]
-    (folder / "table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
 
 

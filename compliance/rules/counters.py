@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from compliance.context import Context
+from compliance.context import Context, event_signals
 from compliance.hours import ONE_DAY, day_start, local_date
 from compliance.messages import Finding, HistoryEvent
 from compliance.rules.base import PackRule, ParamError, Zones
@@ -91,6 +91,7 @@ class Cooldown(PackRule[CooldownParams]):
         params = self.params
         self.zones = Zones(params.zones, params.fixed_zone)
         self.counter = Counter(params.count)
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
         self.by_hours = params.unit is CooldownUnit.HOURS
@@ -146,6 +147,7 @@ class MinSpacing(PackRule[MinSpacingParams]):
             )
         self.zones = Zones(self.params.zones, self.params.fixed_zone)
         self.counter = Counter(self.params.count)
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
         self.gap = timedelta(hours=params.hours or 0)
@@ -184,6 +186,7 @@ class RedialGuard(PackRule[RedialGuardParams]):
 
     def prepare(self) -> None:
         self.counter = Counter(self.params.count)
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
         self.rest = timedelta(hours=self.params.hours)
@@ -212,6 +215,7 @@ class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
         self.bounds = WindowBounds(self.params.window)
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
+        self.signals = event_signals(self.counter.kinds)
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
 

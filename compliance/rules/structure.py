@@ -102,7 +102,7 @@ class PointAlive(Rule):
 class PointShared(Rule):
     """A number that other people have: allowed, with a warning."""
 
-    signals = Signal.POINT.value
+    signals = Signal.SHARED.value
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         point = ctx.point

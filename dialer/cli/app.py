@@ -21,7 +21,7 @@ from typer.main import get_command
 
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
-from dialer.cli.groups import campaign_app, packs_app, users_app
+from dialer.cli.groups import campaign_app, content_app, packs_app, users_app
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
 
 _WITH_VALUE: Final = ("--config", "--data-dir", "--language", "--set")
@@ -452,5 +452,6 @@ def doctor(ctx: typer.Context) -> None:
 
 
 app.add_typer(campaign_app, name="campaign")
+app.add_typer(content_app, name="content")
 app.add_typer(packs_app, name="packs")
 app.add_typer(users_app, name="users")

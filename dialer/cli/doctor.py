@@ -11,7 +11,6 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +24,10 @@ from compliance.packs import PackSet
 from compliance.types import PackStatus
 from compliance.zones import tzdata_version
 from dialer.bootstrap import data_folder, load_rule_packs
+from dialer.cli.doctor_twilio import twilio_findings
 from dialer.cli.errors import told
 from dialer.cli.exits import ExitCode
+from dialer.cli.findings import Finding, State
 from dialer.cli.init_command import KEY_FILE, shown_ledger
 from dialer.cli.shell import Shell
 from dialer.cli.stores import missing_ledger
@@ -48,21 +49,6 @@ SPACE_GOOD_MB: Final = 2_000
 CALENDAR_AHEAD: Final = timedelta(days=60)
 TZDATA_AGE: Final = timedelta(days=550)
 CLOCKS_APART_S: Final = 5.0
-
-
-class State(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one check found."""
-
-    check: str
-    state: State
-    found: str
-    mend: str = ""
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +81,8 @@ async def _examine(config: Config, shell: Shell) -> list[Finding]:
     findings += await asyncio.to_thread(lambda: list(_packs(config, texts)))
     findings += [_own_clock(datetime.now(UTC), texts), _tzdata(texts)]
     findings += [_port(config, texts), _carrier(config, texts)]
+    if config.telephony.adapter == "twilio":
+        findings += await twilio_findings(config, texts)
     return findings
 
 
@@ -213,6 +201,8 @@ def _carrier(config: Config, texts: Texts) -> Finding:
     telephony = config.telephony
     if not telephony.allow_real_dialing:
         found = texts.say("sólo simulado", "simulated only")
+        if telephony.adapter != "simulator":
+            found = texts.say("sin marcación real", "no real dialing")
         return Finding(check="carrier", state=State.OK, found=f"{telephony.adapter}: {found}")
     return Finding(
         check="carrier",

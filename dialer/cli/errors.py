@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from campaigns.campaign import CampaignSettingsError, ImpossibleAction
+from campaigns.content.source import ContentError
 from campaigns.portfolio.errors import PortfolioError
 from compliance.packs import PackError
 from dialer.bootstrap import DataFolderUnusable
@@ -100,6 +101,12 @@ def _input(error: BaseException, texts: Texts) -> Told | None:
         return msgspec.structs.replace(found, mend=f"{found.mend} {where}")
     if isinstance(error, PortfolioError):
         return _told_by(error, texts)
+    if isinstance(error, ContentError):
+        line = "" if error.line is None else texts.say(f"línea {error.line}", f"line {error.line}")
+        where = ", ".join(part for part in (error.key, line) if part)
+        what = ": ".join(part for part in (where, texts.say(error.es, error.en)) if part)
+        mend = texts.say(error.mend_es, error.mend_en)
+        return _told(ExitCode.BAD_INPUT, "content", what, mend)
     if isinstance(error, ImportFailed):
         what, _, mend = str(error).partition("; ")
         head = texts.say("No se pudo importar", "The import failed")

@@ -1,4 +1,4 @@
-"""Commands that have commands below them: `users`, `campaign`, `packs`."""
+"""Commands that have commands below them: `users`, `campaign`, `packs`, `content`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dialer.cli.shell import shell_of
 users_app = typer.Typer(help="Who may log in: add, list, deactivate, password.")
 campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop.")
 packs_app = typer.Typer(help="Rule packs: list, show, compare, validate.")
+content_app = typer.Typer(help="Texts and telephone flows: lint, prove, list, show.")
 
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -168,3 +169,44 @@ def packs_validate(
     from dialer.cli.packs_command import validate_packs
 
     validate_packs(shell_of(ctx), path, production=production)
+
+
+# --- texts and flows ----------------------------------------------------------------------------
+
+
+@content_app.command("lint")
+def content_lint(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A text, as YAML or JSON.")]
+) -> None:
+    """Check a text as the ledger would. Exit code 5 if it has an error."""
+    from dialer.cli.content_command import lint_file
+
+    lint_file(shell_of(ctx), file)
+
+
+@content_app.command("prove")
+def content_prove(
+    ctx: typer.Context, file: Annotated[Path, typer.Argument(help="A flow, as YAML or JSON.")]
+) -> None:
+    """Prove that a flow tells no debt before verification. Exit code 5 and the path if it does."""
+    from dialer.cli.content_command import prove_file
+
+    prove_file(shell_of(ctx), file)
+
+
+@content_app.command("list")
+def content_list(ctx: typer.Context) -> None:
+    """The texts and flows that come with Marcador, and those in the ledger."""
+    from dialer.cli.content_command import list_content
+
+    list_content(shell_of(ctx))
+
+
+@content_app.command("show")
+def content_show(
+    ctx: typer.Context, name: Annotated[str, typer.Argument(help="Name from `content list`.")]
+) -> None:
+    """Print a text or flow that comes with Marcador, to begin one's own with."""
+    from dialer.cli.content_command import show_content
+
+    show_content(shell_of(ctx), name)

@@ -21,10 +21,10 @@ from compliance.types import CollectorRole, Mode
 from dialer.bootstrap import (
     Marcador,
     data_folder,
+    make_carrier,
     open_marcador,
     open_stores,
     set_up_logging,
-    simulated_carrier,
 )
 from dialer.cli.import_command import ImportOptions, run_import
 from dialer.cli.sample_command import write_sample
@@ -42,6 +42,7 @@ from dialer.runtime.shift import (
     working_moment,
     write_reports,
 )
+from dialer.simulation.headsets import headsets
 from dialer.stores.ledger.portfolios import Portfolio, list_portfolios, portfolio_named
 
 SAMPLE_ACCOUNTS = 10_000
@@ -84,7 +85,8 @@ async def run_shift(config: Config, options: RunOptions, console: Console) -> Sh
     clock = SimulatedClock(start, speed)
     minutes = options.minutes or (SHORT_SHIFT_MIN if unattended else None)
     config = paced_for(config, speed)
-    carrier = simulated_carrier(config, clock)
+    carrier = make_carrier(config, clock)
+    headsets(config, carrier)  # before anything is dialed: may simulated agents talk through it?
     async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
         await marcador.engine.start()
         try:

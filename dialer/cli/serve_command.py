@@ -66,8 +66,8 @@ async def _working(config: Config) -> AsyncIterator[Marcador]:
 
 
 def _clock(config: Config) -> Clock:
-    """The wall clock, unless the simulation is told to run faster."""
-    if config.simulator.speed == 1:
+    """The wall clock, unless it is a simulation that is told to run faster."""
+    if config.simulator.speed == 1 or config.telephony.adapter != "simulator":
         return WallClock()
     return SimulatedClock(datetime.now(UTC), config.simulator.speed)
 

@@ -308,6 +308,30 @@ BAD_UPLOAD: Final = _problem(
     "Envíe el archivo CSV completo como cuerpo de la petición.",
     "Send the whole CSV file as the body of the request.",
 )
+CONTENT_REFUSED: Final = _problem(
+    "content_refused",
+    422,
+    "No pasa la revisión: {what}.",
+    "It does not pass the check: {what}.",
+    "Corrija el texto en otra versión; `lint` y `prove` dicen todo lo que falta.",
+    "Mend the text in another version; `lint` and `prove` tell everything that is wrong.",
+)
+SAME_PERSON: Final = _problem(
+    "same_person",
+    409,
+    "Quien escribió o presentó una versión no puede aprobarla.",
+    "Who wrote or submitted a version cannot approve it.",
+    "Pida la aprobación a otra persona de cumplimiento.",
+    "Ask another person of compliance for the approval.",
+)
+IMPOSSIBLE_CONTENT: Final = _problem(
+    "impossible_content_action",
+    409,
+    "Una versión en estado {state} no admite {action}.",
+    "A version that is {state} cannot {action}.",
+    "Admite: {possible}.",
+    "It can: {possible}.",
+)
 BAD_QUESTION: Final = _problem(
     "bad_question",
     422,

@@ -56,6 +56,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._carrier = Gauge(
+            "marcador_carrier",
+            "What the carrier's adapter has counted since the start",
+            ["count"],
+            registry=self.registry,
+        )
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
@@ -65,6 +72,8 @@ class Metrics:
         self._agents.clear()
         for session in services.desk.sessions():
             self._agents.labels(session.state).inc()
+        for name, count in services.carrier_counts().items():
+            self._carrier.labels(name).set(count)
         self._campaign.clear()
         for campaign in await services.campaigns.list():
             if campaign.state is not CampaignState.RUNNING:

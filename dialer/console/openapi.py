@@ -214,6 +214,9 @@ def example(schema: Json, parts: Mapping[str, Json]) -> Json:
     """A value that fits a schema: required fields, first choices, empty lists."""
     if not isinstance(schema, dict):
         return None
+    given = schema.get("examples")
+    if isinstance(given, list) and given:
+        return given[0]
     schema = _resolved(schema, parts)
     if "const" in schema:
         return schema["const"]

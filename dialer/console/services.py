@@ -6,7 +6,7 @@ in its place, with a real ledger, Redis and desk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -171,6 +171,9 @@ class Services(Protocol):
 
     async def explain(self, asked: str, language: Language, *, limit: int) -> Story | None:
         """Why contacts were made or not; None when nothing is known by that id or number."""
+
+    def carrier_counts(self) -> Mapping[str, int]:
+        """What the carrier's adapter has counted since the start; empty if it counts nothing."""
 
     async def ready(self) -> list[NotReady]:
         """What keeps this worker from working now."""

@@ -52,6 +52,7 @@ from dialer.core.records import (
 )
 from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 
+_ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
 POINTS_TRIED = 4
 """Contact points put to the gate for one claim, at most."""
 IN_FLIGHT_RETRY = timedelta(minutes=2)
@@ -176,9 +177,13 @@ def _in_order(
     people: Sequence[PersonSnapshot], callback: OpenCallback | None
 ) -> list[PersonSnapshot]:
     """Whoever asked to be called comes first; then those who owe, by role."""
-    order = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
+    if len(people) == 1:
+        return list(people)
     asked = callback.person_id if callback is not None else None
-    return sorted(people, key=lambda p: (p.person_id != asked, order.get(p.role, 9), p.person_id))
+    return sorted(
+        people,
+        key=lambda p: (p.person_id != asked, _ROLE_ORDER.get(p.role, 9), p.person_id),
+    )
 
 
 def _in_flight(person: PersonSnapshot) -> bool:

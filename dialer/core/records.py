@@ -235,6 +235,7 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
     rules count as if it had rung.
     """
     kind_of: dict[str, EventKind] = {}
+    counted: list[StreamRow] = []
     for row in rows:
         body = row.body
         if isinstance(body, DispositionSet):
@@ -242,8 +243,10 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
         elif isinstance(body, AttemptEnded):
             # What an agent has said stands, even when the network's word comes later.
             kind_of.setdefault(body.attempt_id, body.outcome)
+        elif not isinstance(body, PersonImported | SubjectChanged):
+            counted.append(row)
     events: list[HistoryEvent] = []
-    for row in rows:
+    for row in counted:
         event = _history_event(row, kind_of)
         if event is not None:
             events.append(event)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import msgspec
 
 from compliance.messages import Subject, SuppressionFact
 from compliance.types import AccountId, CampaignId, ContactPointId, PartyRole, PersonId, StreamKey
 from dialer.core.records import StreamRow
+
+HOUSE_STREAM = StreamKey("house:suppressions")
+"""What stops everybody: suppressions of creditors and of the whole house. Its head is the number of
+them that were ever made. Nothing is appended to it; what was decided before a new one loses."""
 
 
 class EnrolmentState(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +38,9 @@ class OpenCallback(msgspec.Struct, frozen=True, gc=False):
     event_id: str
 
 
+_in_order = attrgetter("at_ms", "seq")
+
+
 class PersonSnapshot(msgspec.Struct, frozen=True):
     """One party of an account with all that a verdict about them can depend on."""
 
@@ -54,7 +63,9 @@ class PersonSnapshot(msgspec.Struct, frozen=True):
 
     def history(self) -> list[StreamRow]:
         """Own and related events, oldest first."""
-        return sorted([*self.rows, *self.related], key=lambda row: (row.at_ms, row.seq))
+        rows = [*self.rows, *self.related]
+        rows.sort(key=_in_order)
+        return rows
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
@@ -69,6 +80,16 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     people: list[PersonSnapshot]
     callbacks: list[OpenCallback]
     """Open ones of this account, in any campaign."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Accounts that were read together."""
+
+    accounts: list[AccountSnapshot]
+    wide: tuple[SuppressionFact, ...]
+    """Suppressions of creditors and of the whole house, which belong to everybody's facts."""
+    house_head: int
+    """Head of `HOUSE_STREAM` at which they were read."""
 
 
 def with_suppressions(

@@ -50,7 +50,7 @@ from dialer.core.records import IdentityChecked, to_ms
 from dialer.core.writes import SavePromise, SetValidity, Write
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk, LegState, Seat
 from dialer.runtime.outcomes import Outcomes, default_said, holidays_of
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Recorder
@@ -105,6 +105,8 @@ class AgentService:
         self._wrap_up_limit_of = wrap_up_limit_of
         self._screens: dict[str, PersonOnScreen] = {}
         self._tasks = TaskSet("agents")
+        self._endpoints: dict[str, str] = {}
+        """Where each agent's telephone is rung."""
         self.campaign_names: dict[str, str] = {}
 
     # --- coming and going --------------------------------------------------------------------
@@ -116,12 +118,37 @@ class AgentService:
             seat = self._desk.join(
                 agent_id=agent_id, session_id=new_id(), name=name, language=language
             )
+            self._endpoints[agent_id] = f"agent:{username}"
             try:
-                await self._adapter.open_agent_leg(seat.session.leg_id, f"agent:{username}")
+                await self._open_leg(seat)
             except TelephonyError:
                 await self._desk.logout(agent_id)
                 raise
         return seat
+
+    async def _open_leg(self, seat: Seat) -> None:
+        """Ring the agent's telephone. Raises `TelephonyError`."""
+        session = seat.session
+        seat.leg = LegState.OPENING
+        try:
+            await self._adapter.open_agent_leg(session.leg_id, self._endpoints[session.agent_id])
+        except TelephonyError:
+            seat.leg = LegState.DOWN
+            raise
+
+    async def _have_telephone(self, seat: Seat) -> None:
+        """Who wants to be ready and has lost the telephone gets it rung again."""
+        if seat.leg is not LegState.DOWN:
+            return
+        try:
+            await self._open_leg(seat)
+        except TelephonyError as error:
+            log.warning("leg_not_opened", leg=seat.session.leg_id, error=str(error))
+            raise CannotDo(
+                "no_telephone",
+                "Su teléfono no está conectado y no se pudo volver a llamarlo.",
+                "Your telephone is not connected and could not be rung again.",
+            ) from error
 
     async def leave(self, agent_id: str) -> None:
         """Log out now, or after the call in hand."""
@@ -164,6 +191,7 @@ class AgentService:
             case Heartbeat() | Resume():
                 await self._desk.heartbeat(agent_id)
             case SetReady():
+                await self._have_telephone(seat)
                 await self._desk.ready(agent_id)
             case SetPause():
                 await self._desk.pause(agent_id, message.reason)

@@ -466,14 +466,8 @@ class Engine:
             owned.runner.carrier_is_up = up
 
     def _leg_changed(self, event: AgentLegUp | AgentLegDown) -> None:
-        if isinstance(event, AgentLegDown):
-            for session in self.desk.sessions():
-                if session.leg_id == event.leg_id:
-                    self._tasks.start(f"leg:{event.leg_id}", self._leg_lost(session))
-
-    async def _leg_lost(self, session: AgentSession) -> None:
-        """An agent without a telephone takes no calls until the leg is open again."""
-        await self.desk.pause_for_leg(session.agent_id)
+        up = isinstance(event, AgentLegUp)
+        self._tasks.start(f"leg:{event.leg_id}", self.desk.leg_changed(event.leg_id, up=up))
 
     def _found_machine(self, campaign_id: CampaignId, call_id: str) -> None:
         owned = self._owned.get(campaign_id)

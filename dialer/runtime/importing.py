@@ -40,6 +40,7 @@ from dialer.runtime.import_files import (
 from dialer.stores.ledger.bulk import BadRow
 from dialer.stores.ledger.campaigns import enrol, list_campaigns
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.importing import (
     BatchCounts,
@@ -272,7 +273,7 @@ class ImportJob:
     async def _write(self, results: list[Result]) -> None:
         accounts = [result for result in results if isinstance(result, ImportedAccount)]
 
-        async def work(conn: AsyncConnection) -> BatchCounts:
+        async def work(conn: Conn) -> BatchCounts:
             counts = await import_batch(conn, self._context, accounts, self._now_ms())
             if counts.new or counts.updated:
                 total = msgspec.structs.replace(self._done)
@@ -284,7 +285,7 @@ class ImportJob:
             return counts
 
         if accounts:
-            self._done.add(await self._ledger.transact(work))
+            self._done.add(await self._ledger.write_at_once(work))
 
     def _remember(self, results: list[Result]) -> None:
         """Account numbers that the file has. A rejected row has its number in one of its cells:
@@ -307,7 +308,7 @@ class ImportJob:
             after = page[-1][0]
             missing = [account_id for account_id, number in page if number not in self._seen]
             if missing:
-                recalled += await self._ledger.transact(
+                recalled += await self._ledger.write_at_once(
                     partial(
                         recall_accounts,
                         context=self._context,

@@ -89,7 +89,7 @@ class Outcomes:
         contact = live.contact
         now = self._clock.now()
         result = core.ended(contact, call, now, holidays_of(contact.country), self._new_id)
-        self._submit(live, result)
+        self._submit(live, result, now)
         if result.code is not None:
             self._let_go(call.call_id)
 
@@ -97,7 +97,7 @@ class Outcomes:
         """Nobody knows what became of the attempt; it counts. Gives the account's next place."""
         now = self._clock.now()
         result = core.lost(contact, now, holidays_of(contact.country), self._new_id, note)
-        job = outcome_job(contact, lease_token, result, self._clock)
+        job = outcome_job(contact, lease_token, result, now)
         await self._written(job, contact, result)
         return result.place
 
@@ -106,7 +106,7 @@ class Outcomes:
         contact = live.contact
         now = self._clock.now()
         result = core.disposed(contact, said, now, holidays_of(contact.country), self._new_id)
-        job = outcome_job(contact, live.claim.lease_token, result, self._clock)
+        job = outcome_job(contact, live.claim.lease_token, result, now)
         live.disposing = True
         try:
             await self._written(job, contact, result)
@@ -125,10 +125,10 @@ class Outcomes:
         self._count(contact, result)
         await self._recorder.run(job)
 
-    def _submit(self, live: LiveContact, result: Outcome) -> None:
+    def _submit(self, live: LiveContact, result: Outcome, now: datetime) -> None:
         self._count(live.contact, result)
         lease_token = live.claim.lease_token
-        self._recorder.submit(outcome_job(live.contact, lease_token, result, self._clock))
+        self._recorder.submit(outcome_job(live.contact, lease_token, result, now))
 
     def _count(self, contact: Contact, result: Outcome) -> None:
         tally = self._tally_of(contact.campaign_id)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -30,14 +31,13 @@ from dialer.core.planning import (
     plan,
 )
 from dialer.core.records import event_id, to_ms
-from dialer.core.snapshots import AccountSnapshot, with_suppressions
+from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, with_suppressions
 from dialer.core.writes import MoveEnrolment, OpenAttempt
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.recorder import placement
 from dialer.stores.ledger.ids import Ids
-from dialer.stores.ledger.profiles import wide_suppressions
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import Appended, AppendResult, EventStore, NewEvent
 from dialer.stores.redis.queue import READY, CampaignQueue, Claim, Settlement
@@ -75,6 +75,16 @@ class PumpReport(msgspec.Struct):
     placed: int = 0
     blocked: int = 0
     lost: int = 0
+
+
+class _Planned(NamedTuple):
+    """A round's plans."""
+
+    plans: list[Plan]
+    seen: int
+    """Accounts that it took."""
+    house_head: int
+    """Where `HOUSE_STREAM` stood when they were read."""
 
 
 class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +135,10 @@ class Pump:
         report = PumpReport()
         while report.placed < want:
             missing = want - report.placed
-            # Some accounts come to nothing: claim as many as it usually takes, in one batch.
-            size = min(self._settings.batch_size, math.ceil(missing / self._yield))
+            # Some accounts come to nothing: claim as many as it usually takes, and a few for
+            # chance; a batch more for the last of them costs more than to give some back.
+            size = math.ceil(missing / self._yield) + math.isqrt(missing) // 2
+            size = min(self._settings.batch_size, size)
             claims = await self._queue.claim(
                 size,
                 now_ms=to_ms(self._clock.now()),
@@ -138,8 +150,6 @@ class Pump:
             report.claimed += len(claims)
             placed = await self._batch(claims, missing, report)
             report.placed += placed
-            share = min(1.0, placed / min(len(claims), missing))
-            self._yield = max(LEAST_YIELD, YIELD_MEMORY * self._yield + (1 - YIELD_MEMORY) * share)
             if placed == 0 and report.claimed >= CLAIMS_IN_VAIN:
                 break
         return report
@@ -152,14 +162,17 @@ class Pump:
         left = {claim.item: claim for claim in claims}
         placed = 0
         try:
-            for _ in range(ROUNDS):
+            for first_round in (True, *(False,) * (ROUNDS - 1)):
                 if not left or placed >= most:
                     break
-                plans = await self._plan([AccountId(item) for item in left], most - placed)
-                plans = [await self._with_agent(planned) for planned in plans]
-                events, owners = self._events(plans)
+                decided = await self._plan([AccountId(i) for i in left], most - placed)
+                plans = [await self._with_agent(planned) for planned in decided.plans]
+                events, owners = self._events(plans, decided.house_head)
                 results = await self._store.append(events) if events else []
-                placed += await self._carry_out(plans, owners, results, left, report)
+                won = await self._carry_out(plans, owners, results, left, report)
+                placed += won
+                if first_round:
+                    self._learn_yield(won / decided.seen)
         finally:
             self._release_reserved()
             await self._queue.settle(
@@ -168,27 +181,35 @@ class Pump:
         report.lost += len(left) if placed < most else 0
         return placed
 
-    async def _plan(self, account_ids: list[AccountId], most: int) -> list[Plan]:
+    def _learn_yield(self, share: float) -> None:
+        self._yield = max(LEAST_YIELD, YIELD_MEMORY * self._yield + (1 - YIELD_MEMORY) * share)
+
+    async def _plan(self, account_ids: list[AccountId], most: int) -> _Planned:
         """Plans of the accounts in their order, until `most` of them are dials."""
         now = self._clock.now()
         since_ms = to_ms(now - self.campaign.lookback)
-        accounts = await self._reader.read_accounts(
-            self.campaign.campaign_id, account_ids, since_ms
-        )
-        async with self._store.ledger.read() as conn:
-            wide = await wide_suppressions(conn)
+        batch = await self._reader.read_batch(self.campaign.campaign_id, account_ids, since_ms)
+        accounts = batch.accounts
         plans: list[Plan] = []
-        dials = 0
+        dials = seen = 0
+        moved: set[StreamKey] = set()
         for account in accounts:
             if dials >= most:
                 break
-            planned = self._plan_one(with_suppressions(account, wide), now)
-            dials += planned.dial is not None
+            seen += 1
+            if any(not moved.isdisjoint(person.heads) for person in account.people):
+                continue  # it would lose to a contact of this very batch: the next round's turn
+            planned = self._plan_one(with_suppressions(account, batch.wide), now)
+            moved.update(StreamKey(blocked.person_id) for blocked in planned.blocked)
+            if planned.dial is not None:
+                dials += 1
+                moved.add(StreamKey(planned.dial.contact.person_id))
+                moved.update(planned.dial.contact.links)
             plans.append(planned)
         known = {account.account_id for account in accounts}
         gone = Place("done", 0, "account_gone")
         plans += [Plan(a, (), None, gone) for a in account_ids if a not in known]
-        return plans
+        return _Planned(plans, seen + len(account_ids) - len(known), batch.house_head)
 
     def _plan_one(self, account: AccountSnapshot, now: datetime) -> Plan:
         """A plan that fails blocks its account, and nobody else's."""
@@ -231,7 +252,7 @@ class Pump:
 
     # --- writing -----------------------------------------------------------------------------
 
-    def _events(self, plans: Sequence[Plan]) -> tuple[list[NewEvent], list[int]]:
+    def _events(self, plans: Sequence[Plan], house_head: int) -> tuple[list[NewEvent], list[int]]:
         """Events of all plans in order; `owners` tells which plan each belongs to."""
         at_ms = to_ms(self._clock.now())
         events: list[NewEvent] = []
@@ -242,7 +263,7 @@ class Pump:
                 events.append(self._blocked_event(planned, blocked, at_ms, last=last))
                 owners.append(index)
             if planned.dial is not None:
-                events.append(self._dial_event(planned, planned.dial, at_ms))
+                events.append(self._dial_event(planned, planned.dial, at_ms, house_head))
                 owners.append(index)
         return events, owners
 
@@ -260,13 +281,15 @@ class Pump:
             writes=writes,
         )
 
-    def _dial_event(self, planned: Plan, dial: Dial, at_ms: int) -> NewEvent:
+    def _dial_event(self, planned: Plan, dial: Dial, at_ms: int, house_head: int) -> NewEvent:
         person_id = dial.contact.person_id
         own = StreamKey(person_id)
         heads = dial.record.heads
         expected = {key: heads.get(key, 0) for key in (own, *dial.contact.links)}
+        expected[HOUSE_STREAM] = house_head
         # Blocked tries on this person's other numbers are appended just before, in this batch.
-        expected[own] += sum(1 for b in planned.blocked if b.person_id == person_id)
+        for blocked in planned.blocked:
+            expected[own] += blocked.person_id == person_id
         return NewEvent(
             person_id=person_id,
             at_ms=at_ms,

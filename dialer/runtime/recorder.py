@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -17,7 +18,6 @@ import structlog
 from compliance.types import CampaignId
 from dialer.core.outcome import Contact, Outcome
 from dialer.core.records import to_ms
-from dialer.runtime.clock import Clock
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.database import LedgerUnavailable
 from dialer.stores.ledger.streams import Appended, AppendResult, EventStore, NewEvent
@@ -55,9 +55,9 @@ def placement(state: str, not_before_ms: int) -> Placement:
     return READY if state == "ready" else WaitUntil(not_before_ms)
 
 
-def outcome_job(contact: Contact, lease_token: str, outcome: Outcome, clock: Clock) -> Job:
-    """The job that records an outcome and lets its account go on."""
-    at_ms = to_ms(clock.now())
+def outcome_job(contact: Contact, lease_token: str, outcome: Outcome, now: datetime) -> Job:
+    """The job that records an outcome judged at `now` and lets its account go on."""
+    at_ms = to_ms(now)
     events = tuple(
         NewEvent(
             person_id=contact.person_id,

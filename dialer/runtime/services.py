@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol, runtime_checkable
 
 from sqlalchemy import text
 
@@ -34,6 +35,14 @@ from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.users import Language, User
 from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.live import LiveEvent, LiveFeed
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """An adapter that counts what should be rare, such as webhooks with a wrong signature."""
+
+    @property
+    def counts(self) -> Mapping[str, int]: ...
 
 
 class EngineAgents:
@@ -145,6 +154,10 @@ class EngineServices:
         return await explain_contact(
             self.ledger, self._marcador.packs, asked, language=language.value, limit=limit
         )
+
+    def carrier_counts(self) -> Mapping[str, int]:
+        adapter = self._marcador.adapter
+        return adapter.counts if isinstance(adapter, Counting) else {}
 
     async def ready(self) -> list[NotReady]:
         problems: list[NotReady] = []

@@ -22,6 +22,7 @@ from dialer.core.figures import LiveFigures
 from dialer.core.identity import Factor
 from dialer.core.records import from_ms, to_ms
 from dialer.simulation.agent_client import SimulatedAgent
+from dialer.simulation.headsets import headsets
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.portfolios import Portfolio
@@ -36,8 +37,6 @@ from dialer.stores.ledger.users import (
     set_password,
 )
 from dialer.stores.ledger.verify import VerifyReport, verify_ledger
-from telephony_adapters.simulator.carrier import SimulatedCarrier
-from telephony_adapters.simulator.earpiece import Earpiece
 
 log = structlog.get_logger()
 
@@ -105,10 +104,8 @@ class Shift:
     """One run of a campaign with simulated agents."""
 
     def __init__(self, marcador: Marcador, portfolio: Portfolio, agents: int, url: str) -> None:
-        if not isinstance(marcador.adapter, SimulatedCarrier):
-            raise TypeError("simulated agents hear only through the simulated carrier")
         self._marcador = marcador
-        self._carrier = marcador.adapter
+        self._headsets = headsets(marcador.config, marcador.adapter)
         self._portfolio = portfolio
         self._agents = agents
         self._url = url
@@ -159,7 +156,7 @@ class Shift:
                 username=username,
                 password=password,
                 clock=self._marcador.clock,
-                ears_of=self._ears_of,
+                ears_of=self._headsets.ears_of,
                 knowledge=self._knowledge,
             )
             self._clients.append(client)
@@ -184,12 +181,6 @@ class Shift:
                 actor=ACTOR,
                 now_ms=now_ms,
             )
-
-    def _ears_of(self, username: str) -> Earpiece:
-        leg_id = self._carrier.leg_at(f"agent:{username}")
-        if leg_id is None:
-            raise LookupError(f"{username} has no open leg")
-        return self._carrier.earpiece(leg_id)
 
     async def _knowledge(self, call_id: str) -> Mapping[str, str]:
         """What the right party knows of themselves: simulated people remember their data."""
@@ -243,6 +234,7 @@ class Shift:
         ended_at = self._marcador.clock.now()
         self._stop.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._headsets.close()
         await engine.recorder.flush()
         counts = await engine.queue_of(campaign.campaign_id).counts(to_ms(ended_at))
         report = await verify_ledger(self._marcador.ledger)

@@ -10,6 +10,7 @@ from functools import partial
 
 from compliance.permit import ContactPermit
 from compliance.types import Channel
+from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
 from telephony_adapters.errors import (
     CarrierUnavailable,
@@ -20,7 +21,6 @@ from telephony_adapters.errors import (
 from telephony_adapters.messages import AdapterFacts, CallId, CallReport, LegId, Originate
 from telephony_adapters.port import EventSink
 from telephony_adapters.simulator.agent_legs import AgentLegs
-from telephony_adapters.simulator.call_ids import UsedCallIds
 from telephony_adapters.simulator.delivery import Delivery
 from telephony_adapters.simulator.earpiece import Earpiece
 from telephony_adapters.simulator.network import Network

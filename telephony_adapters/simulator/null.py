@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from compliance.permit import ContactPermit
 from compliance.types import Channel
+from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
 from telephony_adapters.errors import CarrierUnavailable, DuplicateCall, UnknownCall
 from telephony_adapters.messages import (
@@ -20,7 +21,6 @@ from telephony_adapters.messages import (
     Originate,
 )
 from telephony_adapters.port import EventSink
-from telephony_adapters.simulator.call_ids import UsedCallIds
 
 
 class NullCarrier:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.messages import CallId
-from telephony_adapters.simulator.call_ids import UsedCallIds
 from telephony_adapters.simulator.number_memory import NumberMemory
 from telephony_adapters.simulator.world import Past
 from tests.support.manual_clock import START

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dialer.cli import cli_docs, config_docs, packs_docs
+from dialer.cli import cli_docs, config_docs, law_docs, packs_docs
 from dialer.cli.app import hoisted
 from dialer.cli.errors import known_keys
 from dialer.cli.exits import ExitCode
@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
         ("configuration.md", config_docs.reference(), "dialer.cli.config_docs"),
         ("cli.md", cli_docs.reference(), "dialer.cli.cli_docs"),
         ("packs.md", packs_docs.reference(), "dialer.cli.packs_docs"),
+        ("law.md", law_docs.reference(), "dialer.cli.law_docs"),
     ],
 )
 def test_a_page_is_true(page: str, text: str, module: str) -> None:

@@ -28,10 +28,12 @@ def _findings(cli: Cli, *args: str, code: ExitCode = ExitCode.NO) -> dict[str, d
 
 def test_all_is_well(english: Cli, made: Made) -> None:
     found = _findings(english, code=ExitCode.OK)
+    ending = found.pop("calendars")  # by the calendar of today: see test_calendars_that_end
+    assert ending["state"] in ("ok", "warning")
     assert {finding["state"] for finding in found.values()} == {"ok"}
     assert set(found) >= {
         "python", "sqlite", "data_folder", "signing_key", "ledger", "admin", "redis_binary",
-        "redis", "redis_clock", "packs", "calendars", "tzdata", "port", "carrier",
+        "redis", "redis_clock", "packs", "tzdata", "port", "carrier",
     }  # fmt: skip
     assert "Redis 6." in found["redis"]["found"]
     assert "All is well." in english("doctor", "--set", "http.port=0").out
@@ -98,7 +100,7 @@ def test_little_space(english: Cli, made: Made, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("today", "state"),
-    [(date(2026, 11, 23), "ok"), (date(2027, 11, 25), "warning"), (date(2030, 1, 1), "problem")],
+    [(date(2026, 10, 20), "ok"), (date(2026, 11, 25), "warning"), (date(2030, 1, 1), "problem")],
 )
 def test_calendars_that_end(today: date, state: str) -> None:
     packs = load_packs(production=True)

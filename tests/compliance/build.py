@@ -165,6 +165,12 @@ def request(
     return msgspec.structs.replace(asked, **fields)
 
 
+def dialed(mode: Mode = Mode.PREDICTIVE, **fields: object) -> ContactRequest:
+    """A call as a campaign of the dialer declares it: a number is shown, nothing is recorded."""
+    values: dict[str, object] = {"caller_id_withheld": False, "recorded": False}
+    return msgspec.structs.replace(request(mode=mode), **(values | fields))
+
+
 def event(
     name: str,
     at: datetime,
@@ -201,7 +207,7 @@ def judge(
     known: Facts, at: datetime, asked: ContactRequest | None = None, rules: PackSet | None = None
 ) -> DecisionRecord:
     """The record of a decision; asserts that verdict and record agree."""
-    verdict = decide(asked or request(), known, rules or packs(), at)
+    verdict = decide(asked or dialed(), known, rules or packs(), at)
     assert isinstance(verdict, Allowed) is verdict.record.allowed
     return verdict.record
 

@@ -1,4 +1,4 @@
-"""Hours, holidays and counters of each bundled pack, at their exact bounds."""
+"""What is particular to countries: closed days, clocks, counters, recipients, channels."""
 
 from __future__ import annotations
 
@@ -50,97 +50,6 @@ def edges(zone: str, day: str, opens: str, closes: str) -> list[tuple[datetime, 
     start, end = when(zone, f"{day} {opens}"), when(zone, f"{day} {closes}")
     second = timedelta(seconds=1)
     return [(start - second, False), (start, True), (end - second, True), (end, False)]
-
-
-PLACES = {
-    "ec": (Place(country="EC", subdivision="EC-P"), "America/Guayaquil"),
-    "do": (Place(country="DO"), "America/Santo_Domingo"),
-    "py": (Place(country="PY"), "America/Asuncion"),
-    "ni": (Place(country="NI"), "America/Managua"),
-    "ar-c": (Place(country="AR", subdivision="AR-C"), "America/Argentina/Buenos_Aires"),
-    "br-sp": (Place(country="BR", subdivision="BR-SP"), "America/Sao_Paulo"),
-    "br-rj": (Place(country="BR", subdivision="BR-RJ"), "America/Sao_Paulo"),
-    "br-es": (Place(country="BR", subdivision="BR-ES"), "America/Sao_Paulo"),
-    "br-al": (Place(country="BR", subdivision="BR-AL"), "America/Maceio"),
-    "es": (Place(country="ES", subdivision="ES-MD"), "Europe/Madrid"),
-    "ca-qc": (Place(country="CA", subdivision="CA-QC", locality="Montréal"), "America/Toronto"),
-    "ca-on": (Place(country="CA", subdivision="CA-ON", locality="Toronto"), "America/Toronto"),
-    "us-fl": (FLORIDA, "America/New_York"),
-    "us-ma": (Place(country="US", subdivision="US-MA"), "America/New_York"),
-    "us-wa": (Place(country="US", subdivision="US-WA"), "America/Los_Angeles"),
-    "us-wv": (Place(country="US", subdivision="US-WV"), "America/New_York"),
-    "default": (Place(country="PA"), "America/Panama"),
-    "cl": (SANTIAGO, CL),
-    "co": (BOGOTA, CO),
-    "mx": (MEXICO_CITY, MX),
-    "pe": (LIMA, PE),
-}
-TUESDAY, SATURDAY, SUNDAY = "2026-11-24", "2026-11-28", "2026-11-29"
-WINDOWS = [
-    ("cl", TUESDAY, "08:00", "20:00"),
-    ("cl", SATURDAY, "08:00", "20:00"),
-    ("co", TUESDAY, "07:00", "19:00"),
-    ("co", SATURDAY, "08:00", "15:00"),
-    ("mx", TUESDAY, "07:00", "22:00"),
-    ("mx", SUNDAY, "07:00", "22:00"),
-    ("pe", TUESDAY, "07:00", "20:00"),
-    ("ec", TUESDAY, "07:00", "20:00"),
-    ("do", TUESDAY, "07:00", "20:00"),
-    ("do", SATURDAY, "09:00", "13:00"),
-    ("py", TUESDAY, "08:00", "18:00"),
-    ("py", SATURDAY, "08:00", "12:00"),
-    ("ni", TUESDAY, "07:00", "18:00"),
-    ("ni", SATURDAY, "07:00", "12:00"),
-    ("ar-c", TUESDAY, "08:00", "20:00"),
-    ("ar-c", SATURDAY, "10:00", "12:00"),
-    ("br-sp", TUESDAY, "08:00", "20:00"),
-    ("br-sp", SATURDAY, "08:00", "14:00"),
-    ("br-rj", TUESDAY, "09:00", "19:00"),
-    ("br-es", TUESDAY, "08:00", "19:00"),
-    ("br-al", SATURDAY, "08:00", "14:00"),
-    ("es", TUESDAY, "09:00", "21:00"),
-    ("ca-qc", SATURDAY, "08:00", "20:00"),
-    ("ca-on", SATURDAY, "07:00", "21:00"),
-    ("ca-on", SUNDAY, "13:00", "17:00"),
-    ("us-fl", SUNDAY, "08:00", "21:00"),
-    ("us-ma", SUNDAY, "08:00", "21:00"),
-    ("us-wa", SUNDAY, "07:30", "21:00"),
-    ("us-wv", SUNDAY, "08:00", "21:00"),
-    ("default", TUESDAY, "09:00", "18:00"),
-]
-OWN_NUMBERS = {"US-WA": "+12065550123", "US-FL": "+13055550123"}
-
-
-def number_of(place: Place) -> str:
-    number = OWN_NUMBERS.get(place.subdivision or "")
-    return number or {"CL": "+56221234567", "CO": "+573001234567", "PE": "+51999888777"}.get(
-        place.country, "+18005550123"
-    )
-
-
-@pytest.mark.parametrize(("pack", "day", "opens", "closes"), WINDOWS)
-def test_opening_and_closing_second(pack: str, day: str, opens: str, closes: str) -> None:
-    place, zone = PLACES[pack]
-    rules = packs(pack)
-    at_noon = when(zone, f"{day} 12:00")
-    notice = event(
-        "notice", at_noon - timedelta(days=30), EventKind.LETTER_MAILED, channel=Channel.LETTER
-    )
-    known = facts(
-        place,
-        points=[phone(number_of(place))],
-        history=[notice],
-        consents=[consent(ConsentScope.CHANNEL, at_noon - timedelta(days=30))],
-        declared_zone=zone,
-    )
-    for at, is_open in edges(zone, day, opens, closes):
-        record = judge(known, at, rules=rules)
-        hours = finding(record, f"{pack}/hours")
-        assert (hours.outcome == "pass") is is_open, (at, hours)
-        assert record.allowed is is_open
-        if is_open:
-            assert hours.window_start == when(zone, f"{day} {opens}")
-            assert hours.window_end == when(zone, f"{day} {closes}")
 
 
 @pytest.mark.parametrize(

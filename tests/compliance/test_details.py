@@ -618,7 +618,7 @@ def test_23_between_effect_and_compliance_a_rule_only_warns() -> None:
         ((2026, 11, 30, 23, 59, 59), Outcome.WARN),
         ((2026, 12, 1, 0), Outcome.DENY),
     ):
-        record = judge(facts(), local("America/Lima", *moment), rules=loaded)
+        record = judge(facts(), local("America/Lima", *moment), request(), loaded)
         found = [f.outcome for f in record.findings if f.rule_id == "tiny/rule"]
         assert found == ([] if outcome is None else [outcome])
 
@@ -771,7 +771,9 @@ def test_no_bundled_packs_contradict_each_other() -> None:
     ]
     for one, other in combinations(demanding, 2):
         channels = one.head.channels or frozenset(Channel)
-        if not channels.isdisjoint(other.head.channels or frozenset(Channel)):
+        purposes = frozenset(one.head.when.purposes or Purpose)
+        together = not channels.isdisjoint(other.head.channels or frozenset(Channel))
+        if together and not purposes.isdisjoint(other.head.when.purposes or frozenset(Purpose)):
             pair = (one.head.id, other.head.id)
             assert not one.demands.contradicts(other.demands), pair
 

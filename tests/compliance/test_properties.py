@@ -34,12 +34,12 @@ from compliance.types import (
 from compliance.zones import zone
 from tests.compliance.build import (
     debt,
+    dialed,
     event,
     facts,
     judge,
     packs,
     phone,
-    request,
     rule,
     stops,
 )
@@ -296,7 +296,7 @@ def test_no_sequence_of_allowed_calls_breaks_a_rule(
         at += timedelta(seconds=chance.randrange(1, step_h * 7200))
         named = chance.choice([("debt-1",), ("debt-2",), ("debt-2", "debt-1")])
         known = facts(place, points=points, debts=[debt(), debt("debt-2")], history=placed[-60:])
-        verdict = decide(request(debts=named), known, law, at)
+        verdict = decide(dialed(debt_ids=named), known, law, at)
         zones = verdict.record.zones
         if isinstance(verdict, Allowed):
             placed.append(event(f"e{n}", at, chance.choice(kinds), debts=named))

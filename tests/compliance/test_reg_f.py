@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
-from compliance.messages import Place, StatusFact
+from compliance.messages import (
+    Facts,
+    HistoryEvent,
+    NumberCheckFact,
+    Place,
+    PreferenceFact,
+    StatusFact,
+    WeeklyInterval,
+)
 from compliance.types import (
     Channel,
     CollectorRole,
     ConsentScope,
+    ContactPointKind,
     ContentClass,
     EventKind,
     LineType,
     Mode,
+    Outcome,
     PartyRole,
     PointLabel,
     Purpose,
     StatusKind,
 )
 from tests.compliance.build import (
+    POINT,
     consent,
     debt,
     event,
@@ -383,3 +396,279 @@ def test_recorded_voice_to_a_wireless_number_needs_consent() -> None:
     capped = judge(fixed, at, recorded, rules)
     assert stops(capped) == ["us-tcpa/recorded_voice_residential"]
     assert "number:+12015550123" in capped.guards
+
+
+# --- times and places that the person named ------------------------------------------------------
+
+
+def weekly(days: tuple[int, ...], start: str = "00:00", end: str = "00:00") -> WeeklyInterval:
+    return WeeklyInterval(
+        weekdays=days, start=time.fromisoformat(start), end=time.fromisoformat(end)
+    )
+
+
+@pytest.mark.parametrize(
+    ("forbidden", "day", "hour", "allowed"),
+    [
+        # "Not on Tuesdays and Thursdays": June 2, 2026 is a Tuesday.
+        ((weekly((2, 4)),), 2, 12, False),
+        ((weekly((2, 4)),), 3, 12, True),
+        ((weekly((2, 4)),), 4, 20, False),
+        # "On weekdays, except from 15 to 17, and not on weekends."
+        ((weekly((6, 7)), weekly((1, 2, 3, 4, 5), "15:00", "17:00")), 3, 14, True),
+        ((weekly((6, 7)), weekly((1, 2, 3, 4, 5), "15:00", "17:00")), 3, 15, False),
+        ((weekly((6, 7)), weekly((1, 2, 3, 4, 5), "15:00", "17:00")), 3, 17, True),
+        ((weekly((6, 7)), weekly((1, 2, 3, 4, 5), "15:00", "17:00")), 6, 12, False),
+        # "Busy", "cannot talk now": no standing designation, so nothing is recorded.
+        ((), 2, 12, True),
+    ],
+)
+@pytest.mark.parametrize("source", ["person", "creditor"])
+def test_a_stated_inconvenience_binds_also_from_the_creditors_notes(
+    forbidden: tuple[WeeklyInterval, ...], day: int, hour: int, allowed: bool, source: str
+) -> None:
+    """cmt. 6(b)(1)-1."""
+    said = PreferenceFact(
+        preference_id="p", at=eastern(2026, 5, 1, 12), forbidden=forbidden, source=source
+    )
+    record = judge(facts(preferences=[said]), eastern(2026, 6, day, hour), rules=US)
+    assert record.allowed is allowed
+    assert ("us/inconvenient_time" in stops(record)) is not allowed
+
+
+@pytest.mark.parametrize(("second", "allowed"), [((20, 59, 59), True), ((21, 0, 0), False)])
+def test_a_message_counts_when_it_is_sent(second: tuple[int, int, int], allowed: bool) -> None:
+    """cmt. 6(b)(1)(i)-1: not when it is read."""
+    sms = request(Channel.SMS, Mode.BLAST, content=ContentClass.NEUTRAL)
+    at = eastern(2026, 6, 3, *second)
+    given = consent(ConsentScope.CHANNEL, at - timedelta(days=9), channel=Channel.SMS)
+    assert judge(facts(consents=[given]), at, sms, US).allowed is allowed
+
+
+def test_a_landline_is_tied_to_a_place_and_a_mobile_is_not() -> None:
+    """cmt. 6(b)(1)(ii)-1: 'not at home' stops the landline there."""
+    at = eastern(2026, 6, 3, 12)
+    said = PreferenceFact(
+        preference_id="p", at=at - timedelta(days=9), forbidden_labels=(PointLabel.HOME,)
+    )
+    for label, allowed in ((PointLabel.HOME, False), (PointLabel.MOBILE, True)):
+        known = facts(points=[phone(label=label)], preferences=[said])
+        assert judge(known, at, rules=US).allowed is allowed
+
+
+def test_a_workplace_is_opened_by_consent_to_this_collector_alone() -> None:
+    """1006.6(b)(3), (b)(4)(i): consent to the creditor or an earlier collector does not pass."""
+    at = eastern(2026, 6, 3, 12)
+    there = phone(label=PointLabel.WORK, work_forbidden=True)
+    for given_to, opened in (("creditor", False), ("another", False), ("collector", True)):
+        given = consent(ConsentScope.WORKPLACE, at - timedelta(days=9), given_to=given_to)
+        record = judge(facts(points=[there], consents=[given]), at, rules=US)
+        assert (finding(record, "us/workplace").outcome is Outcome.LIFTED) is opened
+
+
+def test_an_employers_email_address_is_not_used() -> None:
+    """1006.22(f)(3), save by the routes of 6(d)(4)(i) and (iii)."""
+    at = eastern(2026, 6, 3, 12)
+    mail = request(Channel.EMAIL, Mode.BLAST, content=ContentClass.NEUTRAL)
+    point = phone("ana@work.example", kind=ContactPointKind.EMAIL, label=PointLabel.WORK)
+    agreed = consent(ConsentScope.CHANNEL, at - timedelta(days=9), channel=Channel.EMAIL)
+    record = judge(facts(points=[point], consents=[agreed]), at, mail, US)
+    assert stops(record) == ["us/work_email"]
+    route = consent(ConsentScope.WORKPLACE, at - timedelta(days=9), evidence="6(d)(4)(i)")
+    assert judge(facts(points=[point], consents=[agreed, route]), at, mail, US).allowed
+
+
+# --- third parties and location information ------------------------------------------------------
+
+
+def test_direct_consent_opens_third_parties_and_only_to_this_collector() -> None:
+    """1006.6(d)(2)."""
+    at = eastern(2026, 6, 3, 12)
+    for given_to, opened in (("collector", True), ("creditor", False)):
+        given = consent(ConsentScope.THIRD_PARTY, at - timedelta(days=9), given_to=given_to)
+        known = facts(debts=[debt(role=PartyRole.RELATIVE)], consents=[given])
+        assert judge(known, at, rules=US).allowed is opened
+
+
+SISTER = phone("+12015550199", "point-2", role=PartyRole.RELATIVE)
+LOCATE = request(point="point-2", purpose=Purpose.LOCATION_INFORMATION, mode=Mode.MANUAL)
+
+
+def located(*history: HistoryEvent) -> Facts:
+    return facts(points=[phone(), SISTER], history=history)
+
+
+def test_location_information_is_asked_of_a_third_party_once() -> None:
+    """1006.10(c): once, unless asked to call again or the earlier answer was wrong or
+    incomplete. A number that only rang was not communicated with."""
+    at = eastern(2026, 6, 3, 12)
+    fields: dict[str, Any] = {"contact_point_id": "point-2", "address": SISTER.address}
+    assert judge(located(), at, LOCATE, US).allowed
+    rang = event("rang", at - timedelta(days=90), **fields)
+    assert judge(located(rang), at, LOCATE, US).allowed
+    spoke = event("spoke", at - timedelta(days=90), EventKind.ANSWERED_THIRD_PARTY, **fields)
+    again = judge(located(spoke), at, LOCATE, US)
+    assert stops(again) == ["us/location_once"]
+    # Talking to the sister is no talk with the consumer, whom it does not silence.
+    assert judge(located(spoke), at, rules=US).allowed
+    asked = event(
+        "asked", at - timedelta(days=1), EventKind.CALLBACK_REQUESTED, mode=None, **fields
+    )
+    back = msgspec.structs.replace(LOCATE, mode=Mode.CALLBACK, answers_event_id="asked")
+    assert judge(located(spoke, asked), at, back, US).allowed
+
+
+def test_each_third_party_has_seven_calls_of_their_own() -> None:
+    """cmt. 14(b)(2)(i)-1.iii: the presumption holds for calls to a particular third party."""
+    at = eastern(2026, 6, 3, 12)
+    rings = [
+        event(
+            f"e{n}",
+            at - timedelta(hours=8 * n + 8),
+            contact_point_id="point-2",
+            address=SISTER.address,
+        )
+        for n in range(7)
+    ]
+    assert judge(located(*rings[:6]), at, LOCATE, US).allowed
+    assert stops(judge(located(*rings), at, LOCATE, US)) == ["us/location_calls_7_in_7"]
+    elsewhere = [
+        msgspec.structs.replace(e, contact_point_id="point-3", address="+12015550177")
+        for e in rings
+    ]
+    assert judge(located(*elsewhere), at, LOCATE, US).allowed
+
+
+def test_location_information_never_names_a_debt_and_goes_by_telephone() -> None:
+    """1006.10(b): the caller's own name, what is to be confirmed, no debt, no postcard."""
+    at = eastern(2026, 6, 3, 12)
+    told = msgspec.structs.replace(LOCATE, content_class=ContentClass.VERIFIED)
+    assert "us/location_content" in stops(judge(located(), at, told, US))
+    text = msgspec.structs.replace(LOCATE, channel=Channel.SMS, content_class=ContentClass.NEUTRAL)
+    assert "us/location_channels" in stops(judge(located(), at, text, US))
+
+
+def test_once_represented_only_the_attorney_is_asked() -> None:
+    """1006.10(b), 15 USC 1692b(6)."""
+    at = eastern(2026, 6, 3, 12)
+    status = StatusFact(kind=StatusKind.ATTORNEY, since=at - timedelta(days=3))
+    known = msgspec.structs.replace(
+        located(), subject=facts(points=[phone(), SISTER], statuses=[status]).subject
+    )
+    assert "us/attorney" in stops(judge(known, at, LOCATE, US))
+
+
+def test_calls_to_the_attorney_are_not_calls_to_the_person() -> None:
+    """1006.14(b)(3)(iii)."""
+    at = eastern(2026, 6, 3, 12)
+    calls = [event(f"e{n}", at - timedelta(hours=n + 1), role=PartyRole.ATTORNEY) for n in range(7)]
+    record = judge(facts(history=calls), at, rules=US)
+    assert finding(record, CAP).counter == 0
+
+
+# --- concentration, messages, voicemail -----------------------------------------------------------
+
+
+def test_rapid_succession_and_concentration_are_stopped_by_house_policy() -> None:
+    """cmt. 14(b)(2)(i)-2: two calls within five minutes, seven in one day, though within the
+    presumption, weigh against a collector."""
+    at = eastern(2026, 6, 3, 14)
+    both = packs("us", "house")
+    five_minutes = facts(history=[event("e", at - timedelta(minutes=5))])
+    assert judge(five_minutes, at, rules=US).allowed
+    assert stops(judge(five_minutes, at, rules=both)) == ["house/no_rapid_succession"]
+    day = [event(f"e{n}", eastern(2026, 6, 3, 8 + n)) for n in range(6)]
+    assert judge(facts(history=day), at, rules=US).allowed
+    assert "house/three_dials_a_day" in stops(judge(facts(history=day), at, rules=both))
+
+
+def test_a_number_found_not_reassigned_renews_consent_to_text() -> None:
+    """1006.6(d)(5)(ii)(B): a complete and accurate database, within the past 60 days."""
+    at = eastern(2026, 6, 3, 12)
+    sms = request(Channel.SMS, Mode.BLAST, content=ContentClass.NEUTRAL)
+    old = consent(ConsentScope.CHANNEL, at - timedelta(days=300), channel=Channel.SMS)
+    for days, answer, allowed in ((59, "no", True), (61, "no", False), (59, "yes", False)):
+        check = NumberCheckFact(
+            kind="reassigned_numbers_database",
+            contact_point_id=POINT,
+            checked_at=at - timedelta(days=days),
+            answer=answer,
+        )
+        known = facts(consents=[old])
+        known = msgspec.structs.replace(
+            known, subject=msgspec.structs.replace(known.subject, number_checks=(check,))
+        )
+        assert judge(known, at, sms, US).allowed is allowed
+
+
+def test_email_needs_one_of_the_three_routes() -> None:
+    """1006.6(d)(4)."""
+    at = eastern(2026, 6, 3, 12)
+    mail = request(Channel.EMAIL, Mode.BLAST, content=ContentClass.NEUTRAL)
+    point = phone("ana@example.com", kind=ContactPointKind.EMAIL)
+    assert stops(judge(facts(points=[point]), at, mail, US)) == ["us/email_safe_harbour"]
+    for route in ("6(d)(4)(i)", "6(d)(4)(ii)", "6(d)(4)(iii)"):
+        given = consent(
+            ConsentScope.CHANNEL,
+            at - timedelta(days=9),
+            channel=Channel.EMAIL,
+            given_to="creditor",
+            evidence=route,
+        )
+        assert judge(facts(points=[point], consents=[given]), at, mail, US).allowed
+
+
+REQUIRED = ("business_name", "reply_request", "contact_name", "callback_number")
+
+
+@pytest.mark.parametrize(
+    ("statements", "text", "code"),
+    [
+        (REQUIRED, None, ""),
+        ((*REQUIRED, "salutation", "date_time", "suggested_times", "any_representative"), None, ""),
+        (REQUIRED[:3], None, "statement_missing"),
+        ((*REQUIRED, "mini_miranda"), None, "statement_forbidden"),
+        (REQUIRED, "This is Robin Smith calling from ABC Inc. Call me at 1-800-555-1212.", ""),
+        (REQUIRED, "Calling from the credit card receivables group.", "phrase_forbidden"),
+    ],
+)
+def test_a_limited_content_message_says_four_things_and_no_more(
+    statements: tuple[str, ...], text: str | None, code: str
+) -> None:
+    """1006.2(j) and its commentary."""
+    left = msgspec.structs.replace(
+        request(Channel.RINGLESS_VOICEMAIL, Mode.BLAST, content=ContentClass.VOICEMAIL_LIMITED),
+        statements=statements,
+        text=text,
+    )
+    record = judge(facts(), eastern(2026, 6, 3, 12), left, US)
+    assert finding(record, "us/limited_content_voicemail").code == code
+    assert record.allowed is (code == "")
+
+
+def test_a_limited_content_message_is_never_a_text_message() -> None:
+    """1006.2(j): voicemail only."""
+    at = eastern(2026, 6, 3, 12)
+    given = consent(ConsentScope.CHANNEL, at - timedelta(days=9), channel=Channel.SMS)
+    sms = request(Channel.SMS, Mode.BLAST, content=ContentClass.VOICEMAIL_LIMITED)
+    record = judge(facts(consents=[given]), at, sms, US)
+    assert stops(record) == ["us/limited_content_is_voice"]
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Hola Ana, tengo un mensaje para usted. Responda STOP para no recibir más.", "pass"),
+        ("Hola Ana, tengo un mensaje para usted.", "deny"),
+        (None, "warn"),
+    ],
+)
+def test_every_electronic_message_says_how_to_opt_out(text: str | None, outcome: str) -> None:
+    """1006.6(e)."""
+    at = eastern(2026, 6, 3, 12)
+    given = consent(ConsentScope.CHANNEL, at - timedelta(days=9), channel=Channel.SMS)
+    sms = msgspec.structs.replace(
+        request(Channel.SMS, Mode.BLAST, content=ContentClass.NEUTRAL), text=text
+    )
+    record = judge(facts(consents=[given]), at, sms, US)
+    assert finding(record, "us/opt_out_notice").outcome == outcome

@@ -172,6 +172,9 @@ def test_the_default_binds_only_where_no_pack_does() -> None:
     applied = [ref.pack for ref in judge(facts(Place(country="PA")), at).packs]
     assert "default" in applied
     assert "default" not in [ref.pack for ref in judge(facts(SANTIAGO), at).packs]
-    # A state's pack does not cover its country.
+    nobody = facts(Place(country="BO"), points=[phone("+59122345678")])
+    assert "default" in [ref.pack for ref in judge(nobody, at).packs]
+    # A part's pack does not cover its country.
     elsewhere = facts(Place(country="AR", subdivision="AR-B"), points=[phone("+542211234567")])
-    assert "default" in [ref.pack for ref in judge(elsewhere, at).packs]
+    parts = packs("ar-c", "default")
+    assert [ref.pack for ref in judge(elsewhere, at, rules=parts).packs] == ["default", "marcador"]

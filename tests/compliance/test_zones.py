@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,6 +40,9 @@ PACIFIC, BOISE = "America/Los_Angeles", "America/Boise"
         (("906",), {"America/Menominee", "America/Detroit"}),
         (("907",), {"America/Adak", "America/Anchorage"}),
         (("928",), {DENVER, "America/Phoenix"}),
+        (("334", "483"), {CHICAGO, EASTERN}),  # Phenix City keeps Eastern by custom
+        (("580",), {CHICAGO, DENVER}),  # and Kenton Mountain
+        (("418", "581", "367"), {"America/Toronto", "America/Halifax", "America/Blanc-Sablon"}),
         (("689",), {EASTERN}),
     ],
 )
@@ -62,7 +67,13 @@ def test_split_area_codes_keep_every_zone_even_for_unassigned_exchanges(
         ("+56672345678", "America/Coyhaique", "CL-AI"),
         ("+56322100123", "Pacific/Easter", "CL"),
         ("+541143211234", "America/Argentina/Buenos_Aires", "AR-C"),
-        ("+5491143211234", "America/Argentina/Buenos_Aires", "AR"),
+        ("+5491143211234", "America/Argentina/Buenos_Aires", "AR-C"),
+        ("+5492211234567", "America/Argentina/Buenos_Aires", "AR-B"),
+        ("+543514444444", "America/Argentina/Buenos_Aires", "AR-X"),
+        ("+5561999998888", "America/Sao_Paulo", "BR-DF"),
+        ("+5562999998888", "America/Sao_Paulo", "BR-GO"),
+        ("+14575550123", CHICAGO, "US-LA"),  # overlays that the library does not know yet
+        ("+16795550123", "America/Detroit", "US-MI"),
         ("+12125550123", EASTERN, "US-NY"),
         ("+13055550123", EASTERN, "US-FL"),
         ("+17875550123", "America/Puerto_Rico", "US-PR"),
@@ -172,6 +183,26 @@ def test_american_states_and_area_codes_agree() -> None:
         names = subdivisions.get(region, ())
         if region.startswith("US-") and len(names) == 1:
             assert names[0] in zones.split(), area_code
+
+
+def test_area_codes_of_several_zones_have_all_that_the_library_knows_of_their_exchanges() -> None:
+    exchanges: dict[str, tuple[str, ...]] = import_module("phonenumbers.tzdata").TIMEZONE_DATA
+    for prefix, names in exchanges.items():
+        if prefix[0] == "1" and len(prefix) >= 4:
+            found = zones_for_number(f"+{prefix.ljust(11, '2')}")
+            assert set(names) <= set(found.zones) or not found.zones, prefix
+
+
+def test_every_argentine_area_code_tells_its_province() -> None:
+    """Otherwise the pack of the City of Buenos Aires would bind the whole country."""
+    areas: dict[str, dict[str, str]] = import_module("phonenumbers.geodata").GEOCODE_DATA
+    codes = [prefix for prefix in areas if prefix[:3] in ("542", "543")]
+    assert len(codes) > 300
+    for code in codes:
+        region = zones_for_number(f"+{code.ljust(12, '4')}").region
+        assert region is not None
+        assert region.startswith("AR-")
+        assert region != "AR-C"
 
 
 def test_the_area_code_table_is_what_the_pinned_library_gives() -> None:

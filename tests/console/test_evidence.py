@@ -73,6 +73,7 @@ def decided(
         mode=Mode.PREDICTIVE,
         debt_ids=tuple(debt.debt_id for debt in facts.subject.debts),
         campaign_id=CampaignId(case.campaign_id),
+        caller_id_withheld=False,
     )
     return gate.decide(request, facts, services.packs, at).record
 
@@ -366,6 +367,7 @@ def question(now: str) -> dict[str, object]:
             "channel": "voice",
             "mode": "predictive",
             "debt_ids": ["b1"],
+            "caller_id_withheld": False,
         },
         "facts": {
             "subject": {

@@ -53,6 +53,7 @@ async def test_what_prometheus_reads(world: World) -> None:
     actor = world.users[Role.MANAGER].user_id
     await world.services.campaigns.act(campaign_id, CampaignAction.START, actor=actor)
     world.services.campaigns.figures[campaign_id] = figures(campaign_id, 42)
+    world.services.carrier["webhooks_bad_signature"] = 7
     ana = await world.user(Role.AGENT, "ana")
     client = await world.socket(await world.token(ana))
     await client.hear()
@@ -66,6 +67,7 @@ async def test_what_prometheus_reads(world: World) -> None:
         'marcador_campaign{campaign="mayo",figure="dialed"} 42.0',
         'marcador_campaign{campaign="mayo",figure="queue_ready"} 3.0',
         'marcador_agents{state="ready"} 1.0',
+        'marcador_carrier{count="webhooks_bad_signature"} 7.0',
         "marcador_agent_sockets 1.0",
         'marcador_agent_messages_total{direction="sent"} 2.0',
     ):

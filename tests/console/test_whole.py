@@ -9,16 +9,21 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.content.samples import sample_templates
 from campaigns.dispositions import DispositionCode as Code
 from compliance.types import Mode
 from dialer.config import HttpConfig
 from dialer.console.contact_log import ContactLog
+from dialer.console.previews import Preview
 from dialer.console.routes.evidence import DecisionList
 from dialer.console.server import serve
 from dialer.core.desk_messages import DebtView
 from dialer.runtime.explaining import Story
 from dialer.runtime.services import EngineServices
+from dialer.stores.ledger.schema import debt, person
 from dialer.stores.ledger.screens import read_person_on_screen
 from dialer.stores.ledger.users import Role
 from dialer.stores.redis import EmbeddedRedis, RedisClient
@@ -163,9 +168,62 @@ async def test_no_door_of_the_api_shows_an_agent_more(tmp_path: Path, redis_url:
             "agents",
             "campaigns",
             "portfolios",
+            "templates",
+            "templates/first-overdue-es/1",
+            "flows",
+            "flows/promise-dtmf/1",
         ):
             reply = await site.call("GET", path, token=token)
             assert (reply.status, reply.code) == (403, "forbidden"), path
+        portfolio_id = house.portfolio.portfolio_id
+        for path in ("templates/first-overdue-es/1/preview", "templates/lint", "flows/prove"):
+            asked = {"portfolio_id": portfolio_id}
+            reply = await site.call("POST", path, token=token, json=asked)
+            assert (reply.status, reply.code) == (403, "forbidden"), path
+
+
+async def test_a_preview_leaks_no_debt_and_no_person_to_any_role(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """Every sample over the whole imported portfolio: nothing of the ledger's people comes out."""
+    async with open_site(tmp_path, redis_url) as (house, site):
+        async with house.marcador.ledger.read() as conn:
+            secrets = await secrets_of_everybody(conn)
+        assert len(secrets) > 60
+        for template in sample_templates():
+            if template.language == "en" and template.kind != "first_overdue":
+                continue  # the same fields as its Spanish sister
+            added = await site.call("POST", "templates", role=Role.MANAGER, json=template)
+            assert added.status == 201, added.raw
+            for role in Role:
+                asked = 20 if role is Role.MANAGER else 2
+                body = {"portfolio_id": house.portfolio.portfolio_id, "rows": asked}
+                reply = await site.call(
+                    "POST", f"templates/{template.name}/1/preview", role=role, json=body
+                )
+                if role in (Role.AGENT, Role.SUPERVISOR):
+                    assert (reply.status, reply.code) == (403, "forbidden")
+                    continue
+                rows = msgspec.json.decode(reply.raw, type=Preview).rows
+                assert len(rows) == asked
+                for row in rows:
+                    told = f"{row.sender_name} {row.subject} {row.text}"
+                    assert not [s for s in secrets if s in told], (template.name, role)
+
+
+async def secrets_of_everybody(conn: AsyncConnection) -> set[str]:
+    """Names, references and amounts as the ledger has them, and as a text would tell them."""
+    found: set[str] = set()
+    people = await conn.execute(select(person.c.full_name))
+    for (name,) in people:
+        found |= {name, name.split()[0]} if len(name.split()[0]) > 3 else {name}
+    debts = await conn.execute(select(debt.c.reference, debt.c.total_cents, debt.c.overdue_cents))
+    for reference, *amounts in debts:
+        found.add(reference[-4:])
+        for cents in amounts:
+            if cents is not None and cents >= 1_000:
+                found |= {str(cents), f"{cents:,}".replace(",", ".")}
+    return found
 
 
 async def test_a_shift_as_manager_and_compliance_see_it(tmp_path: Path, redis_url: str) -> None:

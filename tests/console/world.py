@@ -198,6 +198,7 @@ class FakeServices:
         self.campaigns = FakeCampaigns(ledger, redis, self.clock)
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
         self.problems: list[NotReady] = []
+        self.carrier: dict[str, int] = {}
 
     async def check(self, question: Question) -> Answer:
         return answer(question, self.packs)
@@ -206,6 +207,9 @@ class FakeServices:
         return await explain_contact(
             self.ledger, self.packs, asked, language=language.value, limit=limit
         )
+
+    def carrier_counts(self) -> Mapping[str, int]:
+        return self.carrier
 
     async def ready(self) -> list[NotReady]:
         return self.problems

@@ -280,17 +280,17 @@ async def test_a_ledger_that_fails_on_the_way_ends_the_job(
     runner: Runner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runner.write(rows(60))
-    plain = Ledger.transact
+    plain = Ledger.write_at_once
     calls = 0
 
     async def failing(self: Ledger, work: Callable[..., object]) -> object:
         nonlocal calls
         calls += 1
-        if calls == 3:
+        if calls == 2:
             raise LedgerUnavailable(Trouble.FULL, "ledger.db", "disk full")
         return await plain(self, work)  # type: ignore[arg-type]  # the same `work`, passed on
 
-    monkeypatch.setattr(Ledger, "transact", failing)
+    monkeypatch.setattr(Ledger, "write_at_once", failing)
     with pytest.raises(LedgerUnavailable, match="disk full"):
         await runner.run()
     monkeypatch.undo()

@@ -17,7 +17,7 @@ from dialer.bootstrap import Marcador, open_marcador
 from dialer.config import Config, load_config
 from dialer.core.desk_messages import AnyClientMessage, AnyServerMessage, Refused, SetReady
 from dialer.core.records import to_ms
-from dialer.runtime.clock import SimulatedClock
+from dialer.runtime.clock import Clock, SimulatedClock
 from dialer.runtime.importing import ImportJob, ImportSummary
 from dialer.stores.ledger.campaigns import Campaign, create_campaign, enrol
 from dialer.stores.ledger.portfolios import Portfolio, ensure_portfolio
@@ -176,10 +176,16 @@ async def open_house(
     speed: float = SPEED,
     script: Script = FAIR_WEATHER,
     adapter: TelephonyAdapter | None = None,
+    make_adapter: Callable[[Clock], TelephonyAdapter] | None = None,
     overrides: Mapping[str, object] | None = None,
 ) -> AsyncIterator[House]:
-    """A started engine over an imported portfolio; stopped at the end."""
+    """A started engine over an imported portfolio; stopped at the end.
+
+    `make_adapter` is for an adapter that needs the engine's own clock.
+    """
     clock = SimulatedClock(NOON_IN_CHILE, speed)
+    if make_adapter is not None:
+        adapter = make_adapter(clock)
     carrier = adapter or SimulatedCarrier(clock=clock, world=world, script=script)
     config = house_config(folder, redis_url, **dict(overrides or {}))
     async with open_marcador(config, clock=clock, adapter=carrier) as marcador:

@@ -14,6 +14,7 @@ from dialer.console.openapi import document
 from dialer.console.routes import (
     agents,
     campaigns,
+    content,
     evidence,
     portfolios,
     session,
@@ -39,6 +40,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *users.ROUTES,
     *portfolios.ROUTES,
     *campaigns.ROUTES,
+    *content.ROUTES,
     *agents.ROUTES,
     *evidence.ROUTES,
     *system.ROUTES,

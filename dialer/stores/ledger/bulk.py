@@ -20,11 +20,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Generic, TypeVar
+from operator import attrgetter, itemgetter
+from typing import Generic, TypeGuard, TypeVar
 
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Integer, String, Table, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from dialer.stores.ledger.direct import Conn, DirectConnection
 
 Value = str | int | bool | None
 Row = Mapping[str, Value] | msgspec.Struct
@@ -64,8 +67,12 @@ _WORDS: dict[Dialect, dict[str, str]] = {
 }
 
 
-def dialect_of(conn: AsyncConnection) -> Dialect:
-    return Dialect(conn.dialect.name)
+def dialect_of(conn: Conn) -> Dialect:
+    return Dialect.SQLITE if isinstance(conn, DirectConnection) else Dialect(conn.dialect.name)
+
+
+def of_postgresql(conn: Conn) -> TypeGuard[AsyncConnection]:
+    return not isinstance(conn, DirectConnection) and conn.dialect.name == Dialect.POSTGRESQL
 
 
 def spell(sql: str, dialect: Dialect) -> str:
@@ -88,6 +95,9 @@ def encode_list(values: Sequence[str]) -> str:
 
 SQLITE_PARAMETERS = 30_000
 """Most values in one SQLite statement (its own limit is 32,766)."""
+DIRECT_ROWS = 512
+"""Most rows in one statement on a direct connection, where numbers of rows are powers of two: so
+few different statements are compiled once and kept."""
 _EXACT = frozenset({str, int, bool, type(None)})
 """Types that the driver binds as they are."""
 
@@ -104,8 +114,13 @@ class Bulk:
         self._postgresql = text(self.sql[Dialect.POSTGRESQL])
         self._row_mark = "(" + ",".join("?" * len(self._columns)) + ")"
         self._rows_most = SQLITE_PARAMETERS // len(self._columns)
+        # Always two or more, so that a tuple comes out; of a single column the second is dropped.
+        self._of_struct = attrgetter(*self._columns, self._columns[0])
+        self._of_mapping = itemgetter(*self._columns, self._columns[0])
+        self._kept: dict[int, str] = {}
+        """SQLite's statement for a number of rows."""
 
-    async def run(self, conn: AsyncConnection, rows: Sequence[Row]) -> int:
+    async def run(self, conn: Conn, rows: Sequence[Row]) -> int:
         """Write all rows with one statement; returns how many the database touched.
 
         Rows are mappings, or msgspec Structs (without `omit_defaults`), with a value for every
@@ -117,35 +132,54 @@ class Bulk:
         """
         if not rows:
             return 0
-        if dialect_of(conn) is Dialect.POSTGRESQL:
+        if isinstance(conn, DirectConnection):
+            return self._run_direct(conn, self._flat(rows), len(rows))
+        if of_postgresql(conn):
             result = await conn.execute(self._postgresql, {"rows": self._encode(rows)})
             return result.rowcount
         touched = 0
         for start in range(0, len(rows), self._rows_most):
             chunk = rows[start : start + self._rows_most]
-            marks = ",".join([self._row_mark] * len(chunk))
-            sql = self.sql[Dialect.SQLITE].replace(_VALUES, marks, 1)
-            result = await conn.exec_driver_sql(sql, self._flat(chunk))
+            sql = self._sqlite(len(chunk))
+            result = await conn.exec_driver_sql(sql, tuple(self._flat(chunk)))
             touched += result.rowcount
         return touched
 
-    def _flat(self, rows: Sequence[Row]) -> tuple[Value, ...]:
+    def _run_direct(self, conn: DirectConnection, flat: Sequence[Value], rows: int) -> int:
+        touched = start = 0
+        width = len(self._columns)
+        count = DIRECT_ROWS
+        while start < rows:
+            while count > rows - start:
+                count //= 2
+            sql = self._kept.get(count) or self._kept.setdefault(count, self._sqlite(count))
+            touched += conn.execute(sql, flat[start * width : (start + count) * width])
+            start += count
+        return touched
+
+    def _sqlite(self, rows: int) -> str:
+        marks = ",".join([self._row_mark] * rows)
+        return self.sql[Dialect.SQLITE].replace(_VALUES, marks, 1)
+
+    def _flat(self, rows: Sequence[Row]) -> list[Value]:
         """The values of all rows, one after another, in types that the driver binds."""
         flat: list[Value] = []
-        columns = self._columns
+        width = len(self._columns)
         for index, row in enumerate(rows):
             if isinstance(row, msgspec.Struct):
-                values = [getattr(row, column) for column in columns]
+                values = self._of_struct(row)
             else:
                 try:
-                    values = [row[column] for column in columns]
+                    values = self._of_mapping(row)
                 except KeyError:
                     raise self._lacking(index, row) from None
-            for value in values:
-                if isinstance(value, str) and "\0" in value:
-                    self._refuse_nul(rows)
-                flat.append(value if type(value) in _EXACT else _plain(value))
-        return tuple(flat)
+            flat += values[:width]
+        if not _EXACT.issuperset(map(type, flat)):
+            flat = [value._value_ if isinstance(value, StrEnum) else value for value in flat]
+        for value in flat:
+            if type(value) is str and "\0" in value:
+                self._refuse_nul(rows)
+        return flat
 
     def _encode(self, rows: Sequence[Row]) -> str:
         for index, row in enumerate(rows):
@@ -169,13 +203,6 @@ class Bulk:
                         f"row {index} for table {self._table} has a NUL character in {column}; "
                         "remove it: no database text can hold one"
                     )
-
-
-def _plain(value: Value) -> Value:
-    """A subclass of a plain type (an enum, say) as the plain type itself."""
-    if isinstance(value, str):
-        return str.__str__(value)
-    return int(value) if isinstance(value, int) else value
 
 
 def bulk_insert(table: Table, columns: Sequence[str], *, ignore_conflicts: bool = False) -> Bulk:
@@ -267,24 +294,49 @@ class JsonQuery(Generic[T]):
                 ("SELECT CAST((", spell(sql, Dialect.POSTGRESQL), ") AS text)")
             ),
         }
+        # As bytes the text comes out without a detour through a Python string.
+        self._direct = "".join(("SELECT CAST((", self.sql[Dialect.SQLITE], ") AS BLOB)"))
         self._statements = {dialect: text(words) for dialect, words in self.sql.items()}
         self._decoder = decoder
 
-    async def run(self, conn: AsyncConnection, **params: Value | Sequence[str]) -> T:
+    async def run(self, conn: Conn, **params: Value | Sequence[str]) -> T:
         """Parameters that are sequences are passed as JSON arrays, for `EACH`.
 
         Raises:
             DamagedAnswer: the ledger holds something that cannot be read back.
         """
-        bound = {
-            name: value if value is None or isinstance(value, str | int) else encode_list(value)
-            for name, value in params.items()
-        }
-        answer = (await conn.execute(self._statements[dialect_of(conn)], bound)).scalar()
+        bound = _bound(params)
+        answer: str | bytes | None
+        if isinstance(conn, DirectConnection):
+            answer = conn.text(self._direct, bound)
+        else:
+            answer = (await conn.execute(self._statements[dialect_of(conn)], bound)).scalar()
         try:
             return self._decoder.decode("null" if answer is None else answer)
         except msgspec.MsgspecError as error:
             raise DamagedAnswer(str(error)) from error
+
+
+class Command:
+    """One writing statement that carries no rows; in the macros above."""
+
+    def __init__(self, sql: str) -> None:
+        self._sqlite = spell(sql, Dialect.SQLITE)
+        self._statements = spell_all(sql)
+
+    async def run(self, conn: Conn, **params: Value | Sequence[str]) -> int:
+        """Returns how many rows it touched. Parameters as in `JsonQuery.run`."""
+        if isinstance(conn, DirectConnection):
+            return conn.execute(self._sqlite, _bound(params))
+        return (await conn.execute(self._statements[dialect_of(conn)], _bound(params))).rowcount
+
+
+def _bound(params: Mapping[str, Value | Sequence[str]]) -> dict[str, Value]:
+    """Sequences as JSON arrays, for `EACH`."""
+    return {
+        name: value if value is None or isinstance(value, str | int) else encode_list(value)
+        for name, value in params.items()
+    }
 
 
 _TYPES = ((BigInteger, "bigint"), (Integer, "integer"), (Boolean, "boolean"), (String, "text"))
@@ -296,13 +348,13 @@ _PREFER_INDEXES = text(
 )
 
 
-async def prefer_indexes(conn: AsyncConnection) -> None:
+async def prefer_indexes(conn: Conn) -> None:
     """For the rest of the transaction, let PostgreSQL look rows up one by one.
 
     It keeps the plan that it made when a table was small or its statistics were old, and reads
     a grown table from end to end with it. SQLite plans so by itself.
     """
-    if dialect_of(conn) is Dialect.POSTGRESQL:
+    if of_postgresql(conn):
         await conn.execute(_PREFER_INDEXES)
 
 

@@ -21,8 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from compliance.chain import GENESIS, Head, RootHash, signed_bytes
 from dialer.stores.ledger.bulk import Dialect, JsonQuery, bulk_insert, dialect_of
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.locks import LOCK_SPACE, exclude_appends
 from dialer.stores.ledger.schema import checkpoint, checkpoint_head, ledger_event
-from dialer.stores.ledger.streams import LOCK_SPACE, exclude_appends
 
 EVENTS_MOST: Final = 5000
 """Events that one checkpoint covers at most; more are covered by several, one after another, so

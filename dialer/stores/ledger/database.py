@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -22,6 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from dialer.stores.ledger import migrations
 from dialer.stores.ledger.audit import SYSTEM, record_audit
 from dialer.stores.ledger.bulk import DamagedAnswer, Dialect
+from dialer.stores.ledger.direct import STATEMENTS_KEPT, Conn, SqliteThread
 
 T = TypeVar("T")
 
@@ -84,9 +86,16 @@ class LedgerUnavailable(Exception):
 class Ledger:
     """The open database. One object a process; made by `open_ledger`."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(
+        self,
+        writer: AsyncEngine,
+        reader: AsyncEngine,
+        thread: SqliteThread | None = None,
+    ) -> None:
+        """`thread` runs what is written or read at once; on SQLite, and only there."""
         self._writer = writer
         self._reader = reader
+        self._thread = thread
         self.dialect = Dialect(writer.dialect.name)
         self.where = _shown(writer.url)
         # SQLite has one writer at a time: waiting for it in order, here, is fair and costs no
@@ -140,8 +149,33 @@ class Ledger:
         async with self.write() as conn:
             return await work(conn)
 
+    async def write_at_once(self, work: Callable[[Conn], Awaitable[T]]) -> T:
+        """Run `work` in a write transaction, on SQLite in one visit to the database's thread.
+
+        For what happens with every contact. `work` must be safe to repeat (see `transact`), may
+        wait for nothing but its own statements, and makes them by `bulk` and `JsonQuery` only.
+
+        Raises:
+            LedgerUnavailable: see `write`.
+        """
+        if self._thread is None:
+            return await self.transact(work)
+        async with self._my_turn():
+            with self._told():
+                return await self._thread.run(_WRITE, work)
+
+    async def read_at_once(self, work: Callable[[Conn], Awaitable[T]]) -> T:
+        """Like `write_at_once`, for a transaction that only reads."""
+        if self._thread is None:
+            async with self.read() as conn:
+                return await work(conn)
+        with self._told():
+            return await self._thread.run(_READ, work)
+
     async def close(self) -> None:
         """Close every connection. On SQLite the log is merged into the file."""
+        if self._thread is not None:
+            await self._thread.close()
         await self._reader.dispose()
         if self._writer is not self._reader:
             await self._writer.dispose()
@@ -272,28 +306,21 @@ def _sqlite(url: URL) -> Ledger:
     folder = Path(str(url.database)).resolve().parent
     if not folder.is_dir():
         raise LedgerUnavailable(Trouble.UNREACHABLE, _shown(url), f"there is no directory {folder}")
-    writer = _sqlite_engine(url, size=1, begin="BEGIN IMMEDIATE", cache_kib=65536)
-    reader = _sqlite_engine(url, size=SQLITE_READERS, begin="BEGIN", cache_kib=32768)
-
-    @event.listens_for(reader.sync_engine, "connect")
-    def refuse_writes(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA query_only = ON")
-        cursor.close()
-
-    return Ledger(writer, reader)
-
-
-def _sqlite_engine(url: URL, *, size: int, begin: str, cache_kib: int) -> AsyncEngine:
-    engine = create_async_engine(
-        url,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=POOL_TIMEOUT_S,
-        # No isolation level: the driver begins nothing by itself, `begin_transaction` does.
-        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+    writer = _sqlite_engine(url, size=1, begin=_WRITE, pragmas=_pragmas(65536))
+    reader = _sqlite_engine(
+        url, size=SQLITE_READERS, begin=_READ, pragmas=(*_pragmas(32768), _QUERY_ONLY)
     )
-    pragmas = (
+    return Ledger(writer, reader, SqliteThread(partial(_sqlite_connection, url)))
+
+
+_WRITE: Final = "BEGIN IMMEDIATE"
+_READ: Final = "BEGIN"
+_QUERY_ONLY: Final = "PRAGMA query_only = ON"
+
+
+def _pragmas(cache_kib: int) -> tuple[str, ...]:
+    """How every connection to SQLite is set up."""
+    return (
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
@@ -303,6 +330,30 @@ def _sqlite_engine(url: URL, *, size: int, begin: str, cache_kib: int) -> AsyncE
         f"PRAGMA cache_size = -{cache_kib}",
         # Reads go through the page cache of the system without a copy or a call each.
         "PRAGMA mmap_size = 1073741824",
+    )
+
+
+def _sqlite_connection(url: URL) -> sqlite3.Connection:
+    """A plain connection. No isolation level: the driver begins nothing by itself."""
+    connection = sqlite3.connect(
+        str(url.database),
+        timeout=BUSY_TIMEOUT_S,
+        isolation_level=None,
+        cached_statements=STATEMENTS_KEPT,
+    )
+    for pragma in _pragmas(65536):
+        connection.execute(pragma)
+    return connection
+
+
+def _sqlite_engine(url: URL, *, size: int, begin: str, pragmas: Sequence[str]) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=POOL_TIMEOUT_S,
+        # No isolation level: the driver begins nothing by itself, `begin_transaction` does.
+        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
     )
 
     @event.listens_for(engine.sync_engine, "connect")

@@ -13,22 +13,20 @@ from operator import itemgetter
 from typing import Final
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.portfolio.model import ImportedAccount
 from compliance.types import AccountId, PersonId
 from dialer.core.records import AnyBody, PersonImported, SubjectChanged
 from dialer.stores.ledger import schema, subjects
 from dialer.stores.ledger.bulk import (
-    Dialect,
+    Command,
     JsonQuery,
     bulk_insert,
     bulk_update,
     bulk_upsert,
-    dialect_of,
-    encode_list,
-    spell_all,
+    of_postgresql,
 )
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.ids import Ids
 from dialer.stores.ledger.import_rows import (
     AccountRow,
@@ -98,7 +96,7 @@ class BatchCounts(msgspec.Struct, kw_only=True):
 
 
 async def import_batch(
-    conn: AsyncConnection, context: ImportContext, accounts: Sequence[ImportedAccount], now_ms: int
+    conn: Conn, context: ImportContext, accounts: Sequence[ImportedAccount], now_ms: int
 ) -> BatchCounts:
     """Bring the ledger to what these accounts say, inside the caller's write transaction.
 
@@ -146,7 +144,7 @@ async def import_batch(
 
 
 async def recall_accounts(
-    conn: AsyncConnection, context: ImportContext, account_ids: Sequence[AccountId], now_ms: int
+    conn: Conn, context: ImportContext, account_ids: Sequence[AccountId], now_ms: int
 ) -> int:
     """Take back accounts that are missing from a file that names all there are.
 
@@ -161,20 +159,20 @@ async def recall_accounts(
     await _append_bodies(conn, {person: body for person in touched}, now_ms)
     await lock_persons(conn, touched)
     await _withdraw(conn, context.portfolio.portfolio_id, active, now_ms)
-    await _run(conn, _RECALL_ACCOUNTS, ids=active, job=context.job_id, now=now_ms)
+    await _RECALL_ACCOUNTS.run(conn, ids=active, job=context.job_id, now=now_ms)
     await rebuild_profiles(conn, touched)
     return len(active)
 
 
 async def active_accounts(
-    conn: AsyncConnection, portfolio_id: str, *, after: str, limit: int
+    conn: Conn, portfolio_id: str, *, after: str, limit: int
 ) -> list[tuple[AccountId, str]]:
     """Ids and account numbers of a portfolio's active accounts, `limit` after id `after`."""
     page = await _ACTIVE_PAGE.run(conn, portfolio=portfolio_id, after=after, most=limit)
     return sorted(page or ())
 
 
-async def load_typical(conn: AsyncConnection, portfolio_id: str) -> dict[str, int]:
+async def load_typical(conn: Conn, portfolio_id: str) -> dict[str, int]:
     """The scale of priorities that the portfolio's earlier jobs have set."""
     found: dict[str, int] = {}
     for counts in await _JOB_COUNTS.run(conn, portfolio=portfolio_id) or ():
@@ -195,14 +193,14 @@ def _has_changed(given: ImportedAccount, known: KnownAccount | None) -> bool:
 
 
 async def _known_accounts(
-    conn: AsyncConnection, portfolio_id: str, external_ids: Sequence[str]
+    conn: Conn, portfolio_id: str, external_ids: Sequence[str]
 ) -> dict[str, KnownAccount]:
     rows = await _ACCOUNTS.run(conn, portfolio=portfolio_id, ids=external_ids) or ()
     return {row.external_id: row for row in rows}
 
 
 async def _people(
-    conn: AsyncConnection, portfolio_id: str, keys: Sequence[str], new_id: Ids
+    conn: Conn, portfolio_id: str, keys: Sequence[str], new_id: Ids
 ) -> tuple[dict[str, PersonId], set[PersonId]]:
     """Everybody by match key, and those of them that the ledger does not have yet."""
     rows = await _PEOPLE.run(conn, portfolio=portfolio_id, keys=keys) or ()
@@ -211,17 +209,17 @@ async def _people(
     return people | new, set(new.values())
 
 
-async def _lock_portfolio(conn: AsyncConnection, portfolio_id: str) -> None:
+async def _lock_portfolio(conn: Conn, portfolio_id: str) -> None:
     """One import a portfolio at a time, batch by batch."""
-    if dialect_of(conn) is Dialect.POSTGRESQL:
-        await conn.execute(_LOCK_PORTFOLIO[Dialect.POSTGRESQL], {"portfolio": portfolio_id})
+    if of_postgresql(conn):
+        await _LOCK_PORTFOLIO.run(conn, portfolio=portfolio_id)
 
 
 # --- writing -------------------------------------------------------------------------------------
 
 
 async def _append(
-    conn: AsyncConnection,
+    conn: Conn,
     touched: Iterable[PersonId],
     new_people: set[PersonId],
     context: ImportContext,
@@ -233,9 +231,7 @@ async def _append(
     await _append_bodies(conn, bodies, now_ms)
 
 
-async def _append_bodies(
-    conn: AsyncConnection, bodies: Mapping[PersonId, AnyBody], now_ms: int
-) -> None:
+async def _append_bodies(conn: Conn, bodies: Mapping[PersonId, AnyBody], now_ms: int) -> None:
     await EventStore.append_in(
         conn,
         [
@@ -245,7 +241,7 @@ async def _append_bodies(
     )
 
 
-async def _write(conn: AsyncConnection, changes: Changes, counts: BatchCounts) -> None:
+async def _write(conn: Conn, changes: Changes, counts: BatchCounts) -> None:
     await _NEW_PERSONS.run(conn, list(changes.new_persons.values()))
     await _PERSONS.run(conn, list(changes.persons.values()))
     await _NEW_ACCOUNTS.run(conn, changes.new_accounts)
@@ -268,23 +264,22 @@ async def _write(conn: AsyncConnection, changes: Changes, counts: BatchCounts) -
 
 
 async def _withdraw(
-    conn: AsyncConnection, portfolio_id: str, account_ids: Sequence[AccountId], now_ms: int
+    conn: Conn, portfolio_id: str, account_ids: Sequence[AccountId], now_ms: int
 ) -> None:
     """Stop everything about accounts that were active: debts, queues, callbacks."""
     if not account_ids:
         return
-    await _run(conn, _KEEP_HOLDS, ids=account_ids, now=now_ms)
-    await _run(conn, _RECALL_DEBTS, ids=account_ids)
-    await _run(conn, _DEQUEUE, ids=account_ids, portfolio=portfolio_id, reason=RECALLED_REASON)
-    await _run(conn, _EXPIRE_CALLBACKS, ids=account_ids)
+    await _KEEP_HOLDS.run(conn, ids=account_ids, now=now_ms)
+    await _RECALL_DEBTS.run(conn, ids=account_ids)
+    await _DEQUEUE.run(conn, ids=account_ids, portfolio=portfolio_id, reason=RECALLED_REASON)
+    await _EXPIRE_CALLBACKS.run(conn, ids=account_ids)
 
 
-async def _requeue(conn: AsyncConnection, portfolio_id: str, changes: Changes, now_ms: int) -> None:
+async def _requeue(conn: Conn, portfolio_id: str, changes: Changes, now_ms: int) -> None:
     """Accounts that came back are ready again; all others get their new place in the queue."""
     if changes.returned:
-        await _run(
+        await _REQUEUE.run(
             conn,
-            _REQUEUE,
             ids=changes.returned,
             portfolio=portfolio_id,
             reason=RECALLED_REASON,
@@ -292,14 +287,7 @@ async def _requeue(conn: AsyncConnection, portfolio_id: str, changes: Changes, n
         )
     if changes.accounts:
         ids = [row.account_id for row in changes.accounts]
-        await _run(conn, _REPRIORITISE, ids=ids, portfolio=portfolio_id)
-
-
-async def _run(
-    conn: AsyncConnection, name: str, *, ids: Sequence[str], **params: str | int
-) -> None:
-    statement = _STATEMENTS[name][dialect_of(conn)]
-    await conn.execute(statement, {"ids": encode_list(ids), **params})
+        await _REPRIORITISE.run(conn, ids=ids, portfolio=portfolio_id)
 
 
 # --- statements ----------------------------------------------------------------------------------
@@ -363,7 +351,7 @@ _JOB_COUNTS = JsonQuery(
     """,
     msgspec.json.Decoder(list[str] | None),
 )
-_LOCK_PORTFOLIO = spell_all(
+_LOCK_PORTFOLIO = Command(
     "SELECT portfolio_id FROM portfolio WHERE portfolio_id = :portfolio FOR NO KEY UPDATE"
 )
 
@@ -417,59 +405,60 @@ _REVIEWS = bulk_insert(schema.review_item, _columns(ReviewRow), ignore_conflicts
 _NOTES = bulk_insert(schema.note, _columns(NoteRow), ignore_conflicts=True)
 _SUPPRESSIONS = bulk_insert(schema.suppression, _columns(SuppressionRow), ignore_conflicts=True)
 
-_KEEP_HOLDS = "keep_holds"
-_RECALL_DEBTS = "recall_debts"
-_RECALL_ACCOUNTS = "recall_accounts"
-_DEQUEUE = "dequeue"
-_REQUEUE = "requeue"
-_REPRIORITISE = "reprioritise"
-_EXPIRE_CALLBACKS = "expire_callbacks"
-
 _ENROLMENTS = """
     account_id IN (SELECT value FROM EACH(:ids))
     AND campaign_id IN (SELECT campaign_id FROM campaign WHERE portfolio_id = :portfolio)
 """
-_STATEMENTS = {
-    name: spell_all(sql.replace("<ENROLMENTS>", _ENROLMENTS))
-    for name, sql in {
-        # A recalled debt that comes back is still disputed, whatever its status says then.
-        _KEEP_HOLDS: """
-            INSERT INTO suppression (suppression_id, person_id, scope, target_id, reason,
-                                     starts_ms, created_by)
-            SELECT d.debt_id || ':' || d.status, p.person_id, 'debt', d.debt_id, d.status, :now,
-                   'import'
-              FROM debt AS d JOIN account_party AS p ON p.account_id = d.account_id
-             WHERE d.account_id IN (SELECT value FROM EACH(:ids))
-               AND d.status IN ('disputed', 'in_litigation')
-               AND p.person_id = (SELECT min(q.person_id) FROM account_party AS q
-                                   WHERE q.account_id = d.account_id)
-            ON CONFLICT DO NOTHING
-        """,
-        _RECALL_DEBTS: """
-            UPDATE debt SET status = 'recalled'
-             WHERE account_id IN (SELECT value FROM EACH(:ids)) AND status <> 'recalled'
-        """,
-        _RECALL_ACCOUNTS: """
-            UPDATE account SET state = 'recalled', priority = 0, job_id = :job, updated_ms = :now
-             WHERE account_id IN (SELECT value FROM EACH(:ids))
-        """,
-        _DEQUEUE: """
-            UPDATE enrolment SET state = 'done', reason = :reason
-             WHERE <ENROLMENTS> AND state <> 'done'
-        """,
-        _REQUEUE: """
-            UPDATE enrolment SET state = 'ready', reason = 'returned', not_before_ms = :now
-             WHERE <ENROLMENTS> AND state = 'done' AND reason = :reason
-        """,
-        _REPRIORITISE: """
-            UPDATE enrolment
-               SET priority = (SELECT a.priority FROM account AS a
-                                WHERE a.account_id = enrolment.account_id)
-             WHERE <ENROLMENTS> AND state <> 'done'
-        """,
-        _EXPIRE_CALLBACKS: """
-            UPDATE callback SET state = 'expired'
-             WHERE account_id IN (SELECT value FROM EACH(:ids)) AND state IN ('open', 'taken')
-        """,
-    }.items()
-}
+# A recalled debt that comes back is still disputed, whatever its status says then.
+_KEEP_HOLDS = Command(
+    """
+    INSERT INTO suppression (suppression_id, person_id, scope, target_id, reason,
+                             starts_ms, created_by)
+    SELECT d.debt_id || ':' || d.status, p.person_id, 'debt', d.debt_id, d.status, :now,
+           'import'
+      FROM debt AS d JOIN account_party AS p ON p.account_id = d.account_id
+     WHERE d.account_id IN (SELECT value FROM EACH(:ids))
+       AND d.status IN ('disputed', 'in_litigation')
+       AND p.person_id = (SELECT min(q.person_id) FROM account_party AS q
+                           WHERE q.account_id = d.account_id)
+    ON CONFLICT DO NOTHING
+    """
+)
+_RECALL_DEBTS = Command(
+    """
+    UPDATE debt SET status = 'recalled'
+     WHERE account_id IN (SELECT value FROM EACH(:ids)) AND status <> 'recalled'
+    """
+)
+_RECALL_ACCOUNTS = Command(
+    """
+    UPDATE account SET state = 'recalled', priority = 0, job_id = :job, updated_ms = :now
+     WHERE account_id IN (SELECT value FROM EACH(:ids))
+    """
+)
+_DEQUEUE = Command(
+    """
+    UPDATE enrolment SET state = 'done', reason = :reason
+     WHERE <ENROLMENTS> AND state <> 'done'
+    """.replace("<ENROLMENTS>", _ENROLMENTS)
+)
+_REQUEUE = Command(
+    """
+    UPDATE enrolment SET state = 'ready', reason = 'returned', not_before_ms = :now
+     WHERE <ENROLMENTS> AND state = 'done' AND reason = :reason
+    """.replace("<ENROLMENTS>", _ENROLMENTS)
+)
+_REPRIORITISE = Command(
+    """
+    UPDATE enrolment
+       SET priority = (SELECT a.priority FROM account AS a
+                        WHERE a.account_id = enrolment.account_id)
+     WHERE <ENROLMENTS> AND state <> 'done'
+    """.replace("<ENROLMENTS>", _ENROLMENTS)
+)
+_EXPIRE_CALLBACKS = Command(
+    """
+    UPDATE callback SET state = 'expired'
+     WHERE account_id IN (SELECT value FROM EACH(:ids)) AND state IN ('open', 'taken')
+    """
+)

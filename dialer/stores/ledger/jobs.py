@@ -9,7 +9,11 @@ import msgspec
 from sqlalchemy import RowMapping, desc, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from dialer.stores.ledger.bulk import Row, bulk_update
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.schema import import_job
+
+_PROGRESS = bulk_update(import_job, ["job_id"], ["rows_read", "counts"])
 
 
 class JobState(StrEnum):
@@ -76,9 +80,11 @@ async def start_job(
 
 
 async def note_progress(
-    conn: AsyncConnection, job_id: str, *, rows_read: int, counts: Mapping[str, int]
+    conn: Conn, job_id: str, *, rows_read: int, counts: Mapping[str, int]
 ) -> None:
-    await _change(conn, job_id, rows_read=rows_read, counts=_encoded(counts))
+    row: Row = {"job_id": job_id, "rows_read": rows_read, "counts": _encoded(counts)}
+    if await _PROGRESS.run(conn, [row]) != 1:
+        raise LookupError(f"there is no import job {job_id}")
 
 
 async def end_job(

@@ -17,7 +17,6 @@ from datetime import date, datetime
 from functools import lru_cache
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.messages import (
     ConsentFact,
@@ -52,7 +51,8 @@ from compliance.types import (
 )
 from dialer.core.records import from_ms
 from dialer.stores.ledger import schema
-from dialer.stores.ledger.bulk import Dialect, JsonQuery, bulk_upsert, dialect_of, spell_all
+from dialer.stores.ledger.bulk import Dialect, JsonQuery, bulk_upsert, of_postgresql, spell_all
+from dialer.stores.ledger.direct import Conn
 
 OF_AN_ACCOUNT = frozenset({SuppressionScope.ACCOUNT, SuppressionScope.DEBT})
 """Scopes of a suppression that bind every party of the account."""
@@ -224,20 +224,20 @@ _PERSON_IDS = msgspec.json.Decoder(tuple[PersonId, ...])
 _PREFERENCE = msgspec.json.Decoder(PreferenceFact)
 
 
-async def lock_persons(conn: AsyncConnection, person_ids: Iterable[PersonId]) -> None:
+async def lock_persons(conn: Conn, person_ids: Iterable[PersonId]) -> None:
     """Make other transactions that change these people wait for this one.
 
     On SQLite there is nothing to do: it has one writer. Always in the order of ids, so that two
     of these never wait for each other.
     """
     ids = sorted(set(person_ids))
-    if ids and dialect_of(conn) is Dialect.POSTGRESQL:
+    if ids and of_postgresql(conn):
         encoded = msgspec.json.encode(ids).decode()
         await conn.execute(_LOCK[Dialect.POSTGRESQL], {"ids": encoded})
 
 
 async def parties_of(
-    conn: AsyncConnection, account_ids: Iterable[AccountId], debt_ids: Iterable[DebtId]
+    conn: Conn, account_ids: Iterable[AccountId], debt_ids: Iterable[DebtId]
 ) -> list[PersonId]:
     """Everybody who is a party of these accounts, or of the accounts of these debts."""
     return (
@@ -245,7 +245,7 @@ async def parties_of(
     )
 
 
-async def rebuild_profiles(conn: AsyncConnection, person_ids: Iterable[PersonId]) -> None:
+async def rebuild_profiles(conn: Conn, person_ids: Iterable[PersonId]) -> None:
     """Assemble the profiles of these people from the tables and store them.
 
     Lock the people first where other transactions may change them. Unknown ids are left out.
@@ -263,7 +263,7 @@ async def rebuild_profiles(conn: AsyncConnection, person_ids: Iterable[PersonId]
     )
 
 
-async def read_subjects(conn: AsyncConnection, person_ids: Sequence[PersonId]) -> list[Subject]:
+async def read_subjects(conn: Conn, person_ids: Sequence[PersonId]) -> list[Subject]:
     """Subjects as the tables have them now (not as their profiles say)."""
     if not person_ids:
         return []
@@ -271,7 +271,7 @@ async def read_subjects(conn: AsyncConnection, person_ids: Sequence[PersonId]) -
     return list(_assemble(tables))
 
 
-async def wide_suppressions(conn: AsyncConnection) -> tuple[SuppressionFact, ...]:
+async def wide_suppressions(conn: Conn) -> tuple[SuppressionFact, ...]:
     """Suppressions of the tenant or of a creditor, which belong to everybody's facts."""
     rows = await _WIDE.run(conn) or []
     return tuple(_suppression(row) for row in sorted(rows, key=lambda row: row.suppression_id))

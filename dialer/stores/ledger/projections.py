@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.types import PersonId
 from dialer.core.records import AnyBody, AttemptEnded, AttemptPlanned, DispositionSet, event_id
@@ -24,6 +23,7 @@ from dialer.core.writes import (
 )
 from dialer.stores.ledger import subjects
 from dialer.stores.ledger.bulk import Row, bulk_insert, bulk_update
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.schema import attempt, callback, enrolment, note, promise, review_item
 
 
@@ -85,7 +85,7 @@ _NOTE = bulk_insert(note, SaveNote.__struct_fields__)
 _NEW = {"state": "open"}
 
 
-async def apply(conn: AsyncConnection, won: Sequence[Won]) -> None:
+async def apply(conn: Conn, won: Sequence[Won]) -> None:
     """Apply every write of `won`, in the order that events and their writes have.
 
     Rows that a batch both makes and changes are made first; of several changes to one row the
@@ -118,6 +118,29 @@ class _Move(msgspec.Struct, gc=False):
     last_code: str | None
 
 
+class _Opened(msgspec.Struct, gc=False):
+    attempt_id: str
+    person_id: str
+    account_id: str
+    campaign_id: str | None
+    contact_point_id: str
+    channel: str
+    mode: str
+    planned_ms: int
+    agent_id: str | None
+
+
+class _Closed(msgspec.Struct, gc=False):
+    attempt_id: str
+    ended_ms: int
+    outcome: str
+    code: str
+    agent_id: str | None
+    ring_ms: int | None
+    connect_ms: int | None
+    talk_ms: int | None
+
+
 class _Rows:
     """The writes of a batch, sorted by table."""
 
@@ -134,11 +157,16 @@ class _Rows:
         self.subject: list[SubjectWrite] = []
 
     def add(self, event: Won, write: Write) -> None:
+        # What nearly every event carries comes first.
+        if isinstance(write, MoveEnrolment):
+            self._move(write)
+        elif isinstance(write, OpenAttempt | CloseAttempt | DisposeAttempt):
+            self._attempt(event)
+        else:
+            self._other(event, write)
+
+    def _other(self, event: Won, write: Write) -> None:
         match write:
-            case MoveEnrolment():
-                self._move(write)
-            case OpenAttempt() | CloseAttempt() | DisposeAttempt():
-                self._attempt(event)
             case SubjectWrite():
                 self.subject.append(write)
             case SavePromise():
@@ -162,16 +190,16 @@ class _Rows:
             case AttemptPlanned():
                 self.opened.append(_opened(event, body))
             case AttemptEnded():
-                self.closed[body.attempt_id] = {
-                    "attempt_id": body.attempt_id,
-                    "ended_ms": event.at_ms,
-                    "outcome": body.outcome,
-                    "code": body.code,
-                    "agent_id": body.agent_id,
-                    "ring_ms": body.ring_ms,
-                    "connect_ms": body.connect_ms,
-                    "talk_ms": body.talk_ms,
-                }
+                self.closed[body.attempt_id] = _Closed(
+                    body.attempt_id,
+                    event.at_ms,
+                    body.outcome,
+                    body.code,
+                    body.agent_id,
+                    body.ring_ms,
+                    body.connect_ms,
+                    body.talk_ms,
+                )
             case DispositionSet():
                 self.disposed[body.attempt_id] = {
                     "attempt_id": body.attempt_id,
@@ -199,14 +227,14 @@ class _Rows:
 
 
 def _opened(event: Won, body: AttemptPlanned) -> Row:
-    return {
-        "attempt_id": body.attempt_id,
-        "person_id": event.person_id,
-        "account_id": body.account_id,
-        "campaign_id": body.campaign_id,
-        "contact_point_id": body.contact_point_id,
-        "channel": body.channel,
-        "mode": body.mode,
-        "planned_ms": event.at_ms,
-        "agent_id": body.agent_id,
-    }
+    return _Opened(
+        body.attempt_id,
+        event.person_id,
+        body.account_id,
+        body.campaign_id,
+        body.contact_point_id,
+        body.channel,
+        body.mode,
+        event.at_ms,
+        body.agent_id,
+    )

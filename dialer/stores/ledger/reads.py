@@ -22,9 +22,11 @@ from compliance.types import (
     Mode,
     PersonId,
 )
-from dialer.core.snapshots import AccountSnapshot
+from dialer.core.snapshots import AccountSnapshot, Batch
 from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.direct import Conn
+from dialer.stores.ledger.profiles import wide_suppressions
 
 T = TypeVar("T")
 
@@ -98,9 +100,25 @@ class EventReader:
 
         An account that the ledger does not know is left out; a person without a profile too.
         """
-        found = await self._ask(_ACCOUNTS, campaign=campaign_id, ids=account_ids, since=since_ms)
-        by_id = {snapshot.account_id: snapshot for snapshot in found or ()}
-        return [by_id[account_id] for account_id in account_ids if account_id in by_id]
+
+        return (await self.read_batch(campaign_id, account_ids, since_ms)).accounts
+
+    async def read_batch(
+        self, campaign_id: CampaignId | None, account_ids: Sequence[AccountId], since_ms: int
+    ) -> Batch:
+        """The same with what stops everybody, and the head that guards it."""
+        accounts: JsonQuery[list[AccountSnapshot] | None] = _ACCOUNTS
+
+        async def work(conn: Conn) -> Batch:
+            await prefer_indexes(conn)
+            found = await accounts.run(conn, campaign=campaign_id, ids=account_ids, since=since_ms)
+            by_id = {snapshot.account_id: snapshot for snapshot in found or ()}
+            # Read last: it may be newer than the accounts, never older.
+            wide = await wide_suppressions(conn)
+            in_order = [by_id[account_id] for account_id in account_ids if account_id in by_id]
+            return Batch(in_order, wide, len(wide))
+
+        return await self.ledger.read_at_once(work)
 
     async def read_person(self, person_id: PersonId) -> list[ChainedEvent]:
         """The person's whole stream with hashes and proofs, oldest first: for export."""

@@ -396,6 +396,37 @@ enrolment = Table(
     sqlite_with_rowid=False,
 )
 
+# --- texts and flows -------------------------------------------------------------------------
+
+content_version = Table(
+    "content_version",
+    metadata,
+    # A version never changes but for its state; another wording is another version.
+    Column("kind", String(10), primary_key=True),  # template | flow
+    Column("name", String(80), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(10), nullable=False),  # draft | submitted | approved | retired
+    Column("document", Text, nullable=False),  # Template or Flow as canonical JSON
+    Column("sha256", String(64), nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("submitted_by", String(64)),
+    Column("submitted_ms", BigInteger),
+    Column("approved_by", String(64)),
+    Column("approved_ms", BigInteger),
+    Column("retired_by", String(64)),
+    Column("retired_ms", BigInteger),
+    Column("comment", Text, nullable=False, server_default=""),
+    Index(
+        "ix_content_version_approved",
+        "kind",
+        "name",
+        unique=True,
+        sqlite_where=text("state = 'approved'"),
+        postgresql_where=text("state = 'approved'"),
+    ),
+)
+
 # --- proofs and housekeeping -----------------------------------------------------------------
 
 checkpoint = Table(

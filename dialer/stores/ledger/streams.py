@@ -15,7 +15,6 @@ from typing import Final
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.chain import GENESIS, event_hash
 from compliance.types import PersonId, StreamKey
@@ -27,26 +26,23 @@ from dialer.core.records import (
     ContactBlocked,
     DispositionSet,
 )
+from dialer.core.snapshots import HOUSE_STREAM
 from dialer.core.writes import CloseAttempt, DisposeAttempt, OpenAttempt, Write
 from dialer.stores.ledger import projections
 from dialer.stores.ledger.bulk import (
-    Dialect,
     JsonQuery,
     bulk_insert,
-    dialect_of,
-    encode_list,
+    of_postgresql,
     prefer_indexes,
-    spell_all,
 )
 from dialer.stores.ledger.database import sqlstate_of
+from dialer.stores.ledger.direct import Conn
+from dialer.stores.ledger.locks import OUT_OF_LOCKS, lock_streams
 from dialer.stores.ledger.reads import EventReader
-from dialer.stores.ledger.schema import stream_link
+from dialer.stores.ledger.schema import ledger_event, stream_link
 
 LINK_PREFIXES: Final = ("number:", "account:", "household:")
 """How the name of a stream that is not a person's begins."""
-STREAM_LOCKS_MOST: Final = 2048
-"""More streams than this in one transaction, and PostgreSQL locks all appends instead: its table
-of locks is small (by default 64 for each connection it allows)."""
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -58,8 +54,9 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     record: bytes | None = None
     """JSON (UTF-8) of the decision's proof."""
     expected: Mapping[StreamKey, int] | None = None
-    """Head of every stream that the verdict depended on, the person's own among them. None:
-    append wherever the head is."""
+    """Head of every stream that the verdict depended on, the person's own among them, and
+    `HOUSE_STREAM` where what stops everybody could have stopped it. None: append wherever the
+    head is."""
     links: tuple[StreamKey, ...] = ()
     """Streams beside the person's whose head the event moves."""
     writes: tuple[Write, ...] = ()
@@ -109,19 +106,19 @@ class EventStore(EventReader):
         """
         prepared = [_prepare(event) for event in events]
 
-        async def work(conn: AsyncConnection, *, alone: bool = False) -> list[AppendResult]:
+        async def work(conn: Conn, *, alone: bool = False) -> list[AppendResult]:
             await prefer_indexes(conn)
             return await _append(conn, prepared, alone=alone)
 
         try:
-            return await self.ledger.transact(work)
+            return await self.ledger.write_at_once(work)
         except DBAPIError as error:
-            if sqlstate_of(error) != _OUT_OF_LOCKS:
+            if sqlstate_of(error) != OUT_OF_LOCKS:
                 raise
-            return await self.ledger.transact(partial(work, alone=True))
+            return await self.ledger.write_at_once(partial(work, alone=True))
 
     @staticmethod
-    async def append_in(conn: AsyncConnection, events: Sequence[NewEvent]) -> list[AppendResult]:
+    async def append_in(conn: Conn, events: Sequence[NewEvent]) -> list[AppendResult]:
         """Append within the caller's write transaction; see `append`.
 
         On PostgreSQL this locks the streams until the transaction ends. Run the transaction
@@ -142,6 +139,8 @@ class _Prepared(msgspec.Struct, frozen=True, gc=False):
     event: NewEvent
     kind: str
     body: bytes
+    record: str | None
+    """The event's record as the text that the database stores."""
     decision_id: str | None
     """The decision that this event records, once in the ledger."""
     ends: str | None
@@ -162,13 +161,12 @@ def _prepare(event: NewEvent) -> _Prepared:
     _check_writes(event)
     if event.expected is not None and StreamKey(event.person_id) not in event.expected:
         raise ValueError(f"{_named(event)} is guarded, but not by its own person's head")
-    if event.person_id.startswith(LINK_PREFIXES):
+    if event.person_id.startswith((*LINK_PREFIXES, HOUSE_STREAM)):
         raise ValueError(f"{_named(event)}: a person's id must not look like a link stream")
     for link in event.links:
         if not link.startswith(LINK_PREFIXES):
             raise ValueError(f"{_named(event)} links to {link}, which is no link stream")
-    if event.record is not None:
-        _check_record(event, event.record)
+    record = None if event.record is None else _record_text(event, event.record)
     decision_id = ends = None
     if isinstance(body, AttemptPlanned):
         decision_id = body.attempt_id
@@ -177,7 +175,7 @@ def _prepare(event: NewEvent) -> _Prepared:
     elif isinstance(body, AttemptEnded | DispositionSet):
         ends = body.attempt_id
     kind_name = str(body.__struct_config__.tag)
-    return _Prepared(event, kind_name, _encode(body), decision_id, ends)
+    return _Prepared(event, kind_name, _encode(body), record, decision_id, ends)
 
 
 def _check_writes(event: NewEvent) -> None:
@@ -194,14 +192,15 @@ def _check_writes(event: NewEvent) -> None:
         raise ValueError(f"{_named(event)} lacks the write {needed.__name__ if needed else ''}")
 
 
-def _check_record(event: NewEvent, record: bytes) -> None:
+def _record_text(event: NewEvent, record: bytes) -> str:
     """A text that a database can hold; the hash is over its bytes as they are."""
     try:
-        record.decode()
+        text = record.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"the record of {_named(event)} is not UTF-8: {error}") from error
     if b"\0" in record:
         raise ValueError(f"the record of {_named(event)} holds a NUL character")
+    return text
 
 
 def _named(event: NewEvent) -> str:
@@ -218,6 +217,8 @@ class _Standing(msgspec.Struct, array_like=True):
     streams: list[tuple[str, int]] | None
     attempts: list[tuple[str, int]] | None
     decisions: list[str] | None
+    house: int
+    """How many suppressions of creditors and of the whole house were ever made."""
 
 
 # The last event of a stream is found by the unique index (person_id, seq).
@@ -234,7 +235,9 @@ _STANDING = JsonQuery(
       (SELECT AGG(ARRAY(a.attempt_id, CASE WHEN a.ended_ms IS NULL THEN 0 ELSE 1 END))
        FROM EACH(:attempts) AS k JOIN attempt AS a ON a.attempt_id = k.value),
       (SELECT AGG(e.decision_id)
-       FROM EACH(:decisions) AS k JOIN ledger_event AS e ON e.decision_id = k.value))
+       FROM EACH(:decisions) AS k JOIN ledger_event AS e ON e.decision_id = k.value),
+      (SELECT count(*) FROM suppression AS s
+       WHERE s.person_id IS NULL AND s.scope IN ('creditor', 'tenant')))
     """,
     msgspec.json.Decoder(_Standing),
 )
@@ -247,11 +250,8 @@ class _EventRow(msgspec.Struct, gc=False):
     kind: str
     hash: str
     decision_id: str | None
-    body_at: int
-    """Where its text begins in the batch's texts, counted from 1."""
-    body_bytes: int
-    record_at: int | None
-    record_bytes: int | None
+    body: str
+    record: str | None
 
 
 class _LinkRow(msgspec.Struct, gc=False):
@@ -261,46 +261,31 @@ class _LinkRow(msgspec.Struct, gc=False):
     person_seq: int
 
 
-# The large texts travel beside the rows, as one run of bytes: to quote them into JSON and have the
-# database unquote them again takes longer than to store them.
-_INSERT_EVENTS: Final = {
-    Dialect.SQLITE: text(
-        """
-        INSERT INTO ledger_event (person_id, seq, at_ms, kind, hash, decision_id, body, record)
-        SELECT json_extract(value, '$.person_id'), json_extract(value, '$.seq'),
-          json_extract(value, '$.at_ms'), json_extract(value, '$.kind'),
-          json_extract(value, '$.hash'), json_extract(value, '$.decision_id'),
-          CAST(substr(:texts, json_extract(value, '$.body_at'),
-            json_extract(value, '$.body_bytes')) AS TEXT),
-          CAST(substr(:texts, json_extract(value, '$.record_at'),
-            json_extract(value, '$.record_bytes')) AS TEXT)
-        FROM json_each(:rows)
-        """
-    ),
-    Dialect.POSTGRESQL: text(
-        """
-        INSERT INTO ledger_event (person_id, seq, at_ms, kind, hash, decision_id, body, record)
-        SELECT x.person_id, x.seq, x.at_ms, x.kind, x.hash, x.decision_id,
-          convert_from(substring(CAST(:texts AS bytea) FROM x.body_at FOR x.body_bytes), 'UTF8'),
-          convert_from(substring(CAST(:texts AS bytea) FROM x.record_at FOR x.record_bytes),
-            'UTF8')
-        FROM json_to_recordset(CAST(:rows AS json)) AS x(person_id text, seq integer,
-          at_ms bigint, kind text, hash text, decision_id text, body_at integer,
-          body_bytes integer, record_at integer, record_bytes integer)
-        """
-    ),
-}
+_INSERT_EVENTS = bulk_insert(ledger_event, _EventRow.__struct_fields__)
+# To PostgreSQL the large texts travel beside the rows, as one run of bytes: to quote them into JSON
+# and have the database unquote them again takes longer than to store them.
+_INSERT_EVENTS_POSTGRESQL: Final = text(
+    """
+    INSERT INTO ledger_event (person_id, seq, at_ms, kind, hash, decision_id, body, record)
+    SELECT x.person_id, x.seq, x.at_ms, x.kind, x.hash, x.decision_id,
+      convert_from(substring(CAST(:texts AS bytea) FROM x.body_at FOR x.body_bytes), 'UTF8'),
+      convert_from(substring(CAST(:texts AS bytea) FROM x.record_at FOR x.record_bytes), 'UTF8')
+    FROM json_to_recordset(CAST(:rows AS json)) AS x(person_id text, seq integer,
+      at_ms bigint, kind text, hash text, decision_id text, body_at integer,
+      body_bytes integer, record_at integer, record_bytes integer)
+    """
+)
 _INSERT_LINKS = bulk_insert(stream_link, _LinkRow.__struct_fields__)
 
 
 async def _append(
-    conn: AsyncConnection, batch: Sequence[_Prepared], *, alone: bool = False
+    conn: Conn, batch: Sequence[_Prepared], *, alone: bool = False
 ) -> list[AppendResult]:
     if not batch:
         return []
     people, streams = _streams_of(batch)
-    if dialect_of(conn) is Dialect.POSTGRESQL:
-        await _lock(conn, [*people, *streams], alone=alone)
+    if of_postgresql(conn):
+        await lock_streams(conn, [*people, *streams], alone=alone)
     standing = await _STANDING.run(
         conn,
         people=people,
@@ -310,10 +295,7 @@ async def _append(
     )
     placing = _Placing(standing)
     results = [placing.place(prepared) for prepared in batch]
-    if placing.events:
-        rows = _encode(placing.events).decode()
-        bound = {"rows": rows, "texts": b"".join(placing.texts)}
-        await conn.execute(_INSERT_EVENTS[dialect_of(conn)], bound)
+    await _insert_events(conn, placing.events)
     await _INSERT_LINKS.run(conn, placing.links)
     await projections.apply(
         conn,
@@ -326,6 +308,31 @@ async def _append(
     return results
 
 
+async def _insert_events(conn: Conn, events: Sequence[_EventRow]) -> None:
+    if not of_postgresql(conn):
+        await _INSERT_EVENTS.run(conn, events)
+        return
+    if not events:
+        return
+    texts: list[bytes] = []
+    rows: list[dict[str, str | int | None]] = []
+    end = 1
+    for event in events:
+        row: dict[str, str | int | None] = {
+            name: getattr(event, name) for name in _EventRow.__struct_fields__[:-2]
+        }
+        for name, value in (("body", event.body), ("record", event.record)):
+            if value is not None:
+                encoded = value.encode()
+                texts.append(encoded)
+                row[f"{name}_at"] = end
+                row[f"{name}_bytes"] = len(encoded)
+                end += len(encoded)
+        rows.append(row)
+    bound = {"rows": _encode(rows).decode(), "texts": b"".join(texts)}
+    await conn.execute(_INSERT_EVENTS_POSTGRESQL, bound)
+
+
 def _streams_of(batch: Sequence[_Prepared]) -> tuple[list[str], list[str]]:
     """Every person and every link stream that the batch reads or moves."""
     people: dict[str, None] = {}
@@ -336,6 +343,8 @@ def _streams_of(batch: Sequence[_Prepared]) -> tuple[list[str], list[str]]:
         for stream in event.links:
             streams[stream] = None
         for stream in event.expected or ():
+            if stream == HOUSE_STREAM:
+                continue  # it is read with every batch
             (streams if stream.startswith(LINK_PREFIXES) else people)[str(stream)] = None
     return list(people), list(streams)
 
@@ -345,6 +354,7 @@ class _Placing:
 
     def __init__(self, standing: _Standing) -> None:
         self._heads: dict[str, int] = dict(standing.streams or ())
+        self._heads[HOUSE_STREAM] = standing.house
         self._hashes: dict[str, str] = {}
         for person_id, seq, digest in standing.people or ():
             self._heads[person_id] = seq
@@ -352,10 +362,7 @@ class _Placing:
         self._ended = {attempt_id: bool(ended) for attempt_id, ended in standing.attempts or ()}
         self._decisions = set(standing.decisions or ())
         self.events: list[_EventRow] = []
-        self.texts: list[bytes] = []
-        """Bodies and records, one after another."""
         self.links: list[_LinkRow] = []
-        self._texts_end = 1
 
     def place(self, prepared: _Prepared) -> AppendResult:
         refused = self._refusal(prepared)
@@ -379,13 +386,6 @@ class _Placing:
         )
         heads[person_id] = seq
         self._hashes[person_id] = digest
-        body_at = self._texts_end
-        record_at = body_at + len(prepared.body)
-        self.texts.append(prepared.body)
-        if event.record is not None:
-            self.texts.append(event.record)
-        record_bytes = None if event.record is None else len(event.record)
-        self._texts_end = record_at + (record_bytes or 0)
         self.events.append(
             _EventRow(
                 person_id,
@@ -394,10 +394,8 @@ class _Placing:
                 prepared.kind,
                 digest,
                 prepared.decision_id,
-                body_at,
-                len(prepared.body),
-                None if record_bytes is None else record_at,
-                record_bytes,
+                prepared.body.decode(),
+                prepared.record,
             )
         )
         for stream in dict.fromkeys(event.links):
@@ -425,37 +423,3 @@ class _Placing:
                 self._ended[prepared.decision_id] = False
         elif isinstance(prepared.event.body, AttemptEnded):
             self._ended[prepared.event.body.attempt_id] = True
-
-
-# --- PostgreSQL: writers beside each other --------------------------------------------------------
-
-_OUT_OF_LOCKS: Final = "53200"
-LOCK_SPACE: Final = 0x4D415243
-"""Marcador's advisory locks ("MARC"): 1 appends, 2 audit entries, 3 checkpoints."""
-_LOCK_APPENDS: Final = 1
-
-_SHARE = text("SELECT pg_advisory_xact_lock_shared(:space, :which)")
-_EXCLUDE = text("SELECT pg_advisory_xact_lock(:space, :which)")
-# Locked in one order by everybody, so that no two wait for each other.
-_LOCK_STREAMS = spell_all(
-    """
-    SELECT count(pg_advisory_xact_lock(s.k))
-    FROM (SELECT DISTINCT hashtextextended(value, 0) AS k FROM EACH(:streams) ORDER BY k) AS s
-    """
-)[Dialect.POSTGRESQL]
-
-
-async def _lock(conn: AsyncConnection, streams: Sequence[str], *, alone: bool) -> None:
-    """Hold the streams until the transaction ends: under READ COMMITTED, what is read next is
-    what stands, and nobody else can move these heads."""
-    if alone or len(streams) > STREAM_LOCKS_MOST:
-        await exclude_appends(conn)
-        return
-    await conn.execute(_SHARE, {"space": LOCK_SPACE, "which": _LOCK_APPENDS})
-    await conn.execute(_LOCK_STREAMS, {"streams": encode_list(streams)})
-
-
-async def exclude_appends(conn: AsyncConnection) -> None:
-    """Until the transaction ends nobody else appends. SQLite's write transactions are alone."""
-    if dialect_of(conn) is Dialect.POSTGRESQL:
-        await conn.execute(_EXCLUDE, {"space": LOCK_SPACE, "which": _LOCK_APPENDS})

@@ -40,7 +40,9 @@ from dialer.core.writes import (
 from dialer.stores.ledger import schema
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.bulk import JsonQuery, Value, bulk_insert, bulk_update
+from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.ids import new_id
+from dialer.stores.ledger.locks import exclude_appends
 from dialer.stores.ledger.profiles import (
     OF_AN_ACCOUNT,
     lock_persons,
@@ -126,7 +128,7 @@ _OPEN_STATUSES = JsonQuery(
 )
 
 
-async def apply_subject_writes(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def apply_subject_writes(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     """Write every change to its table and rebuild the profiles of everybody it touches.
 
     Where two writes of a batch change the same thing, the later one counts. Writing the same
@@ -152,7 +154,7 @@ async def apply_subject_writes(conn: AsyncConnection, writes: Sequence[SubjectWr
     await rebuild_profiles(conn, persons)
 
 
-async def _touched(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> set[PersonId]:
+async def _touched(conn: Conn, writes: Sequence[SubjectWrite]) -> set[PersonId]:
     persons = {w.person_id for w in writes}
     targets = {
         w.target_id
@@ -166,12 +168,12 @@ async def _touched(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> set
     return persons
 
 
-async def _write_suppressions(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def _write_suppressions(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     await _SUPPRESS.run(conn, [suppression_row(w) for w in _of(writes, AddSuppression)])
     await add_statuses(conn, list(_of(writes, AddStatus)))
 
 
-async def _write_points(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def _write_points(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     newest: dict[str, SetValidity] = {}
     for write in _of(writes, SetValidity):
         known = newest.get(write.contact_point_id)
@@ -207,7 +209,7 @@ async def _write_points(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -
     )
 
 
-async def _write_wishes(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -> None:
+async def _write_wishes(conn: Conn, writes: Sequence[SubjectWrite]) -> None:
     await _SET_LANGUAGE.run(
         conn,
         _last(
@@ -230,7 +232,7 @@ async def _write_wishes(conn: AsyncConnection, writes: Sequence[SubjectWrite]) -
     await _REVOKE.run(conn, [{"consent_id": c, "revoked_ms": at} for c, at in revoked_ms.items()])
 
 
-async def add_statuses(conn: AsyncConnection, writes: Sequence[AddStatus]) -> int:
+async def add_statuses(conn: Conn, writes: Sequence[AddStatus]) -> int:
     """Record statuses of people, and tell how many are new.
 
     One that is open already is not opened a second time.
@@ -257,7 +259,8 @@ async def add_wide_suppression(
 ) -> str:
     """Stop contacts of the whole tenant, or of one creditor; returns the suppression's id.
 
-    It holds from the next facts that are read (`profiles.wide_suppressions`).
+    It binds every contact whose intent is not yet durable: an append that was decided before it
+    loses (`HOUSE_STREAM`).
 
     Raises `ValueError` for a narrower scope, or a creditor that is not named.
     """
@@ -265,6 +268,7 @@ async def add_wide_suppression(
         raise ValueError(f"a wide suppression is of the tenant or creditor, not of a {scope}")
     if scope is SuppressionScope.CREDITOR and not target_id:
         raise ValueError("say which creditor is suppressed")
+    await exclude_appends(conn)
     suppression_id = new_id()
     row: BulkRow = {
         "suppression_id": suppression_id,

@@ -243,10 +243,12 @@ class CampaignQueue:
         stale: list[Settlement] = []
         for start in range(0, len(settlements), BATCH_ITEMS_MAX):
             batch = settlements[start : start + BATCH_ITEMS_MAX]
-            flat: list[str | int] = []
-            for settlement in batch:
-                flat += (settlement.item, settlement.lease_token, _place_code(settlement.to))
-            stale += (batch[as_int(n)] for n in as_list(await self._run(_SETTLE, *flat)))
+            lines = [
+                f"{settled.item}\n{settled.lease_token}\n{_place_code(settled.to)}"
+                for settled in batch
+            ]
+            reply = as_list(await self._run(_SETTLE, "\n".join(lines)))
+            stale += (batch[as_int(n)] for n in reply)
         return tuple(stale)
 
     async def extend(
@@ -360,8 +362,10 @@ class CampaignQueue:
         parts = as_list(reply)
         self._require(parts, QueueState.COMPLETE)
         token = as_text(parts[1])
+        items, ranks = parts[2::2], parts[3::2]
         return [
-            Claim(as_text(parts[n]), -as_int(parts[n + 1]), token) for n in range(2, len(parts), 2)
+            Claim(as_text(item), -as_int(rank), token)
+            for item, rank in zip(items, ranks, strict=True)
         ]
 
 

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.types import PersonId
-from dialer.stores.ledger import streams
 from dialer.stores.ledger.bulk import Dialect
 from dialer.stores.ledger.database import Ledger, open_ledger, sqlstate_of
+from dialer.stores.ledger.locks import STREAM_LOCKS_MOST
 from dialer.stores.ledger.streams import Appended, EventStore, NewEvent
 from dialer.stores.ledger.verify import verify_ledger
 from tests.stores.ledger.conftest import OPENED_MS
@@ -169,7 +169,7 @@ async def test_more_streams_than_postgresql_has_locks_for() -> None:
     ) as server:
         ledger = await open_ledger(server.url(), now_ms=0)
         store = EventStore(ledger)
-        people = [f"p{number}" for number in range(streams.STREAM_LOCKS_MOST)]
+        people = [f"p{number}" for number in range(STREAM_LOCKS_MOST)]
         with pytest.raises(DBAPIError) as caught:
             async with ledger.write() as conn:
                 await store.append_in(conn, [changed(person) for person in people])

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from dialer.stores.ledger import database, migrations, schema
 from dialer.stores.ledger.audit import list_audit
 from dialer.stores.ledger.bulk import Dialect, bulk_insert
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable, Trouble, open_ledger
+from dialer.stores.ledger.direct import Conn, DirectConnection
 from dialer.stores.ledger.streams import EventStore
 from tests.stores.ledger.conftest import OPENED_MS
 from tests.stores.ledger.world import append_one, changed, planned
@@ -255,16 +257,20 @@ async def test_an_old_sqlite_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
 async def test_a_full_disk_is_told_and_nothing_is_half_written(tmp_path: Path) -> None:
     ledger = await open_ledger(f"sqlite:///{tmp_path}/ledger.db", now_ms=0)
     store = EventStore(ledger)
-    async with ledger.write() as conn:
+    async with ledger.read() as conn:
         pages = (await conn.execute(text("PRAGMA page_count"))).scalar_one()
-        await conn.execute(text(f"PRAGMA max_page_count = {pages + 8}"))
+
+    async def allow(conn: Conn, most: int) -> None:
+        assert isinstance(conn, DirectConnection)
+        conn.execute(f"PRAGMA max_page_count = {most}", ())
+
+    await ledger.write_at_once(partial(allow, most=pages + 8))
     with pytest.raises(LedgerUnavailable, match=r"full.*free some space") as caught:
         await store.append([changed(f"p{number}", "x" * 500) for number in range(500)])
     assert caught.value.trouble is Trouble.FULL
     async with ledger.read() as conn:
         assert (await conn.execute(select(schema.ledger_event))).all() == []
-    async with ledger.write() as conn:
-        await conn.execute(text("PRAGMA max_page_count = 100000"))
+    await ledger.write_at_once(partial(allow, most=100_000))
     assert (await append_one(store, changed("p1"))).seq == 1
     await ledger.close()
 

@@ -1,0 +1,502 @@
+"""Twilio behind the telephony port.
+
+There is no connection to Twilio: commands are requests, events are webhooks. The adapter makes
+one of both, looks from time to time whether the API is there, and counts a request that never got
+an answer as unknown: no call is ever asked for twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import blake2b
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+
+from compliance.permit import ContactPermit
+from compliance.types import Channel
+from telephony_adapters.call_ids import UsedCallIds
+from telephony_adapters.clock import Clock
+from telephony_adapters.errors import (
+    CarrierUnavailable,
+    DuplicateCall,
+    OriginateRejected,
+    OutcomeUnknown,
+    TelephonyError,
+    UnknownCall,
+)
+from telephony_adapters.messages import (
+    AdapterFacts,
+    AgentLegDown,
+    AgentLegUp,
+    AnyCarrierEvent,
+    CallId,
+    CallPhase,
+    CallReport,
+    CarrierDown,
+    CarrierUp,
+    LegId,
+    Originate,
+)
+from telephony_adapters.port import EventSink
+from telephony_adapters.twilio import twiml
+from telephony_adapters.twilio.client import CallInfo, NewCall, Refused, TwilioApi
+from telephony_adapters.twilio.codec import LISTED, PHASES, CallStatus, OurEnd
+from telephony_adapters.twilio.live import LiveCall, LiveLeg
+from telephony_adapters.twilio.recovery import adopt_rooms
+from telephony_adapters.twilio.settings import TwilioSettings, agent_address, check
+from telephony_adapters.twilio.switchboard import Switchboard
+from telephony_adapters.twilio.tasks import Chores
+from telephony_adapters.twilio.webhooks import WebhookCounts, Webhooks
+
+log = structlog.get_logger()
+T = TypeVar("T")
+
+NAME: Final = "twilio"
+AGENT_RING_S: Final = 30
+LOST_AFTER: Final = timedelta(seconds=90)
+"""A call whose create got no answer, and which no callback and no list has shown for this long,
+was never placed."""
+LISTS_TO_BE_GONE: Final = 2
+"""Its last callback may be on the way while the first list without it is read."""
+SENT_SLACK: Final = timedelta(seconds=5)
+"""How far the clocks of Twilio and of this machine may be apart."""
+
+
+class TwilioAdapter:
+    """A `TelephonyAdapter` over one Twilio account. Raises `SettingsProblem`.
+
+    `twilio_now` is the time in which Twilio's instants are told: the wall's, even where `clock`
+    is a simulated day.
+    """
+
+    def __init__(
+        self,
+        settings: TwilioSettings,
+        clock: Clock,
+        *,
+        twilio_now: Callable[[], datetime] = partial(datetime.now, UTC),
+    ) -> None:
+        self.settings = check(settings)
+        self._clock = clock
+        self._addresses = twiml.Addresses(settings.public_url)
+        self._api = TwilioApi(settings, clock)
+        self._chores = Chores()
+        self._board = Switchboard(
+            clock=clock,
+            twilio_now=twilio_now,
+            addresses=self._addresses,
+            amd_timeout_s=settings.amd_timeout_s,
+            start=self._chores.start,
+            finish=self._finish,
+        )
+        self._calls = self._board.registry
+        self._webhooks = Webhooks(settings, self._board)
+        self._used = UsedCallIds()
+        self._up = False
+        self._changes = 0
+        """Times that the API was lost or found again."""
+        self._probe: asyncio.Task[None] | None = None
+        self._sink: EventSink | None = None
+        self._held: list[AgentLegUp | AgentLegDown] = []
+        """Changes of legs that webhooks told while the API was away: told after `CarrierUp`."""
+
+    # --- life -----------------------------------------------------------------------------------
+
+    @property
+    def facts(self) -> AdapterFacts:
+        return AdapterFacts(
+            name=NAME,
+            simulated=False,
+            loopback=self.settings.is_loopback,
+            amd=True,
+            dtmf=True,
+            prompts=self.settings.prompts_url is not None,
+            max_originates_per_s=self.settings.calls_per_s,
+        )
+
+    @property
+    def webhook_counts(self) -> WebhookCounts:
+        return self._webhooks.counts
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """For whoever watches: webhooks taken and refused, and callbacks that told nothing new."""
+        webhooks = msgspec.structs.asdict(self._webhooks.counts)
+        return {
+            **{f"webhooks_{name}": count for name, count in webhooks.items()},
+            "webhooks_repeated": self._board.repeats,
+        }
+
+    @property
+    def requests_in_flight(self) -> int:
+        """REST requests that wait for their answer."""
+        return self._api.in_flight
+
+    async def start(self, sink: EventSink) -> None:
+        """Check the credentials and open the door for webhooks. Raises `CarrierUnavailable`."""
+        self._api.open()
+        try:
+            await self._check_account()
+            await self._webhooks.start()
+            await adopt_rooms(self._api, self._calls, self._addresses.room_prefix)
+        except TelephonyError as error:
+            await self._webhooks.stop()
+            await self._api.close()
+            if isinstance(error, CarrierUnavailable):
+                raise
+            raise CarrierUnavailable(str(error), provider_code=error.provider_code) from error
+        self._sink = sink
+        self._board.sink = self._deliver
+        self._up = True
+        self._probe = asyncio.create_task(self._watch(), name="twilio:probe")
+
+    async def stop(self) -> None:
+        self._sink = self._board.sink = None
+        self._held.clear()
+        self._up = False
+        probe, self._probe = self._probe, None
+        if probe is not None:
+            probe.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await probe
+        for call in self._calls.calls.values():
+            call.stop_timers()
+        await self._webhooks.stop()
+        await self._chores.cancel()
+        await self._api.close()
+
+    async def _check_account(self) -> None:
+        status = await self._api.account_status()
+        if status != "active":
+            raise CarrierUnavailable(
+                f"the Twilio account is {status}, not active; see the Twilio console"
+            )
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    async def originate(self, command: Originate, permit: ContactPermit) -> None:
+        permit.spend(address=command.to, channel=Channel.VOICE, now=self._clock.now())
+        self._require_up()
+        call_id = command.call_id
+        if call_id in self._used:
+            raise DuplicateCall(f"call id {call_id} was used before; it was not repeated")
+        self._used.add(call_id)
+        call = LiveCall(call_id, command.to, self._clock.now(), amd=command.amd)
+        self._calls.calls[call_id] = call
+        self._set_timer(call, float(command.ring_timeout_s), self._ring_timeout)
+        keys_url = self._addresses.keys(call_id, call.turn)
+        new = NewCall(
+            to=command.to,
+            from_=command.caller_id or self._caller_id(command.to),
+            twiml=twiml.on_hold(keys_url),
+            status_url=self._addresses.status(call_id),
+            timeout_s=command.ring_timeout_s,
+            amd_url=self._addresses.amd(call_id) if command.amd else None,
+            amd_timeout_s=self.settings.amd_timeout_s,
+        )
+        try:
+            info = await self._reached(self._api.create_call(new, not_after=permit.expires_at))
+        except Refused as refused:
+            self._calls.end_call(call)
+            raise OriginateRejected(str(refused), provider_code=refused.provider_code) from refused
+        except CarrierUnavailable:
+            self._calls.end_call(call)
+            raise
+        except (OutcomeUnknown, asyncio.CancelledError):
+            call.doubtful = call.sid is None
+            raise
+        await self._placed(call, info)
+
+    async def _placed(self, call: LiveCall, info: CallInfo) -> None:
+        """Twilio has taken the call; its events may have been quicker than this answer."""
+        if not self._calls.bind(call, info.sid):
+            log.error("twilio_two_calls_of_one_id", call=call.call_id, sid=info.sid)
+            await self._finish(info.sid, OurEnd.HANGUP)
+            return
+        if call.call_id not in self._calls.calls:
+            return
+        if call.ours is not None:
+            await self._finish(info.sid, call.ours)
+        elif not call.progressed:
+            self._set_timer(call, self.settings.queued_call_expiry_s, self._queue_expired)
+
+    async def hangup(self, call_id: CallId) -> None:
+        self._require_up()
+        stranger = self._calls.adopted.get(call_id)
+        if stranger is not None:
+            await self._end(call_id, stranger)
+            return
+        call = self._calls.require_call(call_id)
+        call.ours = OurEnd.HANGUP
+        if call.sid is None and call.doubtful:
+            await self._find_doubtful()
+        if call.sid is not None:
+            await self._end(call_id, call.sid)
+        elif call.doubtful and self._clock.now() - call.asked_at > LOST_AFTER:
+            self._calls.end_call(call)
+            raise UnknownCall(f"Twilio never showed call {call_id}: it was not placed")
+        # Otherwise its SID is on the way, and the end is asked for when it has come.
+
+    async def _end(self, call_id: CallId, sid: str) -> None:
+        try:
+            await self._reached(self._api.end_call(sid))
+        except Refused as refused:
+            if not refused.is_gone:
+                raise
+            self._calls.forget(call_id)
+            raise UnknownCall(f"Twilio has no live call {call_id}") from refused
+
+    async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
+        self._require_up()
+        call, sid = self._calls.require_answered(call_id)
+        self._calls.require_leg(leg_id)
+        for other in self._calls.in_room(leg_id):
+            if other is not call:
+                raise TelephonyError(
+                    f"leg {leg_id} carries call {other.call_id}; end that one before bridging "
+                    f"{call_id}"
+                )
+        before, call.wanted_leg = call.wanted_leg, leg_id
+        self._board.playback_over(call)
+        try:
+            await self._redirect(call, sid)
+        except OutcomeUnknown:
+            raise  # it may be on its way to the room: the next document says the same
+        except TelephonyError:
+            call.wanted_leg = before
+            raise
+
+    async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
+        self._require_up()
+        if self.settings.prompts_url is None:
+            raise TelephonyError("prompts need twilio.prompts_url: the web folder of recordings")
+        call, sid = self._calls.require_answered(call_id)
+        if call.wanted_leg is not None:
+            raise TelephonyError(f"call {call_id} is with an agent; a prompt would part them")
+        self._board.playback_over(call)
+        call.playback_id = playback_id
+        call.prompt_url = twiml.prompt_address(self.settings.prompts_url, prompt)
+        await self._redirect(call, sid)
+
+    async def _redirect(self, call: LiveCall, sid: str) -> None:
+        try:
+            await self._reached(self._api.redirect_call(sid, self._board.next_document(call)))
+        except Refused as refused:
+            if refused.is_gone:
+                raise UnknownCall(f"call {call.call_id} has ended") from refused
+            raise
+
+    async def list_calls(self) -> list[CallReport]:
+        self._require_up()
+        reports: dict[CallId, CallReport] = {}
+        for info in await self._list_live():
+            call_id = self._calls.call_id_of(info.sid)
+            if call_id is not None:
+                call = self._calls.calls.get(call_id)
+                reports[call_id] = CallReport(
+                    call_id=call_id,
+                    phase=PHASES[info.status],
+                    bridged_leg=call.leg_id if call is not None else None,
+                )
+        self._forget_missing(reports)
+        return list(reports.values())
+
+    def _forget_missing(self, listed: Collection[CallId]) -> None:
+        """A call whose end was lost on the way must not be kept for ever."""
+        old = self._clock.now() - LOST_AFTER
+        for call in list(self._calls.calls.values()):
+            call.missed_lists = 0 if call.call_id in listed else call.missed_lists + 1
+            if call.missed_lists >= LISTS_TO_BE_GONE and call.asked_at < old:
+                self._calls.forget(call.call_id)
+
+    async def _list_live(self) -> list[CallInfo]:
+        """Live calls of the account, asked for in the order in which a call lives, so that one
+        that moves on meanwhile is met later. Doubtful calls are recognised on the way."""
+        live: dict[str, CallInfo] = {}
+        for status in LISTED:
+            for info in await self._reached(self._api.calls(status)):
+                live[info.sid] = info
+        for call in self._calls.doubtful():
+            self._recognise(call, list(live.values()))
+        return list(live.values())
+
+    async def _find_doubtful(self) -> None:
+        with contextlib.suppress(TelephonyError):
+            await self._list_live()
+
+    def _recognise(self, call: LiveCall, live: list[CallInfo]) -> None:
+        """Which of the listed calls is the one whose create got no answer: to that number, made
+        since, and nobody else's. With two such, neither: a callback will tell."""
+        found = [
+            info
+            for info in live
+            if info.to == call.to
+            and self._calls.call_id_of(info.sid) is None
+            and (info.created_at is None or info.created_at >= call.asked_at - SENT_SLACK)
+        ]
+        if len(found) == 1 and self._calls.bind(call, found[0].sid):
+            log.info("twilio_doubtful_call_found", call=call.call_id, sid=found[0].sid)
+
+    # --- timers ---------------------------------------------------------------------------------
+
+    def _set_timer(self, call: LiveCall, delay_s: float, due: Callable[[LiveCall], None]) -> None:
+        call.timers.append(self._clock.call_later(delay_s, partial(due, call)))
+
+    def _ring_timeout(self, call: LiveCall) -> None:
+        self._give_up(call, OurEnd.RING_TIMEOUT)
+
+    def _queue_expired(self, call: LiveCall) -> None:
+        if not call.progressed:
+            self._chores.start(f"queue:{call.call_id}", self._expire(call))
+
+    async def _expire(self, call: LiveCall) -> None:
+        """A call that Twilio still holds back is worthless: the agent it was for is busy again."""
+        if call.sid is None:
+            return
+        info = await self._reached(self._api.call(call.sid))
+        if info.status is CallStatus.QUEUED:
+            log.warning("twilio_queued_call_expired", call=call.call_id)
+            self._give_up(call, OurEnd.QUEUE_EXPIRED)
+
+    def _give_up(self, call: LiveCall, why: OurEnd) -> None:
+        if call.phase is CallPhase.ANSWERED or call.ours is not None:
+            return
+        call.ours = why
+        if call.sid is not None:
+            self._chores.start(f"cancel:{call.call_id}", self._finish(call.sid, why))
+
+    async def _finish(self, sid: str, why: OurEnd) -> None:
+        """End a call, if it is not over. Who answered at the last moment is not cut off, unless
+        the hang-up was asked for."""
+        ask = self._api.end_call if why is OurEnd.HANGUP else self._api.cancel_call
+        try:
+            await self._reached(ask(sid))
+        except Refused as refused:
+            if not refused.is_gone:
+                raise
+
+    # --- agents' legs ---------------------------------------------------------------------------
+
+    async def open_agent_leg(self, leg_id: LegId, endpoint: str) -> None:
+        self._require_up()
+        known = self._calls.legs.get(leg_id)
+        if known is not None and not known.never_shown:
+            raise DuplicateCall(f"agent leg {leg_id} is open already")
+        leg = self._calls.legs[leg_id] = LiveLeg(leg_id)
+        new = NewCall(
+            to=agent_address(self.settings, endpoint),
+            from_=self.settings.caller_ids[0],
+            twiml=twiml.in_room(
+                self._addresses.room_name(leg_id), leg_id, self._addresses.room(leg_id), None
+            ),
+            status_url=self._addresses.leg_status(leg_id),
+            timeout_s=AGENT_RING_S,
+        )
+        try:
+            info = await self._reached(self._api.create_call(new))
+        except OutcomeUnknown:
+            leg.closing = True  # if it rings after all, it is hung up as soon as it is heard of
+            raise
+        except TelephonyError:
+            del self._calls.legs[leg_id]
+            raise
+        if leg.sid is None:
+            leg.sid = info.sid
+        elif leg.sid != info.sid:
+            # An earlier create that had got no answer was carried out after all: one device, one
+            # leg, and the first is in the room already.
+            await self._finish(info.sid, OurEnd.HANGUP)
+
+    async def close_agent_leg(self, leg_id: LegId) -> None:
+        self._require_up()
+        leg = self._calls.legs.get(leg_id)
+        if leg is None:
+            raise UnknownCall(f"there is no agent leg {leg_id}")
+        leg.closing = True
+        if leg.sid is not None:
+            try:
+                await self._reached(self._api.end_call(leg.sid))
+            except Refused as refused:
+                if not refused.is_gone:
+                    raise
+                self._board.leg_down(leg, "gone", self._clock.now())
+
+    # --- is the API there? ------------------------------------------------------------------------
+
+    async def _reached(self, asking: Coroutine[Any, Any, T]) -> T:
+        """Wait for an answer; notes when the API cannot be reached."""
+        try:
+            return await asking
+        except CarrierUnavailable as error:
+            self._lost(str(error))
+            raise
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(self.settings.probe_s)
+            try:
+                await self._check_account()
+                if not self._up:
+                    await self._found_again()
+            except TelephonyError as error:
+                self._lost(str(error))
+
+    def _lost(self, reason: str) -> None:
+        if self._up:
+            self._up = False
+            self._changes += 1
+            self._deliver(
+                CarrierDown(event_id=self._change_id("down"), at=self._clock.now(), reason=reason)
+            )
+
+    async def _found_again(self) -> None:
+        """Say so, then which legs have changed meanwhile."""
+        gone: list[tuple[LiveLeg, str]] = []
+        for leg in list(self._calls.legs.values()):
+            status = await self._leg_status(leg)
+            if status is not None:
+                gone.append((leg, status))
+        self._up = True
+        self._deliver(CarrierUp(event_id=self._change_id("up"), at=self._clock.now()))
+        held, self._held = self._held, []
+        for event in held:
+            self._deliver(event)
+        for leg, status in gone:
+            self._board.leg_down(leg, f"twilio:{status}", self._clock.now())
+
+    def _deliver(self, event: AnyCarrierEvent) -> None:
+        if isinstance(event, AgentLegUp | AgentLegDown) and not self._up:
+            self._held.append(event)
+        elif self._sink is not None:
+            self._sink(event)
+
+    async def _leg_status(self, leg: LiveLeg) -> str | None:
+        """The final status of a leg that is gone; None while it lives."""
+        if leg.sid is None:
+            return None
+        try:
+            status = (await self._api.call(leg.sid)).status
+        except Refused as refused:
+            if refused.is_gone:
+                return "gone"
+            raise
+        return status.value if status.is_final else None
+
+    def _change_id(self, change: str) -> str:
+        return f"{NAME}-{change}-{self._clock.now().timestamp():.3f}-{self._changes}"
+
+    def _require_up(self) -> None:
+        if not self._up:
+            raise CarrierUnavailable("there is no connection to Twilio")
+
+    def _caller_id(self, to: str) -> str:
+        """Always the same of our numbers for the same person's number."""
+        numbers = self.settings.caller_ids
+        digest = blake2b(to.encode(), digest_size=4).digest()
+        return numbers[int.from_bytes(digest, "big") % len(numbers)]

@@ -1,0 +1,377 @@
+"""The fake's telephone network: queue, dialing, people, conferences and what is told of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from email.utils import format_datetime
+from functools import partial
+from typing import Final
+from xml.etree import ElementTree
+
+import msgspec
+import structlog
+
+from telephony_adapters.clock import Clock
+from telephony_adapters.messages import AmdVerdict, CallId, Originate
+from telephony_adapters.simulator.earpiece import Earpiece
+from telephony_adapters.simulator.heard import Heard, Speaker
+from telephony_adapters.simulator.number_memory import NumberMemory
+from telephony_adapters.simulator.world import NEVER, DialPlan, World
+from telephony_adapters.twilio.codec import CallStatus
+from telephony_adapters.twilio.fake.calls import ENDINGS, FakeCall
+from telephony_adapters.twilio.fake.documents import BadDocument, Follower
+from telephony_adapters.twilio.fake.faults import NO_FAULT, Fault
+from telephony_adapters.twilio.fake.rooms import Room, Rooms
+from telephony_adapters.twilio.fake.sender import Sender
+from telephony_adapters.twilio.tasks import Chores
+
+log = structlog.get_logger()
+
+_ANSWERED_BY: Final = {
+    AmdVerdict.HUMAN: "human",
+    AmdVerdict.MACHINE: "machine_start",
+    AmdVerdict.FAX: "fax",
+    AmdVerdict.UNSURE: "unknown",
+}
+Act = Callable[[FakeCall], None]
+KEPT_CALLS: Final = 50_000
+"""Ended calls that can still be fetched."""
+
+
+class FakeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The account that the fake plays. Seconds of its own clock."""
+
+    account_sid: str = "AC" + "0" * 31 + "1"
+    auth_token: str = "loopback"  # noqa: S105 - opens nothing but this fake
+    calls_per_s: float = 1.0
+    """What is above waits in the queue, as at Twilio."""
+    timeout_buffer_s: float = 5.0
+    """Twilio lets it ring this much longer than `Timeout`."""
+    agent_answers_s: float = 0.5
+    prompt_s: float = 3.0
+    """Length of every prompt."""
+
+
+class Exchange:
+    """Calls and conferences of one account."""
+
+    def __init__(
+        self,
+        settings: FakeSettings,
+        clock: Clock,
+        world: World,
+        faults: Mapping[str, Fault] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.sender = Sender(settings.auth_token, clock)
+        self.faults: dict[str, Fault] = dict(faults or {})
+        self.calls: dict[str, FakeCall] = {}
+        self.dialed = 0
+        """Calls that have left the queue."""
+        self.rooms = Rooms(self._tell_room)
+        self._world = world
+        self._numbers = NumberMemory()
+        self._ears: dict[str, Earpiece] = {}
+        self._next_slot = clock.now()
+        self._chores = Chores()
+
+    def open(self) -> None:
+        self.sender.open()
+
+    async def close(self) -> None:
+        for call in self.calls.values():
+            call.stop()
+        await self._chores.cancel()
+        await self.sender.close()
+
+    # --- what the REST API asks -----------------------------------------------------------------
+
+    def create(self, form: Mapping[str, list[str]]) -> FakeCall:
+        """Take a call into the queue; it leaves at the account's rate."""
+        now = self.clock.now()
+        to = form.get("To", [""])[0]
+        call = FakeCall(form, now, self.faults.get(to, NO_FAULT))
+        self.calls[call.sid] = call
+        self._forget_old()
+        slot = max(self._next_slot, now)
+        self._next_slot = slot + timedelta(seconds=1 / self.settings.calls_per_s)
+        self._later(call, (slot - now).total_seconds(), self._dial)
+        return call
+
+    def redirect(self, call: FakeCall, document: str) -> None:
+        """Follow another document from now on."""
+        if call.follower is not None:
+            call.follower.cancel()
+        self._part(call)
+        self._follow(call, document)
+
+    def hang_up(self, call: FakeCall) -> None:
+        """Our own side ends the call, in any state."""
+        self._end(call, CallStatus.COMPLETED if call.is_answered else CallStatus.CANCELED)
+
+    def cancel(self, call: FakeCall) -> None:
+        """Only a call that is not answered yet can be cancelled."""
+        if not call.is_answered:
+            self._end(call, CallStatus.CANCELED)
+
+    def end_room(self, room: Room) -> None:
+        """Everybody leaves; each call goes on with the rest of its document."""
+        for sid in list(room.labels):
+            self._part(self.calls[sid])
+
+    # --- levers ---------------------------------------------------------------------------------
+
+    def far_end_hangs_up(self, call: FakeCall) -> None:
+        """The person, or the agent's device, ends the answered call now."""
+        if call.is_answered:
+            self._end(call, CallStatus.COMPLETED)
+
+    def find(self, address: str) -> FakeCall | None:
+        """The latest live call to an address."""
+        live = [c for c in self.calls.values() if c.to == address and not c.status.is_final]
+        return live[-1] if live else None
+
+    def ears(self, address: str) -> Earpiece:
+        """What is heard at an agent's device; may be listened to before it is rung."""
+        return self._ears.setdefault(address, Earpiece())
+
+    # --- dialing --------------------------------------------------------------------------------
+
+    def _dial(self, call: FakeCall) -> None:
+        self.dialed += 1
+        self._status(call, CallStatus.INITIATED, "initiated")
+        if call.is_agent:
+            self._later(call, self.settings.agent_answers_s / 2, self._ring)
+            self._later(call, self.settings.agent_answers_s, self._answer)
+            return
+        command = Originate(
+            call_id=CallId(call.sid),
+            to=call.to,
+            caller_id=call.from_,
+            trunk="twilio",
+            ring_timeout_s=round(call.timeout_s),
+            amd=call.wants_amd,
+        )
+        now = self.clock.now()
+        plan = self._world.dial(command, now, self._numbers.record(call.to, now))
+        limit_s = call.timeout_s + self.settings.timeout_buffer_s
+        if plan.ringing_s is not None and plan.ringing_s < limit_s:
+            self._later(call, plan.ringing_s, self._ring)
+        if plan.final_s >= limit_s:
+            self._later(call, limit_s, partial(self._end, status=CallStatus.NO_ANSWER, sip=487))
+            return
+        self._later(call, plan.final_s, partial(self._final, plan=plan))
+
+    def _ring(self, call: FakeCall) -> None:
+        self._status(call, CallStatus.RINGING, "ringing")
+
+    def _final(self, call: FakeCall, *, plan: DialPlan) -> None:
+        if plan.pick_up is not None and plan.final_s < NEVER:
+            call.pick_up = plan.pick_up
+            call.talk_left_s = plan.pick_up.heard.talk_s
+            self._answer(call)
+            return
+        status, sip = ENDINGS.get(plan.cause, (CallStatus.FAILED, 500))
+        self._end(call, status, sip)
+
+    def _answer(self, call: FakeCall) -> None:
+        call.answered_at = self.clock.now()
+        self._status(call, CallStatus.IN_PROGRESS, "answered")
+        pick_up = call.pick_up
+        if pick_up is not None:
+            if call.wants_amd:
+                self._later(call, pick_up.amd_s, self._detected)
+            for after_s, key in pick_up.digits:
+                self._later(call, after_s, partial(self._pressed, key=key))
+            self._await_patience(call)
+        self._follow(call, call.twiml)
+
+    def _detected(self, call: FakeCall) -> None:
+        pick_up = call.pick_up
+        if pick_up is None or "amd" in call.fault.lost:
+            return
+        fields = {
+            **call.fields(self.settings.account_sid),
+            "AnsweredBy": _ANSWERED_BY[pick_up.amd_verdict],
+            "MachineDetectionDuration": str(round(pick_up.amd_s * 1000)),
+        }
+        self._callback(call, call.amd_url, fields)
+
+    def _pressed(self, call: FakeCall, *, key: str) -> None:
+        if call.keys is not None:
+            call.keys.put_nowait(key)
+
+    def _end(self, call: FakeCall, status: CallStatus, sip: int | None = None) -> None:
+        if call.status.is_final:
+            return
+        call.stop()
+        self._part(call)
+        call.ended_at = self.clock.now()
+        call.sip_code = sip if sip is not None else (200 if call.answered_at else 487)
+        if call.is_agent:
+            self._ears.pop(call.to, Earpiece()).close()
+        self._status(call, status, "completed")
+
+    # --- documents ------------------------------------------------------------------------------
+
+    def _follow(self, call: FakeCall, document: str) -> None:
+        call.follower = asyncio.create_task(self._followed(call, document), name=f"fake:{call.sid}")
+
+    async def _followed(self, call: FakeCall, document: str) -> None:
+        follower = Follower(_Caller(self, call), self.clock, self.settings.prompt_s)
+        try:
+            if not document:
+                document = await self.fetch(call, call.url, {}) or "<Response/>"
+            await follower.follow(document)
+        except BadDocument as error:
+            log.warning("fake_twilio_bad_document", call=call.sid, error=str(error))
+        if call.follower is asyncio.current_task():
+            call.follower = None
+            self._end(call, CallStatus.COMPLETED)
+
+    async def fetch(self, call: FakeCall, url: str, more: dict[str, str]) -> str | None:
+        fields = {**call.fields(self.settings.account_sid), **more}
+        return await self.sender.post(url, fields, NO_FAULT)
+
+    # --- rooms ----------------------------------------------------------------------------------
+
+    async def stay(self, call: FakeCall, element: ElementTree.Element) -> None:
+        room = call.room = self.rooms.enter(call.sid, element)
+        self._heard_by_agents(call, room)
+        try:
+            while call.room is room:
+                await self.clock.sleep(3600.0)
+        finally:
+            if call.room is room:
+                self._part(call)
+
+    def _heard_by_agents(self, call: FakeCall, room: Room) -> None:
+        """Somebody came to an agent: the agent hears them, and they are patient no more."""
+        agents = self._agents(room)
+        if call.pick_up is None or not agents:
+            return
+        call.joined_at = self.clock.now()
+        label = CallId(room.labels[call.sid])
+        for agent in agents:
+            heard = msgspec.structs.replace(
+                call.pick_up.heard, call_id=label, talk_s=call.talk_left_s
+            )
+            self.ears(agent.to).say(heard)
+        call.be_patient(
+            self.clock.call_later(call.talk_left_s, partial(self.far_end_hangs_up, call))
+        )
+
+    def _part(self, call: FakeCall) -> None:
+        """Leave the room, if in one."""
+        room, call.room = call.room, None
+        if room is None:
+            return
+        label = CallId(room.labels[call.sid])
+        self.rooms.leave(call.sid, room)
+        if call.is_agent:
+            for sid in room.labels:
+                self._alone(self.calls[sid])
+            return
+        for agent in self._agents(room):
+            self.ears(agent.to).say(Heard(call_id=label, speaker=Speaker.SILENCE))
+        self._alone(call)
+
+    def _alone(self, call: FakeCall) -> None:
+        if call.joined_at is not None:
+            spoken = self.clock.now() - call.joined_at
+            call.talk_left_s = max(0.0, call.talk_left_s - spoken.total_seconds())
+            call.joined_at = None
+        self._await_patience(call)
+
+    def _agents(self, room: Room) -> list[FakeCall]:
+        return [self.calls[sid] for sid in room.labels if self.calls[sid].is_agent]
+
+    def _await_patience(self, call: FakeCall) -> None:
+        if call.pick_up is not None and call.is_answered:
+            wait_s = call.pick_up.patience_s
+            call.be_patient(self.clock.call_later(wait_s, partial(self.far_end_hangs_up, call)))
+
+    def playing(self, call: FakeCall, *, on: bool) -> None:
+        """A prompt begins or ends: who hears something does not lose patience."""
+        call.prompts += 1 if on else -1
+        if call.prompts:
+            call.be_patient(None)
+        elif call.room is None and not call.status.is_final:
+            self._await_patience(call)
+
+    # --- telling --------------------------------------------------------------------------------
+
+    def _status(self, call: FakeCall, status: CallStatus, event: str) -> None:
+        call.status = status
+        fields = call.status_fields(self.settings.account_sid, self.clock.now())
+        if event in call.events and event not in call.fault.lost:
+            self._callback(call, call.status_url, fields)
+
+    def _tell_room(self, room: Room, event: str, sid: str) -> None:
+        fields = {
+            "AccountSid": self.settings.account_sid,
+            "ConferenceSid": room.sid,
+            "FriendlyName": room.name,
+            "SequenceNumber": str(room.next_sequence()),
+            "StatusCallbackEvent": event,
+            "Timestamp": format_datetime(self.clock.now()),
+        }
+        call = self.calls.get(sid)
+        if call is not None:
+            fields["CallSid"] = sid
+            fields["ParticipantLabel"] = room.labels[sid]
+        # Start and end of a room are not asked for by anybody here.
+        if call is not None and event.removeprefix("participant-") in room.events:
+            self._callback(call, room.callback_url, fields)
+
+    def _callback(self, call: FakeCall, url: str, fields: dict[str, str]) -> None:
+        if url:
+            number = call.next_callback()
+            self._chores.start("callback", self._in_order(call, url, fields, number))
+
+    async def _in_order(
+        self, call: FakeCall, url: str, fields: dict[str, str], number: int
+    ) -> None:
+        if call.fault.late_s or call.fault.out_of_order:
+            await self.sender.callback(url, fields, call.fault, number)
+            return
+        async with call.order:
+            await self.sender.callback(url, fields, call.fault, number)
+
+    def _later(self, call: FakeCall, delay_s: float, act: Act) -> None:
+        call.timers.append(self.clock.call_later(delay_s, partial(act, call)))
+
+    def _forget_old(self) -> None:
+        while len(self.calls) > KEPT_CALLS:
+            oldest = next(iter(self.calls.values()))
+            if not oldest.status.is_final:
+                return
+            del self.calls[oldest.sid]
+
+
+class _Caller:
+    """A call as the follower of its documents sees it."""
+
+    def __init__(self, exchange: Exchange, call: FakeCall) -> None:
+        self._exchange = exchange
+        self._call = call
+
+    async def fetch(self, url: str, fields: dict[str, str]) -> str | None:
+        return await self._exchange.fetch(self._call, url, fields)
+
+    async def stay_in_room(self, element: ElementTree.Element) -> None:
+        await self._exchange.stay(self._call, element)
+
+    def playing(self, *, on: bool) -> None:
+        self._exchange.playing(self._call, on=on)
+
+    @property
+    def keys(self) -> asyncio.Queue[str] | None:
+        return self._call.keys
+
+    @keys.setter
+    def keys(self, queue: asyncio.Queue[str] | None) -> None:
+        self._call.keys = queue

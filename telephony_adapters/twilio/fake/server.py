@@ -1,0 +1,299 @@
+"""The fake's REST API: the resources that Marcador uses, with Twilio's answers and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qs
+
+import msgspec
+from aiohttp import hdrs, web
+
+from telephony_adapters.clock import Clock
+from telephony_adapters.simulator.world import World
+from telephony_adapters.twilio.codec import CallStatus
+from telephony_adapters.twilio.fake.calls import API_VERSION, FakeCall
+from telephony_adapters.twilio.fake.exchange import Exchange, FakeSettings
+from telephony_adapters.twilio.fake.faults import CreateFault, Fault
+from telephony_adapters.twilio.fake.rooms import Room
+
+EARS: Final = "/fake/ears"
+"""What is heard at an agent's device, a JSON line a voice; no such thing exists at Twilio."""
+JSON: Final = "application/json"
+PAGE_SIZE: Final = 50
+RETRY_AFTER_S: Final = 1
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class FakeError(Exception):
+    """An error answer in Twilio's form."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class FakeTwilio:
+    """Serves one account on a loopback port. `exchange` holds calls, conferences and faults."""
+
+    def __init__(
+        self,
+        settings: FakeSettings,
+        clock: Clock,
+        world: World,
+        faults: Mapping[str, Fault] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.exchange = Exchange(settings, clock, world, faults)
+        self.port = 0
+        self.cut = False
+        """The network between Marcador and the fake is down, in both directions."""
+        self._handling = 0
+        self._met: Counter[str] = Counter()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Requests or webhooks are under way."""
+        return bool(self._handling or self.exchange.sender.in_flight)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self, port: int = 0) -> None:
+        """Listen on 127.0.0.1, never elsewhere. Raises `OSError`."""
+        app = web.Application(middlewares=[self._around])
+        account = f"/{API_VERSION}/Accounts/{{account}}"
+        app.router.add_get(f"{account}.json", self._fetch_account)
+        app.router.add_post(f"{account}/Calls.json", self._create_call)
+        app.router.add_get(f"{account}/Calls.json", self._list_calls)
+        app.router.add_get(f"{account}/Calls/{{sid}}.json", self._fetch_call)
+        app.router.add_post(f"{account}/Calls/{{sid}}.json", self._update_call)
+        app.router.add_get(f"{account}/Conferences.json", self._list_rooms)
+        app.router.add_post(f"{account}/Conferences/{{sid}}.json", self._update_room)
+        app.router.add_get(f"{account}/Conferences/{{sid}}/Participants.json", self._list_inside)
+        app.router.add_get(EARS, self._ears)
+        runner = self._runner = web.AppRunner(
+            app, access_log=None, handle_signals=False, handler_cancellation=True,
+            shutdown_timeout=0.5,
+        )  # fmt: skip
+        await runner.setup()
+        self.exchange.open()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        self.port = runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        await self.exchange.close()
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    def set_cut(self, *, cut: bool) -> None:
+        """Cut the network, or mend it."""
+        self.cut = self.exchange.sender.cut = cut
+
+    # --- around every request -------------------------------------------------------------------
+
+    @web.middleware
+    async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == EARS:
+            return await handler(request)
+        self._handling += 1
+        try:
+            if self.cut:
+                return _hang_up_on(request)
+            self._authenticate(request)
+            return await handler(request)
+        except FakeError as error:
+            return _error(error)
+        except web.HTTPNotFound:
+            return _error(_NOT_FOUND)
+        finally:
+            self._handling -= 1
+
+    def _authenticate(self, request: web.Request) -> None:
+        owner = self.settings
+        pair = f"{owner.account_sid}:{owner.auth_token}".encode()
+        expected = f"Basic {base64.b64encode(pair).decode()}"
+        if request.headers.get(hdrs.AUTHORIZATION) != expected:
+            raise FakeError(401, 20003, "Authenticate")
+        if request.match_info.get("account") != owner.account_sid:
+            raise _NOT_FOUND
+
+    # --- account --------------------------------------------------------------------------------
+
+    async def _fetch_account(self, _: web.Request) -> web.StreamResponse:
+        return _json(
+            {
+                "sid": self.settings.account_sid,
+                "friendly_name": "Marcador on loopback",
+                "status": "active",
+                "type": "Full",
+            }
+        )
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    async def _create_call(self, request: web.Request) -> web.StreamResponse:
+        form = parse_qs((await request.read()).decode(), keep_blank_values=True)
+        to = form.get("To", [""])[0]
+        if not to:
+            raise FakeError(400, 21201, "No 'To' number is specified")
+        if not form.get("From", [""])[0]:
+            raise FakeError(400, 21213, "No 'From' number is specified")
+        fault = self.exchange.faults.get(to)
+        if fault is not None and fault.create is not None and self._met[to] < fault.times:
+            self._met[to] += 1
+            await self._create_fails(fault.create, form)
+        return _json(self.exchange.create(form).resource(self.settings.account_sid), status=201)
+
+    async def _create_fails(self, fault: CreateFault, form: Mapping[str, list[str]]) -> None:
+        """Raises `FakeError`, or never returns."""
+        if fault in (CreateFault.SILENT_PLACED, CreateFault.SERVER_ERROR_PLACED):
+            self.exchange.create(form)
+        if fault in (CreateFault.SILENT, CreateFault.SILENT_PLACED):
+            await asyncio.Event().wait()
+        if fault is CreateFault.TOO_MANY:
+            raise FakeError(429, 20429, "Too Many Requests")
+        if fault is CreateFault.REFUSED:
+            raise FakeError(400, 21211, "The 'To' number is not a valid phone number")
+        raise FakeError(500, 20500, "Internal Server Error")
+
+    async def _list_calls(self, request: web.Request) -> web.StreamResponse:
+        query = request.query
+        if query.get("Status") == CallStatus.INITIATED:
+            raise FakeError(400, 20001, "Invalid Status")
+        found = [
+            call
+            for call in self.exchange.calls.values()
+            if query.get("Status", call.listed_status) == call.listed_status
+            and query.get("To", call.to) == call.to
+            and query.get("From", call.from_) == call.from_
+        ]
+        rows = [call.resource(self.settings.account_sid) for call in found]
+        return self._page(request, "calls", rows)
+
+    async def _fetch_call(self, request: web.Request) -> web.StreamResponse:
+        return _json(self._call(request).resource(self.settings.account_sid))
+
+    async def _update_call(self, request: web.Request) -> web.StreamResponse:
+        call = self._call(request)
+        form = parse_qs((await request.read()).decode(), keep_blank_values=True)
+        status = form.get("Status", [""])[0]
+        document = form.get("Twiml", [""])[0]
+        if status == CallStatus.COMPLETED:
+            self.exchange.hang_up(call)
+        elif status == CallStatus.CANCELED:
+            self.exchange.cancel(call)
+        elif document:
+            if not call.is_answered:
+                raise FakeError(400, 21220, "Call is not in-progress. Cannot redirect.")
+            self.exchange.redirect(call, document)
+        return _json(call.resource(self.settings.account_sid))
+
+    def _call(self, request: web.Request) -> FakeCall:
+        call = self.exchange.calls.get(request.match_info["sid"])
+        if call is None:
+            raise _NOT_FOUND
+        return call
+
+    # --- conferences ----------------------------------------------------------------------------
+
+    async def _list_rooms(self, request: web.Request) -> web.StreamResponse:
+        rows = [
+            self._room_resource(room)
+            for room in self.exchange.rooms.live()
+            if request.query.get("Status", "in-progress") == "in-progress"
+            and request.query.get("FriendlyName", room.name) == room.name
+        ]
+        return self._page(request, "conferences", rows)
+
+    async def _update_room(self, request: web.Request) -> web.StreamResponse:
+        room = self._room(request)
+        form = parse_qs((await request.read()).decode())
+        if form.get("Status") == ["completed"]:
+            self.exchange.end_room(room)
+        return _json(self._room_resource(room))
+
+    async def _list_inside(self, request: web.Request) -> web.StreamResponse:
+        room = self._room(request)
+        rows: list[Mapping[str, object]] = [
+            {"call_sid": sid, "conference_sid": room.sid, "label": label, "status": "connected"}
+            for sid, label in room.labels.items()
+        ]
+        return self._page(request, "participants", rows)
+
+    def _room(self, request: web.Request) -> Room:
+        room = self.exchange.rooms.by_sid(request.match_info["sid"])
+        if room is None:
+            raise _NOT_FOUND
+        return room
+
+    def _room_resource(self, room: Room) -> Mapping[str, object]:
+        return {
+            "sid": room.sid,
+            "account_sid": self.settings.account_sid,
+            "friendly_name": room.name,
+            "status": "in-progress" if room.labels else "completed",
+        }
+
+    def _page(
+        self, request: web.Request, key: str, rows: Sequence[Mapping[str, object]]
+    ) -> web.StreamResponse:
+        """One page, with the address of the next."""
+        size = int(request.query.get("PageSize", PAGE_SIZE))
+        page = int(request.query.get("Page", 0))
+        more = len(rows) > (page + 1) * size
+        following = request.rel_url.update_query({"Page": str(page + 1)}) if more else None
+        return _json(
+            {
+                key: rows[page * size : (page + 1) * size],
+                "page": page,
+                "page_size": size,
+                "next_page_uri": None if following is None else str(following),
+            }
+        )
+
+    # --- ears -----------------------------------------------------------------------------------
+
+    async def _ears(self, request: web.Request) -> web.StreamResponse:
+        """What an agent hears until the device is hung up, as it happens."""
+        response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "application/x-ndjson"})
+        await response.prepare(request)
+        async for heard in self.exchange.ears(request.query.get("at", "")):
+            await response.write(msgspec.json.encode(heard) + b"\n")
+        return response
+
+
+_NOT_FOUND: Final = FakeError(404, 20404, "The requested resource was not found")
+
+
+def _hang_up_on(request: web.Request) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+def _json(body: Mapping[str, object], *, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type=JSON)
+
+
+def _error(error: FakeError) -> web.Response:
+    response = _json(
+        {
+            "code": error.code,
+            "message": str(error),
+            "more_info": f"https://www.twilio.com/docs/errors/{error.code}",
+            "status": error.status,
+        },
+        status=error.status,
+    )
+    if error.status == 429:
+        response.headers[hdrs.RETRY_AFTER] = str(RETRY_AFTER_S)
+    return response

@@ -1,0 +1,145 @@
+"""What the Twilio adapter must be told, and what is wrong with it if it cannot work."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+import msgspec
+
+TWILIO_API: Final = "https://api.twilio.com"
+_ACCOUNT: Final = re.compile(r"AC[0-9a-f]{32}")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+class SettingsProblem(Exception):
+    """A setting that cannot work: `key` is its name, `what` the fault, `mend` the way out."""
+
+    def __init__(self, key: str, what: str, mend: str) -> None:
+        super().__init__(f"{key}: {what}; {mend}")
+        self.key = key
+        self.what = what
+        self.mend = mend
+
+
+class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """All that the adapter knows of the account and of its own address. Never shows the token."""
+
+    account_sid: str
+    auth_token: str
+    """Signs Twilio's webhooks and opens its API."""
+    public_url: str
+    """Where Twilio reaches `listen_host:listen_port`; signatures are computed over it."""
+    caller_ids: tuple[str, ...]
+    """E.164 numbers of the account; a command without a caller id gets one of them."""
+    api_url: str = TWILIO_API
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 0
+    """0: the system chooses."""
+    agent_address: str = "client:{agent}"
+    """Where an agent is rung: `client:`, `sip:` or a number, `{agent}` is the user's name."""
+    prompts_url: str | None = None
+    """Folder of recordings on the web; without it no prompt can be played."""
+    request_timeout_s: float = 10.0
+    """Longest wait for an answer of the REST API (real time)."""
+    retry_limit_s: float = 4.0
+    """How long a request that Twilio turned away with 429 is tried again."""
+    queued_call_expiry_s: float = 10.0
+    """A call that waits longer than this in Twilio's own queue is cancelled."""
+    amd_timeout_s: int = 5
+    """Longest machine detection; without a verdict the call counts as unsure."""
+    probe_s: float = 15.0
+    """Time between two looks at whether the API is there."""
+    calls_per_s: float = 1.0
+    """What Twilio allows the account; it queues what is above."""
+
+    def __repr__(self) -> str:
+        return f"TwilioSettings({self.account_sid}, {self.api_url}, ***)"
+
+    @property
+    def is_loopback(self) -> bool:
+        """The API is on this machine: the fake, never Twilio."""
+        return is_loopback(self.api_url)
+
+
+def is_loopback(url: str) -> bool:
+    """The URL names this machine by a loopback address."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check(settings: TwilioSettings) -> TwilioSettings:
+    """The settings as given. Raises `SettingsProblem` for the first that cannot work."""
+    if not _ACCOUNT.fullmatch(settings.account_sid):
+        raise SettingsProblem(
+            "account_sid",
+            "AC and 32 hexadecimal digits are due",
+            "copy it from the first page of the Twilio console",
+        )
+    if not settings.auth_token:
+        raise SettingsProblem(
+            "auth_token",
+            "missing",
+            "copy it from the Twilio console; better given as MARCADOR_TWILIO__AUTH_TOKEN",
+        )
+    _check_url("api_url", settings.api_url)
+    _check_url("public_url", settings.public_url)
+    if settings.prompts_url is not None:
+        _check_url("prompts_url", settings.prompts_url)
+    if is_loopback(settings.public_url) and not settings.is_loopback:
+        raise SettingsProblem(
+            "public_url",
+            "Twilio cannot reach a loopback address",
+            "give the https:// address under which the internet reaches twilio.listen_port",
+        )
+    _check_numbers(settings)
+    return settings
+
+
+def _check_url(key: str, url: str) -> SplitResult:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise SettingsProblem(
+            key, f"{url!r} is no base URL", "write https://host or https://host/path"
+        )
+    if parts.scheme == "http" and not is_loopback(url):
+        raise SettingsProblem(
+            key, "http:// would carry secrets in the open", "use https:// (loopback may use http)"
+        )
+    return parts
+
+
+def _check_numbers(settings: TwilioSettings) -> None:
+    if not settings.caller_ids:
+        raise SettingsProblem(
+            "caller_ids",
+            "missing",
+            "give the account's numbers, separated by commas, such as +12025550123",
+        )
+    for number in settings.caller_ids:
+        if not _E164.fullmatch(number):
+            raise SettingsProblem(
+                "caller_ids", f"{number!r} is not E.164", "write + and digits, as +12025550123"
+            )
+    address = settings.agent_address
+    if not address.startswith(("client:", "sip:", "sips:", "+")):
+        raise SettingsProblem(
+            "agent_address",
+            f"{address!r} is no address that Twilio can ring",
+            "write client:{agent}, sip:{agent}@yourdomain.sip.twilio.com or a number",
+        )
+
+
+def agent_address(settings: TwilioSettings, endpoint: str) -> str:
+    """What Twilio rings for an endpoint: `agent:NAME` by the settings, others as they are."""
+    name = endpoint.removeprefix("agent:")
+    if name == endpoint:
+        return endpoint
+    return settings.agent_address.replace("{agent}", name)

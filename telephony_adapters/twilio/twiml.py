@@ -1,0 +1,115 @@
+"""The TwiML documents that calls and legs follow, and the addresses of our webhooks.
+
+A person's call is always in one of two places: on hold (silence or a prompt, with keys heard)
+or in the room of an agent. Each document ends by asking us again, so a call that we have
+forgotten, or whose events were lost, is never left on the line for longer than `HOLD_S`.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from twilio.twiml.voice_response import VoiceResponse
+
+from telephony_adapters.messages import CallId, LegId
+
+HOLD_S: Final = 10
+"""Seconds of silence on hold before Twilio asks what to do next."""
+ROOM_LIMIT_S: Final = 86_400
+"""Twilio's most; its default would end an agent's shift after four hours."""
+AFTER_PROMPT_S: Final = 1
+"""How long keys are waited for after a prompt; `PlaybackFinished` is late by this much."""
+
+
+class Addresses:
+    """URLs that Twilio calls, below the public one. They carry our ids."""
+
+    def __init__(self, public_url: str) -> None:
+        self.base = public_url.rstrip("/")
+
+    @property
+    def room_prefix(self) -> str:
+        """How the names of our rooms begin: told from those of other programs on the account, and
+        from those of other Marcadors, which have another public address."""
+        return f"marcador-{blake2b(self.base.encode(), digest_size=6).hexdigest()}-"
+
+    def room_name(self, leg_id: LegId) -> str:
+        """The conference of an agent's leg."""
+        return f"{self.room_prefix}{leg_id}"
+
+    def status(self, call_id: CallId) -> str:
+        return self._at(CALL_STATUS, call=call_id)
+
+    def amd(self, call_id: CallId) -> str:
+        return self._at(CALL_AMD, call=call_id)
+
+    def keys(self, call_id: CallId, turn: int) -> str:
+        return self._at(CALL_KEYS, call=call_id, turn=str(turn))
+
+    def leg_status(self, leg_id: LegId) -> str:
+        return self._at(LEG_STATUS, leg=leg_id)
+
+    def room(self, leg_id: LegId) -> str:
+        return self._at(ROOM, leg=leg_id)
+
+    def _at(self, path: str, **ids: str) -> str:
+        return f"{self.base}{path}?{urlencode(ids)}"
+
+
+CALL_STATUS: Final = "/twilio/call/status"
+CALL_AMD: Final = "/twilio/call/amd"
+CALL_KEYS: Final = "/twilio/call/keys"
+LEG_STATUS: Final = "/twilio/leg/status"
+ROOM: Final = "/twilio/room"
+ALIVE: Final = "/twilio/alive"
+
+
+def on_hold(keys_url: str, prompt_url: str | None = None) -> str:
+    """Wait and hear keys, one at a time; with a prompt, which a key interrupts."""
+    response = VoiceResponse()
+    gather = response.gather(
+        input="dtmf",
+        num_digits=1,
+        finish_on_key="",
+        timeout=HOLD_S if prompt_url is None else AFTER_PROMPT_S,
+        action=keys_url,
+        method="POST",
+        action_on_empty_result=True,
+    )
+    if prompt_url is not None:
+        gather.play(prompt_url)
+    return str(response)
+
+
+def in_room(name: str, label: str, room_url: str, then_url: str | None) -> str:
+    """Join a room; afterwards ask again at `then_url`, or hang up."""
+    response = VoiceResponse()
+    response.dial(time_limit=ROOM_LIMIT_S).conference(
+        name,
+        participant_label=label,
+        start_conference_on_enter=True,
+        end_conference_on_exit=False,
+        beep=False,
+        wait_url="",
+        status_callback=room_url,
+        status_callback_event="join leave",
+        status_callback_method="POST",
+    )
+    if then_url is not None:
+        response.redirect(then_url, method="POST")
+    return str(response)
+
+
+def hang_up() -> str:
+    """Nobody here can serve the call."""
+    response = VoiceResponse()
+    response.hangup()
+    return str(response)
+
+
+def prompt_address(prompts_url: str, prompt: str) -> str:
+    """The recording of a prompt: its name below the folder; a name without an ending is .mp3."""
+    name = quote(prompt, safe="/-_.")
+    return f"{prompts_url.rstrip('/')}/{name if '.' in name else name + '.mp3'}"

@@ -1,0 +1,259 @@
+"""Twilio's forms and statuses in the port's words."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telephony_adapters.messages import AmdVerdict, CallId, HangupCause, LegId
+from telephony_adapters.twilio import codec, twiml
+from telephony_adapters.twilio.codec import (
+    CallStatus,
+    MalformedWebhook,
+    OurEnd,
+    RoomEvent,
+    StatusChanged,
+)
+
+SID = "CA" + "0a" * 16
+ROOM_SID = "CF" + "0b" * 16
+
+
+def ended(
+    status: CallStatus, sip: int | None = None, *, sequence: int = 2, duration_s: int | None = 0
+) -> StatusChanged:
+    return StatusChanged(
+        sid=SID, status=status, sip_code=sip, sequence=sequence, duration_s=duration_s
+    )
+
+
+def test_a_status_callback() -> None:
+    frame = codec.status_changed(
+        {
+            "CallSid": SID,
+            "CallStatus": "no-answer",
+            "SequenceNumber": "2",
+            "SipResponseCode": "480",
+            "CallDuration": "0",
+            "Timestamp": "Wed, 03 Jun 2026 15:00:07 +0000",
+            "SomethingNew": "that Twilio adds tomorrow",
+        }
+    )
+    assert frame == StatusChanged(
+        sid=SID,
+        status=CallStatus.NO_ANSWER,
+        sequence=2,
+        sip_code=480,
+        duration_s=0,
+        at=datetime(2026, 6, 3, 15, 0, 7, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize("stamp", ["", "yesterday", "Wed, 99 Jun 2026 15:00:07 +0000", "x" * 999])
+def test_an_instant_that_cannot_be_read_is_only_less_well_known(stamp: str) -> None:
+    form = {"CallSid": SID, "CallStatus": "ringing", "Timestamp": stamp}
+    assert codec.status_changed(form).at is None
+
+
+@pytest.mark.parametrize(
+    ("form", "field"),
+    [
+        ({"CallStatus": "ringing"}, "CallSid"),
+        ({"CallSid": "CA123", "CallStatus": "ringing"}, "CallSid"),
+        ({"CallSid": SID}, "CallStatus"),
+        ({"CallSid": SID, "CallStatus": "exploded"}, "CallStatus"),
+        ({"CallSid": SID, "CallStatus": "busy", "SipResponseCode": "-1"}, "SipResponseCode"),
+        ({"CallSid": SID, "CallStatus": "busy", "SequenceNumber": "9" * 40}, "SequenceNumber"),
+        ({"CallSid": SID, "CallStatus": "busy", "SequenceNumber": "²"}, "SequenceNumber"),
+        ({"CallSid": SID, "CallStatus": "busy", "ErrorCode": "a\nb"}, "ErrorCode"),
+    ],
+)
+def test_what_is_not_a_status_callback_names_its_field(form: dict[str, str], field: str) -> None:
+    with pytest.raises(MalformedWebhook) as problem:
+        codec.status_changed(form)
+    assert problem.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("human", AmdVerdict.HUMAN),
+        ("machine_start", AmdVerdict.MACHINE),
+        ("machine_end_beep", AmdVerdict.MACHINE),
+        ("machine_end_other", AmdVerdict.MACHINE),
+        ("fax", AmdVerdict.FAX),
+        ("unknown", AmdVerdict.UNSURE),
+        ("something_new", AmdVerdict.UNSURE),
+    ],
+)
+def test_verdicts(said: str, verdict: AmdVerdict) -> None:
+    frame = codec.detected({"CallSid": SID, "AnsweredBy": said, "MachineDetectionDuration": "2400"})
+    assert (frame.verdict, frame.took_ms) == (verdict, 2400)
+
+
+def test_keys_are_keys_of_a_telephone() -> None:
+    assert codec.gathered({"CallSid": SID, "Digits": "1*#"}).keys == "1*#"
+    assert codec.gathered({"CallSid": SID}).keys == ""
+    with pytest.raises(MalformedWebhook):
+        codec.gathered({"CallSid": SID, "Digits": "1; DROP"})
+
+
+def test_rooms() -> None:
+    form = {"ConferenceSid": ROOM_SID, "CallSid": SID, "SequenceNumber": "4"}
+    joined = codec.room_changed({**form, "StatusCallbackEvent": "participant-join"})
+    assert (joined.event, joined.sequence, joined.sid) == (RoomEvent.JOIN, 4, SID)
+    other = codec.room_changed({"ConferenceSid": ROOM_SID, "StatusCallbackEvent": "conference-end"})
+    assert other.event is RoomEvent.OTHER
+    with pytest.raises(MalformedWebhook):
+        codec.room_changed(form)
+
+
+@pytest.mark.parametrize(
+    ("frame", "cause"),
+    [
+        (ended(CallStatus.BUSY, 486), HangupCause.BUSY),
+        (ended(CallStatus.BUSY), HangupCause.BUSY),
+        (ended(CallStatus.BUSY, 603), HangupCause.REJECTED),
+        (ended(CallStatus.NO_ANSWER, 480), HangupCause.UNAVAILABLE),
+        (ended(CallStatus.NO_ANSWER, 487), HangupCause.NO_ANSWER),
+        (ended(CallStatus.NO_ANSWER), HangupCause.NO_ANSWER),
+        (ended(CallStatus.NO_ANSWER, 408, sequence=1), HangupCause.ROUTE_DOWN),
+        (ended(CallStatus.FAILED, 404), HangupCause.NOT_IN_SERVICE),
+        (ended(CallStatus.FAILED, 410), HangupCause.NOT_IN_SERVICE),
+        (ended(CallStatus.FAILED, 484), HangupCause.NOT_IN_SERVICE),
+        (ended(CallStatus.FAILED, 403), HangupCause.REJECTED),
+        (ended(CallStatus.FAILED, 607), HangupCause.REJECTED),
+        (ended(CallStatus.FAILED, 699), HangupCause.REJECTED),
+        (ended(CallStatus.FAILED, 503), HangupCause.CONGESTION),
+        (ended(CallStatus.FAILED, 488), HangupCause.CONGESTION),
+        (ended(CallStatus.FAILED, 500), HangupCause.FAILED),
+        (ended(CallStatus.FAILED, 499), HangupCause.FAILED),
+        (ended(CallStatus.FAILED), HangupCause.FAILED),
+        (ended(CallStatus.FAILED, 408, sequence=1), HangupCause.ROUTE_DOWN),
+        (ended(CallStatus.CANCELED), HangupCause.CANCELLED),
+        (ended(CallStatus.COMPLETED, 200, duration_s=9), HangupCause.NORMAL_CALLEE),
+    ],
+)
+def test_endings_by_class(frame: StatusChanged, cause: HangupCause) -> None:
+    assert codec.cause_of(frame, answered=False, heard_ringing=False, ours=None) is cause
+
+
+@pytest.mark.parametrize(
+    ("ours", "frame", "rang", "cause"),
+    [
+        (OurEnd.HANGUP, ended(CallStatus.CANCELED), True, HangupCause.CANCELLED),
+        (OurEnd.HANGUP, ended(CallStatus.NO_ANSWER), True, HangupCause.CANCELLED),
+        (OurEnd.HANGUP, ended(CallStatus.COMPLETED), True, HangupCause.CANCELLED),
+        (OurEnd.HANGUP, ended(CallStatus.BUSY, 486), True, HangupCause.BUSY),
+        (OurEnd.RING_TIMEOUT, ended(CallStatus.CANCELED), True, HangupCause.NO_ANSWER),
+        (OurEnd.RING_TIMEOUT, ended(CallStatus.CANCELED), False, HangupCause.NO_ANSWER),
+        (
+            OurEnd.RING_TIMEOUT,
+            ended(CallStatus.CANCELED, sequence=1),
+            False,
+            HangupCause.ROUTE_DOWN,
+        ),
+        (OurEnd.QUEUE_EXPIRED, ended(CallStatus.CANCELED), False, HangupCause.CONGESTION),
+    ],
+)
+def test_endings_that_we_asked_for(
+    ours: OurEnd, frame: StatusChanged, rang: bool, cause: HangupCause
+) -> None:
+    assert codec.cause_of(frame, answered=False, heard_ringing=rang, ours=ours) is cause
+
+
+_FINAL = [status for status in CallStatus if status.is_final]
+_FRAMES = st.builds(
+    StatusChanged,
+    sid=st.just(SID),
+    status=st.sampled_from(_FINAL),
+    sip_code=st.none() | st.integers(100, 999),
+    sequence=st.none() | st.integers(0, 9),
+    duration_s=st.none() | st.integers(0, 9999),
+)
+
+
+@given(_FRAMES, st.booleans(), st.booleans(), st.none() | st.sampled_from(list(OurEnd)))
+def test_every_ending_has_a_cause_and_an_answer_is_never_taken_back(
+    frame: StatusChanged, answered: bool, heard: bool, ours: OurEnd | None
+) -> None:
+    cause = codec.cause_of(frame, answered=answered, heard_ringing=heard, ours=ours)
+    normal = cause in (HangupCause.NORMAL_CALLEE, HangupCause.NORMAL_CALLER)
+    assert normal == (answered or codec.was_answered(frame, ours))
+    assert codec.provider_code(frame, ours).startswith("twilio:")
+
+
+_NAMES = st.sampled_from(
+    ["CallSid", "CallStatus", "SequenceNumber", "SipResponseCode", "CallDuration", "Timestamp",
+     "AnsweredBy", "MachineDetectionDuration", "Digits", "ConferenceSid", "StatusCallbackEvent",
+     "ErrorCode"]
+)  # fmt: skip
+_VALUES = st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")) | st.sampled_from(
+    [SID, ROOM_SID, "completed", "in-progress", "participant-join", "human", "0", "Wed, 03 Jun"]
+)
+
+
+@given(st.dictionaries(_NAMES, _VALUES))
+def test_any_form_is_a_frame_or_malformed(form: dict[str, str]) -> None:
+    for decode in (codec.status_changed, codec.detected, codec.gathered, codec.room_changed):
+        with contextlib.suppress(MalformedWebhook):
+            decode(form)
+
+
+# --- documents --------------------------------------------------------------------------------
+
+ADDRESSES = twiml.Addresses("https://calls.example.com/twilio-door/")
+
+
+def test_our_addresses_carry_our_ids() -> None:
+    keys = ADDRESSES.keys(CallId("01J"), 3)
+    assert keys == "https://calls.example.com/twilio-door/twilio/call/keys?call=01J&turn=3"
+
+
+def test_on_hold_every_key_is_heard() -> None:
+    keys = ADDRESSES.keys(CallId("01J"), 0)
+    gather = ElementTree.fromstring(twiml.on_hold(keys))[0]  # noqa: S314
+    assert gather.tag == "Gather"
+    assert gather.get("action") == keys
+    assert gather.get("actionOnEmptyResult") == "true"
+    assert gather.get("finishOnKey") == ""
+    assert gather.get("numDigits") == "1"
+    assert len(gather) == 0
+
+
+def test_the_first_document_fits_into_a_create() -> None:
+    """Twilio takes at most 4,000 characters of TwiML with a call."""
+    keys = ADDRESSES.keys(CallId("0" * 26), 999_999)
+    assert len(twiml.on_hold(keys)) < 4_000
+    room = ADDRESSES.room(LegId("leg-" + "0" * 26))
+    name = ADDRESSES.room_name(LegId("leg-" + "0" * 26))
+    assert len(twiml.in_room(name, "0" * 26, room, keys)) < 4_000
+
+
+def test_a_room_outlives_those_who_leave_it() -> None:
+    leg_id = LegId("leg-1")
+    name = ADDRESSES.room_name(leg_id)
+    document = twiml.in_room(name, "01J", ADDRESSES.room(leg_id), None)
+    conference = ElementTree.fromstring(document)[0][0]  # noqa: S314
+    assert conference.text == name
+    assert twiml.Addresses("https://other.example.com").room_name(leg_id) != name
+    assert conference.get("endConferenceOnExit") == "false"
+    assert conference.get("participantLabel") == "01J"
+    assert conference.get("beep") == "false"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "address"),
+    [
+        ("greeting", "https://p.example/es/greeting.mp3"),
+        ("legal/notice.wav", "https://p.example/es/legal/notice.wav"),
+        ("a b?c", "https://p.example/es/a%20b%3Fc.mp3"),
+    ],
+)
+def test_prompts_have_an_address(prompt: str, address: str) -> None:
+    assert twiml.prompt_address("https://p.example/es/", prompt) == address

@@ -1,0 +1,116 @@
+"""The fake keeps Twilio's own rules, so that passing against it means something."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+import aiohttp
+import pytest
+
+from load_tests.bench_twilio import measure
+from telephony_adapters.messages import HangupCause
+from telephony_adapters.simulator.heard import Speaker
+from telephony_adapters.twilio.codec import CallStatus
+from telephony_adapters.twilio.fake.__main__ import main
+from telephony_adapters.twilio.fake.exchange import FakeSettings
+from telephony_adapters.twilio.fake.faults import CreateFault, UnreadableFault, parse_fault
+from telephony_adapters.twilio.fake.lines import Behaviour, UnreadableLine, parse_line
+from tests.adapters.lab import FarEnd
+from tests.adapters.twilio_lab import twilio_lab
+from tests.support.free_port import free_port
+
+
+async def test_calls_leave_the_queue_at_the_accounts_rate() -> None:
+    async with twilio_lab(FakeSettings(calls_per_s=0.5), queued_call_expiry_s=60.0) as lab:
+        for _ in range(3):
+            await lab.dial(FarEnd.RINGS)
+        waiting = [3 - lab.fake.exchange.dialed]
+        for _ in range(2):
+            await lab.pass_time(2.0)
+            waiting.append(3 - lab.fake.exchange.dialed)
+        assert waiting in ([3, 1, 0], [2, 1, 0])
+
+
+async def test_without_our_own_timeout_twilio_rings_longer_than_asked() -> None:
+    async with twilio_lab() as lab:
+        call_id = await lab.dial(FarEnd.RINGS)
+        call = lab.call(call_id)
+        await lab.adapter.stop()
+        await lab.pass_time(16.0)
+        assert not call.status.is_final
+        await lab.pass_time(2.0)
+        assert call.status is CallStatus.NO_ANSWER
+
+
+async def test_a_stranger_is_not_let_in() -> None:
+    async with twilio_lab() as lab, aiohttp.ClientSession() as session:
+        url = f"{lab.fake.url}/2010-04-01/Accounts/{lab.fake.settings.account_sid}.json"
+        async with session.get(url) as reply:
+            assert reply.status == 401
+            assert (await reply.json())["code"] == 20003
+        async with session.get(url, headers={"Authorization": "Basic bm86bm8="}) as reply:
+            assert reply.status == 401
+
+
+async def test_what_a_document_cannot_say_ends_the_call() -> None:
+    async with twilio_lab() as lab:
+        call_id = await lab.dial_and_answer()
+        call = lab.call(call_id)
+        lab.fake.exchange.redirect(call, "<Response><Reject/></Response>")
+        assert (await lab.end(call_id)).cause is HangupCause.NORMAL_CALLEE
+        other = await lab.dial_and_answer()
+        lab.fake.exchange.redirect(lab.call(other), "no TwiML")
+        await lab.end(other)
+
+
+async def test_an_agent_hears_who_comes_and_who_goes() -> None:
+    async with twilio_lab() as lab:
+        leg_id = await lab.open_leg()
+        address = lab.call(leg_id).to
+        call_id = await lab.dial_and_answer()
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{lab.fake.url}/fake/ears", params={"at": address}) as ears,
+        ):
+            await lab.adapter.bridge(call_id, leg_id)
+            heard = await ears.content.readline()
+            assert Speaker.RIGHT_PARTY in heard.decode()
+            assert call_id in heard.decode()
+            await lab.adapter.hangup(call_id)
+            assert Speaker.SILENCE in (await ears.content.readline()).decode()
+            await lab.adapter.close_agent_leg(leg_id)
+            assert await ears.content.readline() == b""
+
+
+async def test_the_benchmark_measures_every_call() -> None:
+    taken = await measure(at_once=3, rounds=1)
+    assert len(taken) == 3
+    assert min(taken) > 0.0
+
+
+def test_lines_and_faults_on_the_command_line() -> None:
+    number, line = parse_line("+12025550123=machine:40")
+    assert number == "+12025550123"
+    assert (line.behaviour, line.hangs_up_after_s) == (Behaviour.MACHINE, 40.0)
+    assert parse_fault("+1=silent_placed")[1].create is CreateFault.SILENT_PLACED
+    assert parse_fault("+1=repeats")[1].repeats == 2
+    for text in ("+1", "+1=", "+1=sings", "+1=busy:soon"):
+        with pytest.raises(UnreadableLine, match="busy"):
+            parse_line(text)
+    with pytest.raises(UnreadableFault, match="too_many"):
+        parse_fault("+1=sleeps")
+    assert main(["--line", "+1=sings"]) == 2
+
+
+def test_the_command_serves_on_loopback_until_it_is_told_to_stop() -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "telephony_adapters.twilio.fake", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert f"http://127.0.0.1:{port}" in process.stdout.readline()
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0

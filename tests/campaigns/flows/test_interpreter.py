@@ -1,0 +1,311 @@
+"""The interpreter: what is said, asked and ordered, event by event."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from campaigns.dispositions import DispositionCode as Code
+from campaigns.flows.interpreter import begin, step
+from campaigns.flows.messages import (
+    AgentTook,
+    Answered,
+    AnyCommand,
+    AnyEvent,
+    Ask,
+    AskTerms,
+    CheckIdentity,
+    Collect,
+    Digits,
+    Fault,
+    HangUpNow,
+    IdentityChecked,
+    IdentityResult,
+    Known,
+    LinkSent,
+    NoAgent,
+    Note,
+    PersonHungUp,
+    PromiseRecorded,
+    RecordPromise,
+    RequestCallback,
+    SendLink,
+    Silence,
+    Speak,
+    StopCalls,
+    TransferTo,
+    Waiting,
+)
+from campaigns.flows.model import Condition, Factor, LinkPurpose, Matter
+from campaigns.flows.program import Program, compile_flow
+from campaigns.flows.promising import next_date
+from campaigns.flows.samples import sample_flows
+from compliance.types import ContentClass
+from tests.campaigns.flows.build import STOP, TERMS, flow, gather, run, said, verify
+
+PROGRAMS = {f.name: compile_flow(f) for f in sample_flows()}
+VERIFIED_CLASS = ContentClass.VERIFIED
+PASSED = IdentityChecked(result=IdentityResult.PASSED)
+FAILED = IdentityChecked(result=IdentityResult.FAILED)
+VERIFIED: list[AnyEvent] = [
+    Answered(),
+    Digits(digits="1"),
+    Digits(digits="4821"),
+    Digits(digits="0511"),
+    PASSED,
+]
+
+
+def keys(*digits: str) -> list[AnyEvent]:
+    return [Digits(digits=d) for d in digits]
+
+
+def last(program: Program, events: list[AnyEvent]) -> AnyCommand:
+    return run(program, events)[1][-1]
+
+
+def test_a_call_to_the_right_party_that_ends_with_an_agent() -> None:
+    state, ordered = run(PROGRAMS["locator-agent"], [*VERIFIED, Known(value="yes"), AgentTook()])
+    kinds = [type(c) for c in ordered]
+    assert kinds == [Speak, Speak, Collect, Speak, Collect, Speak, Collect, CheckIdentity, Ask,
+                     Speak, Speak, TransferTo]  # fmt: skip
+    check = ordered[7]
+    assert check == CheckIdentity(
+        answers={Factor.DOCUMENT_LAST4: "4821", Factor.BIRTH_DATE: "0511"}
+    )
+    assert "4821" not in repr(check)
+    assert ordered[8] == Ask(condition=Condition.THIRD_PARTY_COLLECTOR)
+    speaks = [c for c in ordered if isinstance(c, Speak)]
+    assert [c.content_class is VERIFIED_CLASS for c in speaks] == [0, 0, 0, 0, 1, 0]
+    assert state.is_over
+    assert state.code is None, "the agent's disposition is to come"
+    assert not any(isinstance(c, Collect) and not c.secret for c in ordered[3:7])
+
+
+def test_what_is_not_known_takes_the_cautious_way() -> None:
+    """An unknown collector's role gets the disclosure that third parties owe."""
+    _, ordered = run(PROGRAMS["locator-agent"], [*VERIFIED, Known(value=None)])
+    assert any(isinstance(c, Speak) and c.content_class is VERIFIED_CLASS for c in ordered)
+
+
+def test_nobody_free_means_a_callback() -> None:
+    state, ordered = run(PROGRAMS["locator-agent"], [*VERIFIED, Known(value="no"), NoAgent()])
+    assert RequestCallback() in ordered
+    assert ordered[-1] == HangUpNow(code=Code.CALLBACK)
+    assert state.code is Code.CALLBACK
+
+
+def test_nine_stops_the_calls_before_anything_else_is_said() -> None:
+    state, ordered = run(PROGRAMS["locator-agent"], [Answered(), *keys("9")])
+    after = ordered[3:]
+    assert [type(c) for c in after] == [StopCalls, Speak, HangUpNow]
+    assert state.code is Code.OPT_OUT
+
+
+def test_a_wrong_number_is_noted() -> None:
+    state, ordered = run(PROGRAMS["locator-agent"], [Answered(), *keys("3")])
+    assert Note(matter=Matter.WRONG_NUMBER) in ordered
+    assert state.code is Code.WRONG_NUMBER
+
+
+@pytest.mark.parametrize("event", [Silence(), Digits(digits="7"), Digits(digits="")])
+def test_a_question_is_put_twice_and_no_more(event: AnyEvent) -> None:
+    program = PROGRAMS["locator-agent"]
+    once, ordered = run(program, [Answered(), event])
+    assert once.waiting is Waiting.MENU
+    assert len([c for c in ordered if isinstance(c, Collect)]) == 2
+    twice, _ = run(program, [Answered(), event, event])
+    assert twice.code is Code.HUNG_UP_BEFORE_TALK
+
+
+def test_a_machine_hears_the_limited_message_or_nothing() -> None:
+    left, ordered = run(PROGRAMS["locator-agent"], [Answered(machine=True)])
+    assert isinstance(ordered[0], Speak)
+    assert left.code is Code.VOICEMAIL_MESSAGE
+    silent, ordered = run(PROGRAMS["inbound-return"], [Answered(machine=True)])
+    assert ordered == [HangUpNow(code=Code.VOICEMAIL_NO_MESSAGE)]
+    assert silent.is_over
+
+
+# --- verification --------------------------------------------------------------------------------
+
+
+def test_two_tries_of_verification_in_a_call() -> None:
+    program = PROGRAMS["locator-agent"]
+    wrong: list[AnyEvent] = [*keys("1111", "0101"), FAILED]
+    once, _ = run(program, [Answered(), *keys("1"), *wrong])
+    assert once.waiting is Waiting.FACTOR
+    assert once.answers == {}
+    twice, _ = run(program, [Answered(), *keys("1"), *wrong, *wrong])
+    assert twice.code is Code.NOT_VERIFIED
+    assert not twice.verified
+
+
+@pytest.mark.parametrize("bad", [Silence(), *keys("#", "12345", "12*4")])
+def test_keys_that_are_no_answer_are_a_failed_try(bad: AnyEvent) -> None:
+    state, ordered = run(PROGRAMS["locator-agent"], [Answered(), *keys("1"), bad])
+    assert state.identity_tries == 1
+    assert not any(isinstance(c, CheckIdentity) for c in ordered)
+
+
+def test_another_verify_node_gives_no_more_tries() -> None:
+    made = flow({"a": gather(k1="v"), "v": verify("bye", "w"), "w": verify("bye", "bye"), **STOP})
+    wrong: list[AnyEvent] = [*keys("1111", "0101"), FAILED]
+    state, _ = run(compile_flow(made), [Answered(), *keys("1"), *wrong, *wrong])
+    assert state.is_over
+
+
+def test_keys_of_the_identity_do_not_stay_in_the_state() -> None:
+    state, _ = run(PROGRAMS["locator-agent"], [Answered(), *keys("1", "4821", "0511")])
+    assert state.waiting is Waiting.IDENTITY
+    assert state.answers == {}
+    half, _ = run(PROGRAMS["locator-agent"], [Answered(), *keys("1", "4821")])
+    assert "4821" not in repr(half)
+
+
+def test_a_result_that_was_not_asked_for_verifies_nobody() -> None:
+    state, _ = run(PROGRAMS["locator-agent"], [Answered(), PASSED, *keys("1"), PASSED])
+    assert not state.verified
+    assert state.waiting is Waiting.FACTOR
+
+
+# --- promise -------------------------------------------------------------------------------------
+
+PROMISING: list[AnyEvent] = [*VERIFIED, *keys("1")]
+
+
+def test_a_promise_by_keys() -> None:
+    program = PROGRAMS["promise-dtmf"]
+    assert last(program, PROMISING) == AskTerms()
+    state, ordered = run(
+        program,
+        [*PROMISING, TERMS, *keys("3", "500#", "0112", "2", "1"), PromiseRecorded(ok=True)],
+    )
+    assert (
+        RecordPromise(
+            amount_cents=50_000, currency="MXN", due_date=date(2026, 12, 1), method="branch"
+        )
+        in ordered
+    )
+    read_back = [c for c in ordered if isinstance(c, Speak) and "promise_amount" in c.values][-1]
+    assert read_back.values["promise_date"] == date(2026, 12, 1)
+    assert state.code is Code.PROMISE
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [keys("3", "100"), keys("3", "5000"), keys("1", "2412"), keys("1", "3102"), keys("1", "2411")],
+)
+def test_what_the_policy_does_not_allow_is_refused_with_the_range(bad: list[AnyEvent]) -> None:
+    program = PROGRAMS["promise-dtmf"]
+    _, ordered = run(program, [*PROMISING, TERMS, *bad])
+    said_range = ordered[-3]
+    assert isinstance(said_range, Speak)
+    assert "{{latest_date}}" in said_range.text
+    assert said_range.values["latest_date"] == TERMS.last_date
+    assert not any(isinstance(c, RecordPromise) for c in ordered)
+
+
+def test_errors_of_a_promise_are_counted_over_all_its_questions() -> None:
+    state, _ = run(PROGRAMS["promise-dtmf"], [*PROMISING, TERMS, *keys("7", "1", "3102")])
+    assert state.waiting is Waiting.AGENT, "two bad answers: a person takes over"
+
+
+def test_a_promise_can_be_changed_once_before_it_is_confirmed() -> None:
+    program = PROGRAMS["promise-dtmf"]
+    once, ordered = run(program, [*PROMISING, TERMS, *keys("1", "0112", "1", "2")])
+    assert once.waiting is Waiting.OPTION
+    state, ordered = run(
+        program, [*PROMISING, TERMS, *keys("1", "0112", "1", "2", "2", "0512", "1", "1")]
+    )
+    promised = [c for c in ordered if isinstance(c, RecordPromise)]
+    assert [(p.amount_cents, p.due_date) for p in promised] == [(25_000, date(2026, 12, 5))]
+    assert state.waiting is Waiting.RECORDING
+
+
+@pytest.mark.parametrize("before", [keys(), keys("1", "0112"), keys("1", "0112", "1")])
+def test_nine_stops_the_calls_in_the_middle_of_a_promise(before: list[AnyEvent]) -> None:
+    state, ordered = run(PROGRAMS["promise-dtmf"], [*PROMISING, TERMS, *before, *keys("9")])
+    assert StopCalls() in ordered
+    assert state.code is Code.OPT_OUT
+
+
+def test_a_promise_that_was_not_recorded_is_none() -> None:
+    events = [*PROMISING, TERMS, *keys("1", "0112", "1", "1"), PromiseRecorded(ok=False)]
+    state, _ = run(PROGRAMS["promise-dtmf"], events)
+    assert state.code is None
+    assert state.waiting is Waiting.AGENT
+
+
+@pytest.mark.parametrize(
+    ("digits", "day"),
+    [
+        ("2511", date(2026, 11, 25)),
+        ("2411", date(2027, 11, 24)),
+        ("0101", date(2027, 1, 1)),
+        ("2902", None),
+        ("3111", None),
+        ("25", None),
+        ("٢٥١١", date(2026, 11, 25)),
+    ],
+)
+def test_the_next_day_with_these_keys(digits: str, day: date | None) -> None:
+    assert next_date(digits, date(2026, 11, 25)) == day
+
+
+# --- other ends ----------------------------------------------------------------------------------
+
+
+def test_a_link_goes_to_the_number_on_file() -> None:
+    program = PROGRAMS["self-service"]
+    _, ordered = run(program, [*VERIFIED, *keys("1"), Known(value="yes")])
+    assert ordered[-1] == SendLink(purpose=LinkPurpose.PAY)
+    sent, _ = run(program, [*VERIFIED, *keys("1"), Known(value="yes"), LinkSent(ok=True)])
+    assert sent.code is Code.WILLING_NO_DATE
+    failed, _ = run(program, [*VERIFIED, *keys("1"), Known(value="yes"), LinkSent(ok=False)])
+    assert failed.waiting is Waiting.AGENT
+    _, ordered = run(program, [*VERIFIED, *keys("1"), Known(value=None)])
+    assert not any(isinstance(c, SendLink) for c in ordered), "not known: no payment is asked for"
+
+
+def test_a_menu_comes_back_once() -> None:
+    program = PROGRAMS["self-service"]
+    bad = keys("8", "8")
+    again, _ = run(program, [*VERIFIED, *bad])
+    assert again.waiting is Waiting.MENU
+    assert again.taken == {"once_more": 1}
+    over, _ = run(program, [*VERIFIED, *bad, *bad])
+    assert over.waiting is Waiting.AGENT
+
+
+@pytest.mark.parametrize(
+    ("events", "code"),
+    [([Answered()], Code.HUNG_UP_BEFORE_TALK), (VERIFIED, Code.RIGHT_PARTY_HUNG_UP)],
+)
+def test_a_person_may_hang_up_at_any_time(events: list[AnyEvent], code: Code) -> None:
+    state, ordered = run(PROGRAMS["self-service"], [*events, PersonHungUp()])
+    assert state.code is code
+    assert not any(isinstance(c, HangUpNow) for c in ordered)
+    assert step(PROGRAMS["self-service"], state, Digits(digits="1")) == (state, ())
+
+
+def test_the_language_is_the_persons() -> None:
+    program = PROGRAMS["locator-agent"]
+    _, commands = step(program, begin(program, "en-US"), Answered())
+    assert isinstance(commands[0], Speak)
+    assert commands[0].text.startswith("Hello")
+    assert begin(program, "es-MX").language == "es"
+
+
+def test_an_unproved_flow_ends_the_call_instead_of_disclosing() -> None:
+    made = flow({"a": {"kind": "disclose", "text": said("Su deuda."), "next": "bye"}, **STOP})
+    state, ordered = run(compile_flow(made), [Answered()])
+    assert state.fault is Fault.DISCLOSURE
+    assert ordered == [HangUpNow(code=Code.TECHNICAL_ERROR)]
+
+
+def test_an_unproved_flow_that_turns_in_a_circle_ends_the_call() -> None:
+    made = flow({"a": {"kind": "say", "text": said(), "next": "a"}})
+    state, _ = run(compile_flow(made), [Answered()])
+    assert state.fault is Fault.ENDLESS

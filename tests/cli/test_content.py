@@ -1,0 +1,101 @@
+"""`content`: lint, prove, list, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from campaigns.content.samples import sample_sources
+from dialer.cli.exits import ExitCode
+from tests.cli.conftest import Cli
+
+TEXTS = sample_sources("templates")
+FLOWS = sample_sources("flows")
+
+
+def written(cli: Cli, text: str) -> Path:
+    path = cli.folder / "document.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_good_text(english: Cli) -> None:
+    path = written(english, TEXTS["contact-request.es.yaml"])
+    ran = english("content", "lint", path)
+    assert ran.code == ExitCode.OK
+    assert "good" in ran.out
+    assert "neutral" in ran.out
+    answer = english("content", "lint", path, "--json").json
+    assert answer["report"]["ok"] is True
+    assert answer["report"]["segments"]["parts"] == 1
+
+
+def test_a_bad_text_is_told_with_place_and_remedy(english: Cli) -> None:
+    path = written(english, TEXTS["contact-request.es.yaml"].replace("hola", "por su d3uda"))
+    ran = english("content", "lint", path)
+    assert ran.code == ExitCode.NO
+    assert "body:1:21: debt_word" in ran.out
+    assert "To mend it" in ran.out
+    spanish = english("content", "lint", path, "--language", "es")
+    assert "Palabra de deuda" in spanish.out
+    answer = english("content", "lint", path, "--json")
+    assert answer.code == ExitCode.NO
+    assert [f["code"] for f in answer.json["report"]["findings"]] == ["debt_word"]
+
+
+def test_a_good_flow(english: Cli) -> None:
+    path = written(english, FLOWS["promise-dtmf.yaml"])
+    ran = english("content", "prove", path)
+    assert ran.code == ExitCode.OK
+    assert "states walked" in ran.out
+    answer = english("content", "prove", path, "--json").json
+    assert "promise" in answer["proof"]["disclosing"]
+
+
+def test_a_flow_that_discloses_is_told_with_its_path(english: Cli) -> None:
+    path = written(english, FLOWS["promise-dtmf.yaml"].replace("1: identity", "1: debt"))
+    ran = english("content", "prove", path)
+    assert ran.code == ExitCode.NO
+    told = ran.out
+    assert "disclosure_before_verification" in told
+    assert "2. who (asks; 1 is pressed)" in told
+    assert "3. debt (tells of the debt)" in told
+    spanish = english("content", "prove", path, "--language", "es").out
+    assert "2. who (pregunta; se marca 1)" in spanish
+
+
+@pytest.mark.parametrize("command", ["lint", "prove"])
+@pytest.mark.parametrize(
+    ("text", "said"), [("a: [1", "line 1"), ("- a", "object"), ("name: x\n", "To mend it")]
+)
+def test_what_cannot_be_read(english: Cli, command: str, text: str, said: str) -> None:
+    ran = english("content", command, written(english, text))
+    assert ran.code == ExitCode.BAD_INPUT
+    assert said in ran.err
+
+
+def test_no_such_file_and_no_text(english: Cli) -> None:
+    missing = english("content", "lint", english.folder / "none.yaml")
+    assert missing.code == ExitCode.BAD_INPUT
+    assert "none.yaml" in missing.err
+    binary = english.folder / "binary.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    assert "UTF-8" in english("content", "prove", binary).err
+
+
+def test_what_there_is(english: Cli) -> None:
+    found = english("content", "list", "--json").json
+    assert "promise-dtmf" in found["shipped"]["flow"]
+    assert len(found["shipped"]["template"]) == 24
+    assert found["versions"] == []
+    assert "locator-agent" in english("content", "list").out
+
+
+def test_a_shipped_document_is_a_beginning(english: Cli) -> None:
+    shown = english("content", "show", "promise-dtmf")
+    assert shown.out == FLOWS["promise-dtmf.yaml"]
+    assert english("content", "prove", written(english, shown.out)).code == ExitCode.OK
+    unknown = english("content", "show", "nothing")
+    assert unknown.code == ExitCode.BAD_INPUT
+    assert "promise-dtmf" in unknown.err
