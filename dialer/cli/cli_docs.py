@@ -79,6 +79,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "packs list": ("marcador packs list",),
     "packs show": ("marcador packs show cl",),
     "packs diff": ("marcador packs diff cl our-packs/cl.toml",),
+    "packs retention": ("marcador packs retention --json",),
     "packs validate": ("marcador packs validate our-packs --production",),
     "users add": ("marcador users add luis --role supervisor --password-stdin",),
     "users list": ("marcador users list",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from dialer.cli.shell import shell_of
 
 users_app = typer.Typer(help="Who may log in: add, list, deactivate, password.")
 campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop.")
-packs_app = typer.Typer(help="Rule packs: list, show, compare, validate.")
+packs_app = typer.Typer(help="Rule packs: list, show, compare, validate, retention.")
 content_app = typer.Typer(help="Texts and telephone flows: lint, prove, list, show.")
 
 PasswordStdin = Annotated[
@@ -155,6 +156,14 @@ def packs_diff(
     from dialer.cli.packs_command import show_difference
 
     show_difference(shell_of(ctx), old, new)
+
+
+@packs_app.command("retention")
+def packs_retention(ctx: typer.Context) -> None:
+    """How long the packs that are loaded ask to keep records, and since when."""
+    from dialer.cli.packs_command import show_retention
+
+    show_retention(shell_of(ctx), datetime.now(UTC))
 
 
 @packs_app.command("validate")

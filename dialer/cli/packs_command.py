@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from compliance.differences import RuleNamed, ValueChange, compare, envelope, values
 from compliance.packs import Pack, PackError, PackSet, load_packs, read_pack_file
+from compliance.retention import schedule
 from compliance.schema import PackKind
 from compliance.types import PackStatus
 from dialer.bootstrap import load_rule_packs
@@ -160,6 +161,30 @@ def _validated(shell: Shell, file: Path, *, production: bool) -> Validated:
     failed = failed_examples(pack, built_in)
     asked = sum(len(rule.tests) for rule in pack.doc.rules)
     return Validated(file=str(file), ok=not failed, examples=asked, failed=failed)
+
+
+def show_retention(shell: Shell, now: datetime) -> None:
+    """How long the loaded packs ask to keep each kind of record; the longest of all counts."""
+    periods = schedule(load_rule_packs(shell.config), now)
+    if shell.json:
+        shell.answer(list(periods))
+        return
+    say = shell.texts.say
+    table = Table()
+    for title in (say("registro", "record"), say("plazo", "period"), say("desde", "from")):
+        table.add_column(title)
+    table.add_column(say("regla", "rule"))
+    table.add_column(say("fuente", "source"))
+    for keep in periods:
+        units = (
+            (keep.years, say("años", "years")),
+            (keep.months, say("meses", "months")),
+            (keep.days, say("días", "days")),
+        )
+        period = " ".join(f"{count} {unit}" for count, unit in units if count)
+        source = f"{keep.citation.instrument}, {keep.citation.locator}"
+        table.add_row(keep.artefact, period, keep.start, keep.rule_id, source)
+    shell.out.print(table)
 
 
 def show_difference(shell: Shell, old: str, new: str) -> None:

@@ -6,9 +6,12 @@ import asyncio
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from compliance.packs import BUNDLED
+from compliance.packs import BUNDLED, load_packs
+from compliance.schema_conduct import RetentionParams
+from compliance.types import RuleKind
 from dialer.bootstrap import open_stores
 from dialer.cli.exits import ExitCode
 from dialer.config import load_config
@@ -220,6 +223,21 @@ def test_the_examples_of_a_pack_are_asked(english: Cli) -> None:
         assert said in failed["found"], failed
         told = english("packs", "validate", "bad.toml").out
         assert "a second before opening" in told
+
+
+def test_how_long_records_are_kept(english: Cli) -> None:
+    """12 CFR 1006.100 and others: what the packs say is what the command lists."""
+    found = english("packs", "retention", "--json")
+    assert found.code == ExitCode.OK
+    periods = {(k["rule_id"], k["artefact"]): k for k in found.json}
+    shown = english("packs", "retention").out
+    for pack in load_packs(production=True).packs:
+        for rule in pack.doc.rules:
+            if rule.kind is RuleKind.RETENTION and rule.effective_from is None:
+                for artefact in msgspec.convert(rule.params, RetentionParams).artefacts:
+                    keep = periods[(f"{pack.doc.pack}/{rule.id}", artefact)]
+                    assert keep.get("years", 0) == rule.params.get("years", 0)
+                    assert artefact in shown
 
 
 def test_no_packs_there(english: Cli) -> None:
