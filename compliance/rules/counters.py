@@ -14,7 +14,6 @@ from compliance.schema import (
     CooldownParams,
     CooldownUnit,
     CountedFrom,
-    CountKey,
     FrequencyCapParams,
     MinSpacingParams,
     RedialGuardParams,
@@ -32,8 +31,8 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
         self.bounds = WindowBounds(self.params.window)
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         limit = self.params.max
@@ -92,8 +91,8 @@ class Cooldown(PackRule[CooldownParams]):
         params = self.params
         self.zones = Zones(params.zones, params.fixed_zone)
         self.counter = Counter(params.count)
-        self.counts_number = params.count.key is CountKey.NUMBER
-        self.counts_account = params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
         self.by_hours = params.unit is CooldownUnit.HOURS
         if self.by_hours and params.counted_from is not CountedFrom.DAY_1:
             raise ParamError(
@@ -147,8 +146,8 @@ class MinSpacing(PackRule[MinSpacingParams]):
             )
         self.zones = Zones(self.params.zones, self.params.fixed_zone)
         self.counter = Counter(self.params.count)
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
         self.gap = timedelta(hours=params.hours or 0)
         self.days = timedelta(days=(params.clear_days or 0) + 1)
         self.lookback_days = (self.gap.days if params.hours else self.days.days) + 1
@@ -185,8 +184,8 @@ class RedialGuard(PackRule[RedialGuardParams]):
 
     def prepare(self) -> None:
         self.counter = Counter(self.params.count)
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
         self.rest = timedelta(hours=self.params.hours)
         self.lookback_days = self.params.hours // 24 + 1
 
@@ -213,8 +212,8 @@ class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
         self.bounds = WindowBounds(self.params.window)
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         bounds = self.bounds.of(ctx)

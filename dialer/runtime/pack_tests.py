@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
-from compliance import gate
 from compliance.messages import DecisionRecord, Message
 from compliance.packs import Pack, PackSet
 from compliance.schema import RuleTest
 from compliance.types import Outcome
 from dialer.runtime.asking import completed
-from dialer.runtime.checking import Question
+from dialer.runtime.checking import BadQuestion, Question, decided
 
 
 class FailedExample(Message, frozen=True, kw_only=True):
@@ -43,11 +42,9 @@ def _said(rule_id: str, test: RuleTest, packs: PackSet) -> str:
     """What the rule says about the example, in the words of the expectation."""
     try:
         question = msgspec.convert(completed(test.question), Question)
-    except msgspec.ValidationError as error:
+        record = decided(question, packs)
+    except (msgspec.ValidationError, BadQuestion) as error:
         return f"the question cannot be read: {error}"
-    if question.now.tzinfo is None:
-        return "the question cannot be read: now has no offset from UTC"
-    record = gate.decide(question.request, question.facts, packs, question.now).record
     return _outcome(rule_id, record, with_code=bool(test.code))
 
 

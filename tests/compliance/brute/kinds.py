@@ -354,12 +354,13 @@ def number_check(p: Table, case: Case, at: datetime, pack: Table) -> bool:
     required = p.get("required", True)
     if not checks:
         return bool(required)
-    last = max(checks, key=lambda n: n.checked_at)
-    if last.answer in p.get("refuse", []):
+    when = max(n.checked_at for n in checks)
+    answers = {n.answer for n in checks if n.checked_at == when}
+    if answers & set(p.get("refuse", [])):
         return True
-    if "max_age_days" in p and at >= last.checked_at + timedelta(days=p["max_age_days"]):
+    if "max_age_days" in p and at >= when + timedelta(days=p["max_age_days"]):
         return bool(required)
-    return bool(p.get("accept")) and last.answer not in p["accept"]
+    return bool(p.get("accept")) and not answers <= set(p["accept"])
 
 
 # --- what is said and shown ---------------------------------------------------------------------
