@@ -398,7 +398,7 @@ async def test_a_question_to_the_gate(world: World) -> None:
 
 async def test_a_question_without_ids(world: World) -> None:
     asked = {
-        "request": {"channel": "voice", "mode": "predictive"},
+        "request": {"channel": "voice", "mode": "predictive", "caller_id_withheld": False},
         "facts": {
             "subject": {
                 "person": {"residence": {"country": "CL"}},
