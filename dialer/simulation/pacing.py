@@ -300,7 +300,7 @@ class PacingWorld:
             self._connect(call_id, agent)
 
     def _connect(self, call_id: str, agent: str) -> None:
-        now_s, world = self._clock.now_s, self._world
+        now_s = self._clock.now_s
         idle_since_s = self._idle.pop(agent)
         self._minutes.waits += 1
         self._minutes.waited_s += now_s - idle_since_s
