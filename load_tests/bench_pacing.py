@@ -54,6 +54,8 @@ class Options(msgspec.Struct, frozen=True):
     seeds: int | None
     first_seed: int
     hours: float | None
+    solved: bool
+    """Also the world whose optimum is known."""
     jobs: int
 
     def seeds_of(self, agents: int) -> tuple[int, ...]:
@@ -118,7 +120,7 @@ def _jobs(options: Options) -> list[Job]:
             seeds = options.seeds_of(agents)
             jobs += [Job(world=world, contender=c, seeds=seeds) for c in (OURS, PROGRESSIVE)]
     for agents in SOLVED_SIZES:
-        if agents in options.sizes and options.scenarios:
+        if agents in options.sizes and options.solved:
             world = memoryless_world(agents, min(options.hours or 4.0, 4.0))
             seeds = options.seeds_of(agents)[:2]
             jobs += [Job(world=world, contender=c, seeds=seeds) for c in (OURS, PROGRESSIVE)]
@@ -246,6 +248,7 @@ def _options() -> Options:
         seeds=given.seeds or (1 if given.quick else None),
         first_seed=given.first_seed,
         hours=given.hours or (1.0 if given.quick else None),
+        solved=worlds != "unseen" and not given.scenario,
         jobs=given.jobs,
     )
 

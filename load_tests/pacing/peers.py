@@ -105,8 +105,9 @@ class Vicidial(Peer):
     level L becomes L (1 + g), g = x (1 + i/100) for x >= 0, x |i/100 - 1| below, within 1 and its
     maximum. More than 20 calls in a minute with more than half dropped halve it. After 50 calls,
     while the day's drop percentage is above the limit: HARD_LIMIT sets 1, AVERAGE halves, TAPERED
-    multiplies by min(1, HHMM left / 1000), never below 1. Calls = round(L A) - active lines, A = agents that are
-    ready, and unless `available_only` those in calls, whose lines then count as active.
+    multiplies by min(1, HHMM left / 1000), never below 1. Calls = round(L A) - active lines, A =
+    agents that are ready, and unless `available_only` those in calls, whose lines are then active
+    too.
     """
 
     def __init__(

@@ -24,8 +24,9 @@ import msgspec
 
 from dialer.core.pacing.messages import PacingConfig
 
-TARGET_MARGIN = 0.9
-"""Share of the target that is steered for; the rest is for the noise of a day."""
+TARGET_MARGINS = ((3, 0.86), (10, 0.82), (30, 0.85), (100, 0.92))
+"""Agents to the share of the target that is steered for; the rest is for the noise of a day, which
+is larger where there are fewer answers, and smaller where a day's budget is a handful anyway."""
 PREDICTED_GAIN = 0.02
 """eta: how far one expected answer moves the logarithm of the tolerance."""
 MOST_STEP = 0.1
@@ -115,6 +116,7 @@ class BudgetState(msgspec.Struct):
     happened: float = 0.0
     """Abandonments that came, within the same memory."""
     losses_at_start: float = 1.0
+    margin: float = TARGET_MARGINS[0][1]
 
 
 class AbandonmentBudget:
@@ -135,6 +137,7 @@ class AbandonmentBudget:
         if self.state.log_tolerance is None and agents > 0:
             self.state.log_tolerance = log(start_tolerance(agents) * self._target)
             self.state.losses_at_start = _between(LOSSES_PER_PREDICTED, agents)
+            self.state.margin = _between(TARGET_MARGINS, agents)
 
     def advance(self, now_s: float) -> None:
         for window in self.windows.values():
@@ -177,7 +180,7 @@ class AbandonmentBudget:
     def aim(self) -> float:
         """Share of abandonments steered for: below the target, and where 30 minutes hold a few
         hundred answers, as far below the hard limit as their noise asks for."""
-        aim = TARGET_MARGIN * self._target
+        aim = self.state.margin * self._target
         seen = self.windows["30min"].total_answered
         if seen < FEW_ANSWERS:
             return aim
@@ -200,7 +203,7 @@ class AbandonmentBudget:
 
     def _repayment(self) -> float:
         day = self.windows["24h"]
-        allowed = TARGET_MARGIN * self._target * day.total_answered
+        allowed = self.state.margin * self._target * day.total_answered
         excess = (day.total_abandoned - allowed) / sqrt(1.0 + DEBT_NOISE * max(0.0, allowed))
         if excess > 0.0:
             return exp(-DEBT_GAIN * excess)

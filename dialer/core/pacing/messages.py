@@ -191,7 +191,7 @@ class Clamp(StrEnum):
     BUDGET = "budget"
     """An abandonment window is used up: no more than one call an idle agent."""
     COLD_START = "cold_start"
-    """The first calls have not rung out yet, so no answer rate can be believed."""
+    """The first calls have not rung out yet: the answer rate is taken to be high."""
     RAMP = "ramp"
     """Lines grow slowly after the answer rate has jumped."""
     MAX_LINES = "max_lines"

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from dialer.core.pacing.budget import (
-    TARGET_MARGIN,
+    TARGET_MARGINS,
     TOLERANCE_MAX,
     TOLERANCE_MIN,
     AbandonmentBudget,
@@ -123,7 +123,7 @@ def test_a_busy_half_hour_is_aimed_below_its_limit_and_a_small_or_large_one_at_t
             b.on_answer()
         aims.append(b.aim())
     small, busy, large = aims
-    assert small == large == pytest.approx(TARGET_MARGIN * 0.01)
+    assert small == large == pytest.approx(dict(TARGET_MARGINS)[30] * 0.01)
     assert 0.005 < busy < 0.008
 
 
