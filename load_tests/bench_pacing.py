@@ -227,18 +227,19 @@ def _options() -> Options:
     parser.add_argument("--peers", choices=("all", "some", "none"), help="where peers run too")
     parser.add_argument(
         "--worlds",
-        choices=("goals", "unseen", "all"),
-        help="of the goals, not tuned to, or both (only of the goals where --scenario is given)",
+        choices=("goals", "unseen", "solved", "all"),
+        help="of the goals, not tuned to, with a known optimum, or all (of the goals only where "
+        "--scenario is given)",
     )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     given = parser.parse_args()
     worlds = given.worlds or ("goals" if given.scenario else "all")
-    scenarios = tuple(given.scenario or GOALS) if worlds != "unseen" else ()
+    scenarios = tuple(given.scenario or GOALS) if worlds in ("goals", "all") else ()
     some = ("steady", "low", "jump")
     peers: dict[str, tuple[str, ...]] = {"all": tuple(GOALS), "some": some, "none": ()}
     chosen = given.peers or ("some" if given.quick else "all")
     sizes = tuple(given.size or ((3, 10, 30, 100) if given.quick else SIZES))
-    unseen = tuple(WORLDS) if worlds != "goals" else ()
+    unseen = tuple(WORLDS) if worlds in ("unseen", "all") else ()
     return Options(
         scenarios=scenarios,
         sizes=sizes,
@@ -248,7 +249,7 @@ def _options() -> Options:
         seeds=given.seeds or (1 if given.quick else None),
         first_seed=given.first_seed,
         hours=given.hours or (1.0 if given.quick else None),
-        solved=worlds != "unseen" and not given.scenario,
+        solved=worlds in ("solved", "all"),
         jobs=given.jobs,
     )
 

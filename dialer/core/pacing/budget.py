@@ -25,8 +25,7 @@ import msgspec
 from dialer.core.pacing.messages import PacingConfig
 
 TARGET_MARGINS = ((3, 0.86), (10, 0.82), (30, 0.85), (100, 0.92))
-"""Agents to the share of the target that is steered for; the rest is for the noise of a day, which
-is larger where there are fewer answers, and smaller where a day's budget is a handful anyway."""
+"""Agents to the share of the target that is steered for; the rest is for the noise of a day."""
 PREDICTED_GAIN = 0.02
 """eta: how far one expected answer moves the logarithm of the tolerance."""
 MOST_STEP = 0.1

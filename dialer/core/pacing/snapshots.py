@@ -52,7 +52,6 @@ def read(snapshot: Snapshot, tracker: Tracker) -> Ages:
     }
     if any(ages[0] > MAX_CALL_AGE_S for ages in ringing_s.values()):
         tracker.fault(FaultKind.MISSING_END)
-    pending = max(0, snapshot.pending)
     shown_s = [age for ages in ringing_s.values() for age in ages]
     return Ages(
         idle=idle,
@@ -62,7 +61,7 @@ def read(snapshot: Snapshot, tracker: Tracker) -> Ages:
         wrapping_s=wrapping_s,
         ringing_s=ringing_s,
         in_amd_s=_ages(snapshot.in_amd_since_s, now_s, tracker),
-        pending=pending + tracker.on_their_way(now_s, shown_s, pending),
+        pending=max(0, snapshot.pending) + tracker.on_their_way(snapshot, shown_s),
     )
 
 

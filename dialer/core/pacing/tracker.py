@@ -27,6 +27,7 @@ from dialer.core.pacing.messages import (
     NoAnswer,
     PacingEvent,
     Pickup,
+    Snapshot,
     TalkEnded,
     WrapUpEnded,
 )
@@ -178,20 +179,24 @@ class Tracker:
         if calls > 0:
             self.state.asked.append((at_s, calls))
 
-    def on_their_way(self, now_s: float, shown_since_s: list[float], pending: int) -> int:
+    def on_their_way(self, snapshot: Snapshot, shown_s: list[float]) -> int:
         """Calls that a snapshot does not show because it, or news of a dial, comes late.
 
-        `shown_since_s`: ages of the ringing calls that it does show.
+        `shown_s`: ages of the ringing calls that it does show.
         """
-        state = self.state
+        state, now_s = self.state, snapshot.at_s
+        if snapshot.settled:
+            state.asked.clear()
         state.asked = [a for a in state.asked if 0.0 <= now_s - a[0] < UNSEEN_S]
         dialed = 0
         for call in reversed(state.calls.values()):
             if now_s - call.placed_at_s >= STALE_S:
                 break
             dialed += call.state is CallState.RINGING
-        shown = sum(age_s < STALE_S for age_s in shown_since_s)
-        unheard = sum(calls for _, calls in state.asked) - pending - max(0, shown - dialed)
+        # Half a second wider: a dial and what is shown of it may differ by a moment.
+        shown = sum(age_s < STALE_S + 0.5 for age_s in shown_s)
+        told = max(0, snapshot.pending) + max(0, shown - dialed)
+        unheard = sum(calls for _, calls in state.asked) - told
         return max(0, unheard) + max(0, dialed - shown)
 
     def snapshot_at(self, at_s: float, listener: Listener) -> bool:

@@ -61,6 +61,13 @@ def test_fixed_ratio_multiplies_idle_agents() -> None:
     assert pacer.decide(snapshot()).calls_to_place == 10
 
 
+@pytest.mark.parametrize("law", [Law.PREVIEW, Law.PROGRESSIVE, Law.PREDICTIVE])
+def test_calls_that_were_refused_are_asked_for_again_at_once_where_that_is_known(law: Law) -> None:
+    pacer = make_pacer(PacingConfig(law=law))
+    assert pacer.decide(snapshot(100.0)).calls_to_place == 4
+    assert pacer.decide(snapshot(100.25, settled=True)).calls_to_place == 4
+
+
 @pytest.mark.parametrize("law", Law)
 def test_a_cap_binds_and_is_named(law: Law) -> None:
     pacer = make_pacer(PacingConfig(law=law))
