@@ -62,6 +62,9 @@ bench-import: $(VENV)/.dev  ## import of a million generated rows (about ten min
 bench-api: $(VENV)/.dev  ## load on the HTTP API and the agents' WebSocket
 	$(BIN)/python -m load_tests.bench_api
 
+bench-pacing: $(VENV)/.dev  ## the pacer beside its goals, other dialers' laws and a solved optimum
+	$(BIN)/python -m load_tests.bench_pacing
+
 bench-twilio: $(VENV)/.dev  ## answer to agent through Twilio's API, against its fake
 	$(BIN)/python -m load_tests.bench_twilio
 
@@ -69,4 +72,4 @@ lock:  ## renew the lock files (needs uv)
 	uv pip compile pyproject.toml -o requirements.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 	uv pip compile pyproject.toml --extra dev --extra load -o requirements-dev.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 
-.PHONY: help setup dev run telephony telephony-run lint test soak bench bench-import bench-api bench-twilio lock
+.PHONY: help setup dev run telephony telephony-run lint test soak bench bench-import bench-api bench-pacing bench-twilio lock
