@@ -34,6 +34,13 @@ dev: $(VENV)/.dev  ## the same, with the tools that tests and benchmarks need
 run: $(VENV)/.run  ## import a generated portfolio and run a campaign with simulated agents
 	$(BIN)/marcador run --sample
 
+telephony: $(VENV)/.run  ## a real Asterisk with SIPp people and phones on loopback, until Ctrl-C
+	$(BIN)/python -m telephony_adapters.lab $(if $(FAMILY),--family $(FAMILY))
+
+telephony-run: $(VENV)/.run  ## the same campaign as `run`, over real SIP calls through that Asterisk
+	$(BIN)/python -m telephony_adapters.lab $(BIN)/marcador run --adapter asterisk --sample \
+	  --accounts 2000 --agents 8 --minutes 3
+
 lint: $(VENV)/.dev  ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,6 +62,9 @@ bench-import: $(VENV)/.dev  ## import of a million generated rows (about ten min
 bench-api: $(VENV)/.dev  ## load on the HTTP API and the agents' WebSocket
 	$(BIN)/python -m load_tests.bench_api
 
+bench-pacing: $(VENV)/.dev  ## the pacer beside its goals, other dialers' laws and a solved optimum
+	$(BIN)/python -m load_tests.bench_pacing
+
 bench-twilio: $(VENV)/.dev  ## answer to agent through Twilio's API, against its fake
 	$(BIN)/python -m load_tests.bench_twilio
 
@@ -62,4 +72,4 @@ lock:  ## renew the lock files (needs uv)
 	uv pip compile pyproject.toml -o requirements.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 	uv pip compile pyproject.toml --extra dev --extra load -o requirements-dev.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 
-.PHONY: help setup dev run lint test soak bench bench-import bench-api bench-twilio lock
+.PHONY: help setup dev run telephony telephony-run lint test soak bench bench-import bench-api bench-pacing bench-twilio lock

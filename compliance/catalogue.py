@@ -254,10 +254,12 @@ EVENTS: Final[Mapping[str, Explain]] = {
     "language_recorded": _say(
         "anotar el idioma de la persona", "the person's language is recorded"
     ),
+    "letter_mailed": _say("enviar el aviso por correo postal", "the notice is mailed"),
     "nothing_within_horizon": _say(
         "no hay momento permitido en el horizonte", "no instant within the horizon is allowed"
     ),
     "number_checked": _say("consultar el número", "the number is looked up"),
+    "notice_given": _say("dar el aviso", "the notice is given"),
     "of_age": _say("mayoría de edad", "the person comes of age"),
     "other_point": _say("usar otro punto de contacto", "another contact point is used"),
     "place_changed": _say("que cambie el lugar", "the place changes"),

@@ -362,6 +362,11 @@ def parse_pack(text: str, *, name: str, production: bool = False) -> Pack:
     return _pack(name, text, _document(name, text), production=production)
 
 
+def read_pack_file(file: Path, *, production: bool = False) -> Pack:
+    """Make a pack from a file. Raises `PackError`, and nothing else, for whatever is wrong."""
+    return parse_pack(_read(file), name=str(file), production=production)
+
+
 def _read(file: Path) -> str:
     try:
         return file.read_text("utf-8")

@@ -525,10 +525,16 @@ class ContentRuleParams(Doc, frozen=True, kw_only=True):
 
 
 class SequenceGateParams(Doc, frozen=True, kw_only=True):
+    """Where `events` name `notice_given`, a notice dated in all debts named serves as well."""
+
     events: Annotated[tuple[EventKind, ...], msgspec.Meta(min_length=1)]
     """One of these must have happened."""
     channels: tuple[Channel, ...] = ()
     clear_days: Annotated[int, msgspec.Meta(ge=0, le=400)]
     """Whole local dates that must lie between it and this contact."""
+    due_after: tuple[EventKind, ...] = ()
+    """Where given, it need not come first: it is due once one of these has happened."""
+    due_days: Count_ | None = None
+    """Local dates after that event within which it is still in time (12 CFR 1006.34)."""
     zones: ZonePolicy = ZonePolicy.ALL
     fixed_zone: str | None = None

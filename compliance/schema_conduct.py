@@ -27,7 +27,8 @@ Calls = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
 class NumberCheckParams(Doc, frozen=True, kw_only=True):
     """A number must have been looked up lately, and not with a bad answer.
 
-    The latest check of that kind counts. Releasing event: `number_checked`.
+    The latest check of that kind counts, of several at one instant the worst. Releasing event:
+    `number_checked`.
     """
 
     check: Id

@@ -25,6 +25,7 @@ from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
 from dialer.stores.ledger.database import Ledger, open_ledger
 from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.embedded import EmbeddedRedis, connect
+from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.port import TelephonyAdapter
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.world import SeededWorld
@@ -139,7 +140,7 @@ async def open_marcador(
     packs = load_rule_packs(config)
     the_clock = clock or WallClock()
     async with open_stores(config) as ledger, open_redis(config) as (redis, revive):
-        carrier = adapter or make_carrier(config, the_clock)
+        carrier = adapter or carrier_of(config, the_clock)
         key = load_or_create_key(data_folder(config) / "ledger-key.pem")
         engine = Engine(
             config=config,
@@ -154,12 +155,16 @@ async def open_marcador(
         yield Marcador(config, the_clock, ledger, redis, carrier, packs, engine)
 
 
-def make_carrier(config: Config, clock: Clock) -> TelephonyAdapter:
+def carrier_of(config: Config, clock: Clock) -> TelephonyAdapter:
     """The carrier that `telephony.adapter` names. Raises `ConfigError`."""
     if config.telephony.adapter == "twilio":
         from telephony_adapters.twilio.adapter import TwilioAdapter
 
         return TwilioAdapter(twilio_settings(config), clock)
+    if config.telephony.adapter == "asterisk":
+        from telephony_adapters.asterisk.adapter import AsteriskCarrier
+
+        return AsteriskCarrier(asterisk_settings(config), clock)
     return simulated_carrier(config, clock)
 
 
@@ -171,6 +176,29 @@ def twilio_settings(config: Config) -> TwilioSettings:
         return check(TwilioSettings(**given))
     except SettingsProblem as problem:
         raise ConfigError(f"`twilio.{problem.key}`: {problem.what}; {problem.mend}") from problem
+
+
+def asterisk_settings(config: Config) -> AsteriskSettings:
+    """The section `[asterisk]` as the adapter takes it. Raises `ConfigError` naming the key."""
+    section = config.asterisk
+    settings = AsteriskSettings(
+        url=section.url,
+        user=section.user,
+        password=section.password,
+        app=section.app,
+        dial=section.dial,
+        agent_dial=section.agent_dial,
+        caller_id=section.caller_id,
+        amd_context=section.amd_context,
+        language=section.language,
+        laboratory=section.laboratory,
+        agent_ring_timeout_s=section.agent_ring_timeout_s,
+        command_timeout_s=section.command_timeout_s,
+    )
+    faults = settings.faults()
+    if faults:
+        raise ConfigError("; ".join(f"asterisk.{fault}" for fault in faults))
+    return settings
 
 
 def simulated_carrier(config: Config, clock: Clock) -> SimulatedCarrier:

@@ -71,7 +71,7 @@ class HttpConfig(Section, frozen=True, kw_only=True):
 class TelephonyConfig(Section, frozen=True, kw_only=True):
     """How calls leave."""
 
-    adapter: Literal["simulator", "twilio"] = "simulator"
+    adapter: Literal["simulator", "asterisk", "twilio"] = "simulator"
     """Carrier adapter; each but the simulator has a section of its own."""
     allow_real_dialing: bool = False
     """The safety catch: without it only simulated or loopback carriers may be used."""
@@ -81,6 +81,37 @@ class TelephonyConfig(Section, frozen=True, kw_only=True):
     """Calls per second on the trunk, over all workers."""
     max_lines: Positive = 500
     """Calls in progress at the same time, at most."""
+
+
+class AsteriskConfig(Secret, frozen=True, kw_only=True):
+    """An Asterisk of one's own; docs/telephony-asterisk.md tells what it must be told."""
+
+    url: str = "http://127.0.0.1:8088"
+    """Its HTTP server; ARI is below `/ari`."""
+    user: str = "marcador"
+    """User of ari.conf that may write (`read_only` is off)."""
+    password: str = ""
+    """Secret of that user; better given as MARCADOR_ASTERISK__PASSWORD."""
+    app: str = "marcador"
+    """Stasis application; one for each engine on this Asterisk."""
+    dial: str = "PJSIP/{number}@trunk"
+    """Dial string of a person. `{number}` is E.164, `{digits}` without its `+`, `{trunk}` is
+    telephony.trunk."""
+    agent_dial: str = "PJSIP/{agent}"
+    """Dial string of an agent's device; `{agent}` is the user name."""
+    caller_id: str | None = None
+    """Shown when a campaign names no number of its own."""
+    amd_context: str | None = None
+    """Dialplan context that detects answering machines; default: no detection."""
+    language: str | None = None
+    """Language of prompts, as Asterisk names it; default: the channel's own."""
+    laboratory: bool = False
+    """Nobody real is behind the trunk. Believed only when `url` and the target in `dial` are
+    loopback addresses."""
+    agent_ring_timeout_s: Positive = 30
+    """How long an agent's device may ring."""
+    command_timeout_s: PositiveFloat = 5.0
+    """Longest wait for Asterisk's reply; after it the outcome of a call is unknown."""
 
 
 class EngineConfig(Section, frozen=True, kw_only=True):
@@ -174,6 +205,7 @@ class Config(Section, frozen=True, kw_only=True):
     redis: RedisConfig = RedisConfig()
     http: HttpConfig = HttpConfig()
     telephony: TelephonyConfig = TelephonyConfig()
+    asterisk: AsteriskConfig = AsteriskConfig()
     engine: EngineConfig = EngineConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()

@@ -14,13 +14,12 @@ from compliance.schema import (
     CooldownParams,
     CooldownUnit,
     CountedFrom,
-    CountKey,
     FrequencyCapParams,
     MinSpacingParams,
     RedialGuardParams,
     SequenceGateParams,
 )
-from compliance.types import Outcome
+from compliance.types import EventKind, Outcome
 
 
 class FrequencyCap(PackRule[FrequencyCapParams]):
@@ -32,8 +31,8 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
         self.bounds = WindowBounds(self.params.window)
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         limit = self.params.max
@@ -93,8 +92,8 @@ class Cooldown(PackRule[CooldownParams]):
         self.zones = Zones(params.zones, params.fixed_zone)
         self.counter = Counter(params.count)
         self.signals = event_signals(self.counter.kinds)
-        self.counts_number = params.count.key is CountKey.NUMBER
-        self.counts_account = params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
         self.by_hours = params.unit is CooldownUnit.HOURS
         if self.by_hours and params.counted_from is not CountedFrom.DAY_1:
             raise ParamError(
@@ -149,8 +148,8 @@ class MinSpacing(PackRule[MinSpacingParams]):
         self.zones = Zones(self.params.zones, self.params.fixed_zone)
         self.counter = Counter(self.params.count)
         self.signals = event_signals(self.counter.kinds)
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
         self.gap = timedelta(hours=params.hours or 0)
         self.days = timedelta(days=(params.clear_days or 0) + 1)
         self.lookback_days = (self.gap.days if params.hours else self.days.days) + 1
@@ -188,8 +187,8 @@ class RedialGuard(PackRule[RedialGuardParams]):
     def prepare(self) -> None:
         self.counter = Counter(self.params.count)
         self.signals = event_signals(self.counter.kinds)
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
         self.rest = timedelta(hours=self.params.hours)
         self.lookback_days = self.params.hours // 24 + 1
 
@@ -217,8 +216,8 @@ class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
         self.signals = event_signals(self.counter.kinds)
-        self.counts_number = self.params.count.key is CountKey.NUMBER
-        self.counts_account = self.params.count.key is CountKey.ACCOUNT
+        self.counts_number = self.counter.by_number
+        self.counts_account = self.counter.by_account
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         bounds = self.bounds.of(ctx)
@@ -269,10 +268,17 @@ class SequenceGate(PackRule[SequenceGateParams]):
     params_type = SequenceGateParams
 
     def prepare(self) -> None:
-        self.zones = Zones(self.params.zones, self.params.fixed_zone)
-        self.kinds = frozenset(self.params.events)
-        self.channels = frozenset(self.params.channels)
-        self.days = timedelta(days=self.params.clear_days + 1)
+        params = self.params
+        if bool(params.due_after) is (params.due_days is None):
+            raise ParamError(
+                "due_days", params.due_days, "goes with due_after", "give both or neither"
+            )
+        self.zones = Zones(params.zones, params.fixed_zone)
+        self.kinds = frozenset(params.events)
+        self.channels = frozenset(params.channels)
+        self.days = timedelta(days=params.clear_days + 1)
+        self.due_after = frozenset(params.due_after)
+        self.due = timedelta(days=(params.due_days or 0) + 1)
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         for event in ctx.events:
@@ -280,20 +286,43 @@ class SequenceGate(PackRule[SequenceGateParams]):
                 continue
             if self.channels and event.channel not in self.channels:
                 continue
-            return self._after(event, ctx, at)
+            return self._after(event.at, event.event_id, ctx, at)
+        noticed = self._noticed(ctx)
+        if noticed is not None:
+            return self._after(noticed, None, ctx, at)
+        if self.due_after and at < self._due(ctx, at):
+            return self.passed
         return self.stop("prerequisite_missing", releasing_event=self.params.events[0])
 
-    def _after(self, event: HistoryEvent, ctx: Context, at: datetime) -> Finding:
+    def _noticed(self, ctx: Context) -> datetime | None:
+        """When the last of the debts named had its notice; None where one had none."""
+        if EventKind.NOTICE_GIVEN not in self.kinds or self.channels:
+            return None
+        dates = [debt.validation_sent_at for debt in ctx.debts]
+        known = [date for date in dates if date is not None]
+        return max(known) if known and len(known) == len(dates) else None
+
+    def _due(self, ctx: Context, at: datetime) -> datetime:
+        """First instant at which what is due is late; after `at` where nothing made it due."""
+        for event in ctx.events:
+            if event.kind in self.due_after and not event.misdirected:
+                zones = self.zones.of(ctx)
+                return min(day_start(z, local_date(event.at, z) + self.due) for z in zones)
+        return at + ONE_DAY
+
+    def _after(
+        self, happened: datetime, event_id: str | None, ctx: Context, at: datetime
+    ) -> Finding:
         zones = self.zones.of(ctx)
-        ready = event.at
+        ready = happened
         if self.params.clear_days:
-            ready = max(day_start(name, local_date(event.at, name) + self.days) for name in zones)
+            ready = max(day_start(name, local_date(happened, name) + self.days) for name in zones)
         if at >= ready:
             return self.passed
         return self.stop(
             "waiting_after_notice",
             first_ok=ready.astimezone(UTC),
             zones=zones,
-            event_ids=(event.event_id,),
+            event_ids=() if event_id is None else (event_id,),
             limit=self.params.clear_days,
         )

@@ -92,7 +92,7 @@ Tally = list[tuple[str, list[HistoryEvent]]]
 class Counter:
     """Selects the events that a rule counts, separately for each value of its key."""
 
-    __slots__ = ("count", "kinds", "plain")
+    __slots__ = ("by_account", "by_number", "count", "kinds", "plain")
 
     def __init__(self, count: Count) -> None:
         self.count = count
@@ -102,6 +102,10 @@ class Counter:
             )
         counted = frozenset(count.events) if count.basis is None else BASES[count.basis]
         self.kinds = counted - frozenset(count.exclude)
+        self.by_number = count.key in (CountKey.NUMBER, CountKey.HOUSEHOLD)
+        """Depends on contacts that others had at the same number."""
+        self.by_account = count.key in (CountKey.ACCOUNT, CountKey.HOUSEHOLD)
+        """Depends on contacts that other parties of the account had."""
         self.plain = not (
             count.channels
             or count.modes

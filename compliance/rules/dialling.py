@@ -58,14 +58,11 @@ class AbandonMessage(PackRule[AbandonMessageParams]):
 
     params_type = AbandonMessageParams
 
-    def prepare(self) -> None:
-        self.statements = self.params.statements
-
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         request, within_ms = ctx.request, self.params.within_ms
         if request.abandon_message is None:
             return self._unknown("abandon_message_not_known")
-        for statement in self.statements:
+        for statement in self.params.statements:
             if statement not in request.abandon_message:
                 return self.stop(
                     "abandon_message_incomplete",

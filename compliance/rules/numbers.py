@@ -29,9 +29,17 @@ class NumberCheck(PackRule[NumberCheckParams]):
         self.age = None if params.max_age_days is None else timedelta(days=params.max_age_days)
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        check, params = self._latest(ctx), self.params
-        if check is None:
-            return self._missing("number_not_checked", {}) if params.required else self.passed
+        latest = self._latest(ctx)
+        if not latest and self.params.required:
+            return self._missing("number_not_checked", {})
+        for check in latest:
+            finding = self._judge(check, at)
+            if finding is not self.passed:
+                return finding
+        return self.passed
+
+    def _judge(self, check: NumberCheckFact, at: datetime) -> Finding:
+        params = self.params
         days = (at - check.checked_at).days
         detail: dict[str, str | int] = {"answer": check.answer, "age_days": days}
         if check.answer in params.refuse:
@@ -42,17 +50,21 @@ class NumberCheck(PackRule[NumberCheckParams]):
             return self._missing("number_check_refused", detail)
         return self.passed
 
-    def _latest(self, ctx: Context) -> NumberCheckFact | None:
-        """The last check of the called point that had been made when the contact is decided."""
-        found: NumberCheckFact | None = None
-        for check in ctx.subject.number_checks:
-            if check.kind != self.params.check or check.checked_at > ctx.now:
-                continue
-            if check.contact_point_id != ctx.request.contact_point_id:
-                continue
-            if found is None or check.checked_at >= found.checked_at:
-                found = check
-        return found
+    def _latest(self, ctx: Context) -> list[NumberCheckFact]:
+        """The last check of the called point that had been made when the contact is decided.
+
+        Several of one instant count all: none of them is known to be the later one.
+        """
+        wanted, point_id = self.params.check, ctx.request.contact_point_id
+        made = [
+            check
+            for check in ctx.subject.number_checks
+            if check.kind == wanted
+            and check.contact_point_id == point_id
+            and check.checked_at <= ctx.now
+        ]
+        last = max((check.checked_at for check in made), default=None)
+        return [check for check in made if check.checked_at == last]
 
     def _missing(self, code: str, detail: dict[str, str | int]) -> Finding:
         return self.stop(

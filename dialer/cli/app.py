@@ -44,6 +44,11 @@ class Speech(StrEnum):
     EN = "en"
 
 
+class AdapterName(StrEnum):
+    SIMULATOR = "simulator"
+    ASTERISK = "asterisk"
+
+
 class PacedMode(StrEnum):
     PREDICTIVE = "predictive"
     PROGRESSIVE = "progressive"
@@ -312,11 +317,16 @@ def run(
         float | None, typer.Option(min=0.01, help="Simulated seconds in one real second.")
     ] = None,
     minutes: Annotated[
-        int | None, typer.Option(min=1, help="Simulated minutes. Default: until Ctrl-C.")
+        int | None,
+        typer.Option(min=1, help="Length by the shift's own clock. Default: until Ctrl-C."),
+    ] = None,
+    adapter: Annotated[
+        AdapterName | None,
+        typer.Option(help="Carrier: the simulator, or an Asterisk on this machine."),
     ] = None,
     mode: Annotated[PacedMode, typer.Option(help="How calls are paced.")] = PacedMode.PREDICTIVE,
 ) -> None:
-    """Work a portfolio with simulated agents on the simulated carrier, and report.
+    """Work a portfolio with simulated agents on a carrier that reaches nobody, and report.
 
     Exit code 5 if the queue or the ledger does not add up at the end.
     """
@@ -332,6 +342,7 @@ def run(
         agents=agents,
         speed=speed,
         minutes=minutes,
+        adapter=None if adapter is None else adapter.value,
         mode=mode.value,
         json=shell.json,
     )

@@ -12,6 +12,7 @@ from compliance.explain import render
 from dialer.bootstrap import load_rule_packs
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.shell import Shell, write_json
+from dialer.console.decoding import spanish
 from dialer.runtime.checking import BadQuestion, answer, read_question, schemas
 
 STDIN = Path("-")
@@ -29,7 +30,10 @@ def run_check(shell: Shell, file: Path, *, schema: bool) -> None:
     except BadQuestion as error:
         raise CliError(
             ExitCode.BAD_INPUT,
-            texts.say(f"La pregunta no sirve: {error}", f"The question cannot be read: {error}"),
+            texts.say(
+                f"La pregunta no sirve: {_told(error.where, spanish(error.problem))}",
+                f"The question cannot be read: {_told(error.where, error.problem)}",
+            ),
             texts.say(
                 "`marcador check --schema` describe la pregunta",
                 "`marcador check --schema` describes the question",
@@ -42,6 +46,10 @@ def run_check(shell: Shell, file: Path, *, schema: bool) -> None:
             shell.err.print(line, markup=False)
     if not found.allowed:
         raise typer.Exit(ExitCode.NO)
+
+
+def _told(where: str, problem: str) -> str:
+    return f"{where}: {problem}" if where else problem
 
 
 def _text(file: Path) -> bytes:

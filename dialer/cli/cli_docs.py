@@ -82,6 +82,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "content show": ("marcador content show promise-dtmf",),
     "packs list": ("marcador packs list",),
     "packs show": ("marcador packs show cl",),
+    "packs diff": ("marcador packs diff cl our-packs/cl.toml",),
+    "packs retention": ("marcador packs retention --json",),
     "packs validate": ("marcador packs validate our-packs --production",),
     "users add": ("marcador users add luis --role supervisor --password-stdin",),
     "users list": ("marcador users list",),

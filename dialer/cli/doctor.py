@@ -24,10 +24,9 @@ from compliance.packs import PackSet
 from compliance.types import PackStatus
 from compliance.zones import tzdata_version
 from dialer.bootstrap import data_folder, load_rule_packs
-from dialer.cli.doctor_twilio import twilio_findings
-from dialer.cli.errors import told
+from dialer.cli.doctor_carrier import carrier_findings
 from dialer.cli.exits import ExitCode
-from dialer.cli.findings import Finding, State
+from dialer.cli.findings import Finding, State, problem
 from dialer.cli.init_command import KEY_FILE, shown_ledger
 from dialer.cli.shell import Shell
 from dialer.cli.stores import missing_ledger
@@ -80,9 +79,8 @@ async def _examine(config: Config, shell: Shell) -> list[Finding]:
     findings += [finding async for finding in _redis(config, texts)]
     findings += await asyncio.to_thread(lambda: list(_packs(config, texts)))
     findings += [_own_clock(datetime.now(UTC), texts), _tzdata(texts)]
-    findings += [_port(config, texts), _carrier(config, texts)]
-    if config.telephony.adapter == "twilio":
-        findings += await twilio_findings(config, texts)
+    findings.append(_port(config, texts))
+    findings += [finding async for finding in carrier_findings(config, texts)]
     return findings
 
 
@@ -122,7 +120,7 @@ def _data_folder(config: Config, texts: Texts) -> list[Finding]:
         folder = data_folder(config)
         free_mb = shutil.disk_usage(folder).free // 1_000_000
     except Exception as error:
-        return [_problem("data_folder", error, texts)]
+        return [problem("data_folder", error, texts)]
     found = texts.say(f"{folder}, {free_mb:,} MB libres", f"{folder}, {free_mb:,} MB free")
     state = State.OK
     if free_mb < SPACE_GOOD_MB:
@@ -145,7 +143,7 @@ def _signing_key(path: Path, texts: Texts) -> Finding:
     try:
         key = load_or_create_key(path)
     except Exception as error:
-        return _problem("signing_key", error, texts)
+        return problem("signing_key", error, texts)
     return Finding(check="signing_key", state=State.OK, found=f"{path}, {key.public_hex[:12]}")
 
 
@@ -197,24 +195,6 @@ def try_port(host: str, port: int) -> None:
         probe.listen(1)
 
 
-def _carrier(config: Config, texts: Texts) -> Finding:
-    telephony = config.telephony
-    if not telephony.allow_real_dialing:
-        found = texts.say("sólo simulado", "simulated only")
-        if telephony.adapter != "simulator":
-            found = texts.say("sin marcación real", "no real dialing")
-        return Finding(check="carrier", state=State.OK, found=f"{telephony.adapter}: {found}")
-    return Finding(
-        check="carrier",
-        state=State.WARNING,
-        found=f"{telephony.adapter}: {texts('real_dialing')}",
-        mend=texts.say(
-            "telephony.allow_real_dialing = false lo impide",
-            "telephony.allow_real_dialing = false prevents it",
-        ),
-    )
-
-
 # --- stores -------------------------------------------------------------------------------------
 
 
@@ -231,7 +211,7 @@ async def _ledger(config: Config, texts: Texts) -> AsyncIterator[Finding]:
             return
         ledger = await open_ledger(config.ledger_url, now_ms=to_ms(datetime.now(UTC)))
     except Exception as error:
-        yield _problem("ledger", error, texts)
+        yield problem("ledger", error, texts)
         return
     try:
         found = f"{shown_ledger(config)}, {texts.say('esquema', 'schema')} {migrations.HEAD}"
@@ -244,7 +224,7 @@ async def _ledger(config: Config, texts: Texts) -> AsyncIterator[Finding]:
                 ).scalar_one()
             yield _clock("ledger_clock", float(seconds), texts)
     except Exception as error:
-        yield _problem("ledger", error, texts)
+        yield problem("ledger", error, texts)
     finally:
         await ledger.close()
 
@@ -268,7 +248,7 @@ async def _redis(config: Config, texts: Texts) -> AsyncIterator[Finding]:
         try:
             found = str(find_binary())
         except RedisUnavailable as error:
-            yield _problem("redis_binary", error, texts)
+            yield problem("redis_binary", error, texts)
             return
         yield Finding(check="redis_binary", state=State.OK, found=found)
     try:
@@ -276,7 +256,7 @@ async def _redis(config: Config, texts: Texts) -> AsyncIterator[Finding]:
             yield await _redis_version(client)
             yield await _redis_clock(client, texts)
     except Exception as error:
-        yield _problem("redis", error, texts)
+        yield problem("redis", error, texts)
 
 
 @asynccontextmanager
@@ -331,7 +311,7 @@ def _packs(config: Config, texts: Texts) -> list[Finding]:
     try:
         packs = load_rule_packs(config)
     except Exception as error:
-        return [_problem("packs", error, texts)]
+        return [problem("packs", error, texts)]
     drafts = sum(pack.doc.status is PackStatus.DRAFT for pack in packs.packs)
     rules = sum(len(pack.rules) for pack in packs.packs)
     found = texts.say(
@@ -374,15 +354,6 @@ def _calendars(packs: PackSet, today: date, texts: Texts) -> Finding:
 
 
 # --- telling ------------------------------------------------------------------------------------
-
-
-def _problem(check: str, error: BaseException, texts: Texts) -> Finding:
-    known = told(error, texts)
-    if known is None:
-        return Finding(
-            check=check, state=State.PROBLEM, found=f"{type(error).__name__}: {error}", mend=""
-        )
-    return Finding(check=check, state=State.PROBLEM, found=known.what, mend=known.mend)
 
 
 _MARKS: Final = {State.OK: "green", State.WARNING: "yellow", State.PROBLEM: "red bold"}

@@ -151,7 +151,8 @@ def _unavailable(
         what = f"{head} ({error.where}): {error.what}"
         return _told(ExitCode.UNAVAILABLE, "redis", what, error.mend)
     head = texts.say("El operador telefónico no está disponible", "The carrier is not available")
-    return _told(ExitCode.UNAVAILABLE, "carrier", f"{head}: {error}", "")
+    mend = texts.say("`marcador doctor` dice qué falta", "`marcador doctor` says what is missing")
+    return _told(ExitCode.UNAVAILABLE, "carrier", f"{head}: {error}", mend)
 
 
 def _listen(error: CannotListen, texts: Texts) -> Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from dialer.cli.shell import shell_of
 
 users_app = typer.Typer(help="Who may log in: add, list, deactivate, password.")
 campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop, pacing.")
-packs_app = typer.Typer(help="Rule packs: list, show, validate.")
+packs_app = typer.Typer(help="Rule packs: list, show, compare, validate, retention.")
 content_app = typer.Typer(help="Texts and telephone flows: lint, prove, list, show.")
 
 PasswordStdin = Annotated[
@@ -162,6 +163,26 @@ def packs_show(
     show_pack(shell_of(ctx), pack)
 
 
+@packs_app.command("diff")
+def packs_diff(
+    ctx: typer.Context,
+    old: Annotated[str, typer.Argument(help="A pack's file, or the id of one that is loaded.")],
+    new: Annotated[str, typer.Argument(help="The other one.")],
+) -> None:
+    """What a new version of a pack says otherwise: rules added, removed and changed."""
+    from dialer.cli.packs_command import show_difference
+
+    show_difference(shell_of(ctx), old, new)
+
+
+@packs_app.command("retention")
+def packs_retention(ctx: typer.Context) -> None:
+    """How long the packs that are loaded ask to keep records, and since when."""
+    from dialer.cli.packs_command import show_retention
+
+    show_retention(shell_of(ctx), datetime.now(UTC))
+
+
 @packs_app.command("validate")
 def packs_validate(
     ctx: typer.Context,
@@ -170,7 +191,7 @@ def packs_validate(
         bool, typer.Option("--production", help="Refuse drafts, as in production.")
     ] = False,
 ) -> None:
-    """Check packs as the start would. Exit code 5 if one is not good."""
+    """Check packs as the start would, and ask their examples. Exit code 5 if one is not good."""
     from dialer.cli.packs_command import validate_packs
 
     validate_packs(shell_of(ctx), path, production=production)

@@ -25,7 +25,7 @@ DRAFTS: Final = BUNDLED / "drafts"
 _PLACEHOLDER: Final = re.compile(r" ?\(?\{[a-z_]+\}\)?")
 _LIMITS: Final = ("max", "seconds", "milliseconds", "hours", "length", "clear_days")
 """Parameters that `{limit}` stands for in a rule's words."""
-_LONG: Final = frozenset({"events", "phrases", "forbid_phrases", "keywords", "if_unknown"})
+_LONG: Final = frozenset({"events", "phrases", "forbid_phrases", "keywords"})
 """Parameters whose whole value stands in the pack alone."""
 MANY: Final = 8
 """More places than this are told by their number."""
@@ -82,9 +82,11 @@ In Spanish: `marcador packs show PACK --language es`.
 
 def reference() -> str:
     """`docs/law.md`. Raises what a pack, or a coverage file, with a mistake raises."""
-    return "\n".join([_HEAD + "## Where, and what is not covered", "", *_rows(), *_calendars()]) + (
-        "\n".join(["", "## The packs", "", *(line for p in shipped().values() for line in _of(p))])
-    )
+    lines = [_HEAD + "## Where, and what is not covered", "", *_rows(), *_calendars()]
+    lines += ["", "## The packs", ""]
+    for pack in shipped().values():
+        lines += _of(pack)
+    return "\n".join(lines)
 
 
 def _rows() -> list[str]:

@@ -20,12 +20,13 @@ from campaigns.sample.generator import SampleSettings
 from compliance.types import CollectorRole, Mode
 from dialer.bootstrap import (
     Marcador,
+    carrier_of,
     data_folder,
-    make_carrier,
     open_marcador,
     open_stores,
     set_up_logging,
 )
+from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.import_command import ImportOptions, run_import
 from dialer.cli.sample_command import write_sample
 from dialer.cli.shift_view import draw
@@ -34,6 +35,7 @@ from dialer.config import Config
 from dialer.console.server import serve
 from dialer.core.figures import LiveFigures
 from dialer.runtime.clock import SimulatedClock
+from dialer.runtime.safety import check_simulated_agents
 from dialer.runtime.services import EngineServices
 from dialer.runtime.shift import (
     Shift,
@@ -42,12 +44,13 @@ from dialer.runtime.shift import (
     working_moment,
     write_reports,
 )
-from dialer.simulation.headsets import headsets
 from dialer.stores.ledger.portfolios import Portfolio, list_portfolios, portfolio_named
 
 SAMPLE_ACCOUNTS = 10_000
 SHORT_SHIFT_MIN = 30
 SHORT_SPEED = 30.0
+SHORT_REAL_MIN = 3
+"""Without a terminal, on telephones that ring in real time."""
 TERMINAL_SPEED = 5.0
 LEAST_TICK_MS = 25
 PLAIN_LINE_S = 10.0
@@ -63,6 +66,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     agents: int = 20
     speed: float | None = None
     minutes: int | None = None
+    adapter: str | None = None
     mode: str = "predictive"
     json: bool = False
 
@@ -76,28 +80,56 @@ async def run_shift(config: Config, options: RunOptions, console: Console) -> Sh
     set_up_logging(config.log)
     texts = Texts(config.language)
     unattended = bool(os.environ.get("CI")) or not console.is_terminal
+    if options.adapter is not None:
+        telephony = msgspec.structs.replace(config.telephony, adapter=options.adapter)
+        config = msgspec.structs.replace(config, telephony=telephony)
+    speed, minutes = _pace(config, options, texts, unattended=unattended)
     portfolio = await _portfolio(config, options, console, texts)
-    speed = options.speed or (SHORT_SPEED if unattended else TERMINAL_SPEED)
     async with open_stores(config) as ledger:
         newest = await last_event_at(ledger)
     not_before = max(filter(None, (datetime.now(UTC), newest)))
     start, zone = working_moment(portfolio.country, not_before)
     clock = SimulatedClock(start, speed)
-    minutes = options.minutes or (SHORT_SHIFT_MIN if unattended else None)
     config = paced_for(config, speed)
-    carrier = make_carrier(config, clock)
-    headsets(config, carrier)  # before anything is dialed: may simulated agents talk through it?
+    carrier = carrier_of(config, clock)
+    check_simulated_agents(carrier)
     async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
         await marcador.engine.start()
         try:
             async with serve(EngineServices(marcador), config.http) as url:
-                console.print(texts("simulated"), style="green")
-                console.print(texts("simulated_clock", at=start, zone=zone, speed=speed))
+                simulated = carrier.facts.simulated
+                console.print(texts("simulated" if simulated else "laboratory"), style="green")
+                told = "simulated_clock" if simulated else "shifted_clock"
+                console.print(texts(told, at=start, zone=zone, speed=speed))
                 return await _work(
                     marcador, portfolio, options, console, texts, url, speed, minutes
                 )
         finally:
             await marcador.engine.stop()
+
+
+def _pace(
+    config: Config, options: RunOptions, texts: Texts, *, unattended: bool
+) -> tuple[float, int | None]:
+    """Speed of the clock and length of the shift in its minutes. Raises `CliError`."""
+    adapter = config.telephony.adapter
+    if adapter == "simulator":
+        speed = options.speed or (SHORT_SPEED if unattended else TERMINAL_SPEED)
+        return speed, options.minutes or (SHORT_SHIFT_MIN if unattended else None)
+    if adapter == "asterisk" and options.speed not in (None, 1.0):
+        raise CliError(
+            ExitCode.USAGE,
+            texts.say(
+                f"--speed {options.speed:g}: los teléfonos reales timbran en tiempo real",
+                f"--speed {options.speed:g}: real telephones ring in real time",
+            ),
+            texts.say(
+                "quite --speed, o use --adapter simulator",
+                "leave --speed out, or use --adapter simulator",
+            ),
+        )
+    # The fake of Twilio runs at the speed that it was told when it was started.
+    return options.speed or 1.0, options.minutes or (SHORT_REAL_MIN if unattended else None)
 
 
 def paced_for(config: Config, speed: float) -> Config:

@@ -66,7 +66,7 @@ async def _working(config: Config) -> AsyncIterator[Marcador]:
 
 
 def _clock(config: Config) -> Clock:
-    """The wall clock, unless it is a simulation that is told to run faster."""
+    """The wall clock, unless a simulation is told to run faster."""
     if config.simulator.speed == 1 or config.telephony.adapter != "simulator":
         return WallClock()
     return SimulatedClock(datetime.now(UTC), config.simulator.speed)
@@ -80,8 +80,10 @@ def _greet(shell: Shell, config: Config, texts: Texts, url: str) -> None:
         return
     if real:
         shell.say(texts("real_dialing"), style="white on red bold")
-    else:
+    elif config.telephony.adapter == "simulator":
         shell.say(texts("simulated"), style="green")
+    else:
+        shell.say(texts("laboratory"), style="green")
     shell.say(texts("serving", url=url))
 
 

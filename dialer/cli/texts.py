@@ -49,6 +49,14 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Operador simulado: no se llama a ninguna persona real.",
         "Simulated carrier: no real person is called.",
     ),
+    "laboratory": (
+        "Laboratorio en esta máquina: llamadas SIP de verdad, ninguna persona real.",
+        "Laboratory on this machine: real SIP calls, no real person.",
+    ),
+    "shifted_clock": (
+        "Reloj a velocidad real, puesto en {at:%Y-%m-%d %H:%M} ({zone})",
+        "Clock at real speed, set to {at:%Y-%m-%d %H:%M} ({zone})",
+    ),
     "real_dialing": (
         "MARCACIÓN REAL ACTIVADA: las llamadas llegan a personas.",
         "REAL DIALING IS ON: calls reach people.",

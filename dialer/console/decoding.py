@@ -61,6 +61,10 @@ _SPANISH: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
             r"`(\w+)` must be an IANA zone such as (.*), not (.*)",
             r"`\1` debe ser una zona IANA como \2, no \3",
         ),
+        (r"give its offset from UTC, as in (.*)", r"falta el desfase respecto de UTC, como en \1"),
+        (r"must lie between the years (.*) and (.*)", r"debe estar entre los años \1 y \2"),
+        (r"there is no pack (.*); there are: (.*)", r"no hay paquete \1; hay: \2"),
+        (r"not valid JSON: (.*)", r"no es JSON válido: \1"),
         (r"`(\w+)` must not be above (.*)", r"`\1` no debe pasar de \2"),
     )
 )

@@ -25,7 +25,7 @@ from campaigns.model import local_date
 from campaigns.promises import Promise, PromiseContext, PromiseProposal
 from campaigns.retry import MissingFact
 from compliance.types import CampaignId, Validity
-from dialer.core.agent import AgentState, AgentStep, ImpossibleStep
+from dialer.core.agent import AgentSession, AgentState, AgentStep, ImpossibleStep
 from dialer.core.call import Call
 from dialer.core.desk_messages import (
     AnyClientMessage,
@@ -48,9 +48,10 @@ from dialer.core.identity import TRIES, IdentityOnFile, check
 from dialer.core.outcome import Contact, Said
 from dialer.core.records import IdentityChecked, to_ms
 from dialer.core.writes import SavePromise, SetValidity, Write
+from dialer.runtime.agent_legs import AgentLegs
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, LegState, Seat
+from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.outcomes import Outcomes, default_said, holidays_of
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Recorder
@@ -60,7 +61,7 @@ from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.screens import PersonOnScreen, read_debts, read_person_on_screen
 from dialer.stores.ledger.streams import NewEvent
 from telephony_adapters.errors import TelephonyError
-from telephony_adapters.messages import CallId, LegId
+from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, LegId
 from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
@@ -77,6 +78,11 @@ class CannotDo(Exception):
         self.refusal = Refused(ref=None, code=code, message_es=es, message_en=en)
 
 
+NO_AUDIO_LEG = (
+    "no_audio_leg",
+    "Su teléfono no contesta; revíselo y vuelva a ponerse disponible.",
+    "Your telephone does not answer; look at it, and say ready again.",
+)
 NO_SUCH_CALL = ("no_such_call", "Esa llamada no es suya.", "That call is not yours.")
 
 
@@ -101,12 +107,10 @@ class AgentService:
         self._outcomes = outcomes
         self._recorder = recorder
         self._ledger = ledger
-        self._adapter = adapter
+        self._legs = AgentLegs(adapter)
         self._wrap_up_limit_of = wrap_up_limit_of
         self._screens: dict[str, PersonOnScreen] = {}
         self._tasks = TaskSet("agents")
-        self._endpoints: dict[str, str] = {}
-        """Where each agent's telephone is rung."""
         self.campaign_names: dict[str, str] = {}
 
     # --- coming and going --------------------------------------------------------------------
@@ -118,37 +122,12 @@ class AgentService:
             seat = self._desk.join(
                 agent_id=agent_id, session_id=new_id(), name=name, language=language
             )
-            self._endpoints[agent_id] = f"agent:{username}"
             try:
-                await self._open_leg(seat)
+                await self._legs.open(seat.session.leg_id, agent_id, f"agent:{username}")
             except TelephonyError:
                 await self._desk.logout(agent_id)
                 raise
         return seat
-
-    async def _open_leg(self, seat: Seat) -> None:
-        """Ring the agent's telephone. Raises `TelephonyError`."""
-        session = seat.session
-        seat.leg = LegState.OPENING
-        try:
-            await self._adapter.open_agent_leg(session.leg_id, self._endpoints[session.agent_id])
-        except TelephonyError:
-            seat.leg = LegState.DOWN
-            raise
-
-    async def _have_telephone(self, seat: Seat) -> None:
-        """Who wants to be ready and has lost the telephone gets it rung again."""
-        if seat.leg is not LegState.DOWN:
-            return
-        try:
-            await self._open_leg(seat)
-        except TelephonyError as error:
-            log.warning("leg_not_opened", leg=seat.session.leg_id, error=str(error))
-            raise CannotDo(
-                "no_telephone",
-                "Su teléfono no está conectado y no se pudo volver a llamarlo.",
-                "Your telephone is not connected and could not be rung again.",
-            ) from error
 
     async def leave(self, agent_id: str) -> None:
         """Log out now, or after the call in hand."""
@@ -156,13 +135,36 @@ class AgentService:
             return
         leg_id = await self._desk.logout(agent_id)
         if leg_id is not None:
-            await self._close_leg(leg_id)
+            await self._legs.close(leg_id)
 
-    async def _close_leg(self, leg_id: LegId) -> None:
+    # --- the telephone -----------------------------------------------------------------------
+
+    async def _ready(self, session: AgentSession) -> None:
+        """Ready at once, or as soon as the agent's device is picked up."""
         try:
-            await self._adapter.close_agent_leg(leg_id)
+            if await self._legs.is_ready(session.leg_id):
+                await self._desk.ready(session.agent_id)
         except TelephonyError as error:
-            log.warning("leg_not_closed", leg=leg_id, error=str(error))
+            log.warning("agent_leg_not_opened", agent=session.agent_id, error=str(error))
+            raise CannotDo(*NO_AUDIO_LEG) from error
+
+    def leg_changed(self, event: AgentLegUp | AgentLegDown) -> None:
+        """The carrier tells of an agent's leg."""
+        line = self._legs.changed(event)
+        if line is None:
+            return
+        wanted, line.ready_wanted = line.ready_wanted, False
+        if isinstance(event, AgentLegDown):
+            self._tasks.start(f"leg:{event.leg_id}", self._leg_lost(line.agent_id, told=wanted))
+        elif wanted:
+            self._tasks.start(f"leg:{event.leg_id}", self.handle(line.agent_id, SetReady()))
+
+    async def _leg_lost(self, agent_id: str, *, told: bool) -> None:
+        """An agent without a telephone takes no calls until he is ready with an open leg."""
+        await self._desk.pause_for_leg(agent_id)
+        seat = self._desk.seat(agent_id)
+        if told and seat is not None:
+            seat.say(CannotDo(*NO_AUDIO_LEG).refusal)
 
     # --- messages ----------------------------------------------------------------------------
 
@@ -191,9 +193,9 @@ class AgentService:
             case Heartbeat() | Resume():
                 await self._desk.heartbeat(agent_id)
             case SetReady():
-                await self._have_telephone(seat)
-                await self._desk.ready(agent_id)
+                await self._ready(seat.session)
             case SetPause():
+                self._legs.not_ready(seat.session.leg_id)
                 await self._desk.pause(agent_id, message.reason)
             case HangUp():
                 self._own_call(seat, message.call_id)
@@ -355,7 +357,7 @@ class AgentService:
 
     async def _close_if_gone(self, agent_id: str, leg_id: LegId) -> None:
         if self._desk.seat(agent_id) is None:
-            await self._close_leg(leg_id)
+            await self._legs.close(leg_id)
 
     async def _said(self, seat: Seat, live: LiveContact, message: Dispose) -> Said:
         contact = live.contact
@@ -461,6 +463,7 @@ class AgentService:
 
     async def close(self) -> None:
         await self._tasks.cancel()
+        await self._legs.close_all()
 
 
 def offered_codes(*, verified: bool, country: str | None) -> tuple[CodeView, ...]:

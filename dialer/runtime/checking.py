@@ -20,6 +20,10 @@ from dialer.runtime.asking import completed, loosened
 BUILT_IN: Final = "marcador"
 """The pack of structural checks: part of every question."""
 
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2200
+"""Years about which questions make sense: time zones have rules, dates have neighbours."""
+
 _AT: Final = re.compile(r"^(?P<problem>.*) - at `(?P<where>[^`]*)`$", re.DOTALL)
 _BYTE: Final = re.compile(r"\(byte (?P<at>\d+)\)")
 
@@ -75,15 +79,14 @@ def read_question(text: bytes) -> Question:
         raise BadQuestion(_place(text, str(error)), f"not valid JSON: {error}") from error
     except UnicodeDecodeError as error:
         raise BadQuestion("", f"not UTF-8: {error}") from error
-    if question.now.tzinfo is None:
-        raise BadQuestion("$.now", "give its offset from UTC, as in 2026-11-23T15:04:05-03:00")
     return question
 
 
 def answer(question: Question, packs: PackSet) -> Answer:
-    """Put a question to the gate. Raises `BadQuestion` for a pack that is not loaded."""
+    """Put a question to the gate. Raises `BadQuestion` for a pack that is not loaded, and for a
+    time that is none."""
     chosen = packs if question.packs is None else _chosen(packs, question.packs)
-    record = gate.decide(question.request, question.facts, chosen, question.now).record
+    record = decided(question, chosen)
     return Answer(
         allowed=record.allowed,
         first_allowed=None if record.allowed else record.first_allowed,
@@ -92,6 +95,15 @@ def answer(question: Question, packs: PackSet) -> Answer:
         en=explain(record, chosen, "en"),
         record=record,
     )
+
+
+def decided(question: Question, packs: PackSet) -> DecisionRecord:
+    """What the gate says under these packs. Raises `BadQuestion` for a time that is none."""
+    if question.now.tzinfo is None:
+        raise BadQuestion("$.now", "give its offset from UTC, as in 2026-11-23T15:04:05-03:00")
+    if not FIRST_YEAR <= question.now.year <= LAST_YEAR:
+        raise BadQuestion("$.now", f"must lie between the years {FIRST_YEAR} and {LAST_YEAR}")
+    return gate.decide(question.request, question.facts, packs, question.now).record
 
 
 def schemas() -> dict[str, object]:

@@ -40,7 +40,8 @@ class WallClock:
 class SimulatedClock:
     """Starts at a chosen instant and runs `speed` times as fast as the wall.
 
-    Only for simulated carriers: the ledger of such a run holds simulated instants.
+    Only for carriers that reach nobody: the ledger of such a run holds simulated instants. On the
+    telephones of a laboratory it runs at real speed, and only the hour is chosen.
     """
 
     def __init__(self, start: datetime, speed: float) -> None:

@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -54,18 +53,10 @@ class DeskObserver(Protocol):
         """`session` was reserved for the waiting call."""
 
 
-class LegState(StrEnum):
-    """An agent's telephone."""
-
-    OPENING = "opening"
-    UP = "up"
-    DOWN = "down"
-
-
 class Seat:
     """A session with its connection and what was said over it."""
 
-    __slots__ = ("call", "idle_since", "last_seen_s", "leg", "outbox", "replay", "seq", "session")
+    __slots__ = ("call", "idle_since", "last_seen_s", "outbox", "replay", "seq", "session")
 
     def __init__(self, session: AgentSession) -> None:
         self.session = session
@@ -75,13 +66,6 @@ class Seat:
         self.call: CallView | None = None
         self.idle_since = session.since
         self.last_seen_s = time.monotonic()
-        self.leg = LegState.OPENING
-        """Only with a telephone that is up is a ready agent given a call."""
-
-    @property
-    def can_take(self) -> bool:
-        """Ready, and would be heard."""
-        return self.session.state is AgentState.READY and self.leg is LegState.UP
 
     def say(self, message: AnyServerMessage) -> None:
         self.seq += 1
@@ -194,16 +178,6 @@ class Desk:
         if was_ready:
             await self._leave_pool(seat.session)
 
-    async def leg_changed(self, leg_id: LegId, *, up: bool) -> None:
-        """An agent's telephone is there, or gone."""
-        for seat in list(self._seats.values()):
-            if seat.session.leg_id == leg_id:
-                seat.leg = LegState.UP if up else LegState.DOWN
-                if up:
-                    await self._became_idle(seat)
-                else:
-                    await self.pause_for_leg(seat.session.agent_id)
-
     async def pause_for_leg(self, agent_id: str) -> None:
         """The agent's telephone is gone: pause now, or after the call in hand."""
         seat = self._seats.get(agent_id)
@@ -229,14 +203,14 @@ class Desk:
             if agent_id is None:
                 return None
             seat = self._seats.get(agent_id)
-            if seat is not None and seat.can_take:
+            if seat is not None and seat.session.state is AgentState.READY:
                 self._move(seat, AgentStep.RESERVE, call_id=call_id)
                 return seat.session
 
     async def take_own(self, agent_id: str, call_id: CallId) -> AgentSession | None:
         """Reserve one particular agent, if idle."""
         seat = self._seats.get(agent_id)
-        if seat is None or not seat.can_take:
+        if seat is None or seat.session.state is not AgentState.READY:
             return None
         self._move(seat, AgentStep.RESERVE, call_id=call_id)
         await self._leave_pool(seat.session)
@@ -378,7 +352,7 @@ class Desk:
     async def _became_idle(self, seat: Seat) -> None:
         """First serve a person who already waits; else join the pool, and look again."""
         session = seat.session
-        if not seat.can_take or session.campaign_id is None:
+        if session.state is not AgentState.READY or session.campaign_id is None:
             return
         if self._serve_waiting(seat):
             return
@@ -408,8 +382,7 @@ class Desk:
         try:
             return await self._pool_of(campaign_id).take_longest_idle(_wall_ms())
         except RedisUnavailable:
-            seats = self._seats.values()
-            idle = [s.session for s in seats if s.can_take and s.session.campaign_id == campaign_id]
+            idle = [s for s in self.sessions(campaign_id) if s.state is AgentState.READY]
             return min(idle, key=lambda s: s.since).agent_id if idle else None
 
     async def _enter_pool(self, session: AgentSession, since: datetime) -> None:

@@ -35,7 +35,7 @@ from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.recorder import Recorder
-from dialer.runtime.safety import check_adapter, check_portfolio
+from dialer.runtime.safety import check_adapter, check_campaign, check_portfolio
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.campaigns import (
@@ -59,7 +59,7 @@ from dialer.stores.redis.presence import AgentPool
 from dialer.stores.redis.queue import CampaignQueue
 from dialer.stores.redis.tokens import TokenBucket
 from telephony_adapters.errors import TelephonyError
-from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, CarrierDown, CarrierUp
+from telephony_adapters.messages import CallId, CarrierDown, CarrierUp
 from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
@@ -146,7 +146,7 @@ class Engine:
         self.calls.observe(self)
         self.desk.observe(self)
         self.calls.on_carrier = self._carrier_changed
-        self.calls.on_leg = self._leg_changed
+        self.calls.on_leg = self.agents.leg_changed
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
 
@@ -341,6 +341,7 @@ class Engine:
         if portfolio is None:
             raise LookupError(f"campaign {campaign.name} has no portfolio")
         check_portfolio(portfolio.name, self.adapter, synthetic=portfolio.synthetic)
+        check_campaign(campaign.name, self.adapter, amd=campaign.settings.amd)
         return CampaignContext(
             campaign_id=campaign.campaign_id,
             name=campaign.name,
@@ -466,10 +467,6 @@ class Engine:
         self._carrier_up = up
         for owned in self._owned.values():
             owned.runner.carrier_is_up = up
-
-    def _leg_changed(self, event: AgentLegUp | AgentLegDown) -> None:
-        up = isinstance(event, AgentLegUp)
-        self._tasks.start(f"leg:{event.leg_id}", self.desk.leg_changed(event.leg_id, up=up))
 
     def _found_machine(self, campaign_id: CampaignId, call_id: str) -> None:
         owned = self._owned.get(campaign_id)

@@ -160,6 +160,8 @@ class PacingFeed:
             waiting_since_s=tuple(waiting),
             upcoming={k: n / total for k, n in self._mix.items()} if total else {},
             caps=caps,
+            # A tick ends when its calls are placed or refused, and each was told of meanwhile.
+            settled=True,
             dialed=self.dialed,
             answered=self.answered,
             abandoned=self.abandoned,

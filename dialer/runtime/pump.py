@@ -51,6 +51,8 @@ CLAIMS_IN_VAIN = 2_000
 """A run that has placed nothing from so many accounts leaves the rest to the next tick."""
 LEAST_YIELD = 0.05
 YIELD_MEMORY = 0.8
+LEFT_OVER = 32
+"""Of so many calls that are wanted, one may be left out."""
 ROUNDS = 3
 """How often an account is decided again after somebody else was faster, before it waits."""
 
@@ -131,10 +133,12 @@ class Pump:
         """Share of claimed accounts that lately became calls."""
 
     async def run(self, want: int) -> PumpReport:
-        """Place up to `want` calls. Raises what the stores raise; nothing is half done then."""
+        """Place up to `want` calls. Raises what the stores raise; nothing is half done then.
+
+        The last few of very many are left to the next tick: a batch of their own would cost more.
+        """
         report = PumpReport()
-        while report.placed < want:
-            missing = want - report.placed
+        while (missing := want - report.placed) > want // LEFT_OVER:
             # Some accounts come to nothing: claim as many as it usually takes, and a few for
             # chance; a batch more for the last of them costs more than to give some back.
             size = math.ceil(missing / self._yield) + math.isqrt(missing) // 2
@@ -160,24 +164,24 @@ class Pump:
         What was not decided goes back to the queue, also when a store fails on the way.
         """
         left = {claim.item: claim for claim in claims}
+        asleep: list[Settlement] = []
         placed = 0
         try:
             for first_round in (True, *(False,) * (ROUNDS - 1)):
-                if not left or placed >= most:
+                if not left or most - placed <= most // LEFT_OVER:
                     break
                 decided = await self._plan([AccountId(i) for i in left], most - placed)
                 plans = [await self._with_agent(planned) for planned in decided.plans]
                 events, owners = self._events(plans, decided.house_head)
                 results = await self._store.append(events) if events else []
-                won = await self._carry_out(plans, owners, results, left, report)
+                won = self._carry_out(plans, owners, results, left, asleep, report)
                 placed += won
                 if first_round:
                     self._learn_yield(won / decided.seen)
         finally:
             self._release_reserved()
-            await self._queue.settle(
-                [Settlement(c.item, c.lease_token, READY) for c in left.values()]
-            )
+            back = [Settlement(c.item, c.lease_token, READY) for c in left.values()]
+            await self._queue.settle([*asleep, *back])
         report.lost += len(left) if placed < most else 0
         return placed
 
@@ -321,17 +325,17 @@ class Pump:
 
     # --- acting ------------------------------------------------------------------------------
 
-    async def _carry_out(
+    def _carry_out(
         self,
         plans: Sequence[Plan],
         owners: Sequence[int],
         results: Sequence[AppendResult],
         left: dict[str, Claim],
+        asleep: list[Settlement],
         report: PumpReport,
     ) -> int:
-        """Dial what won, settle what sleeps; what lost stays in `left`."""
+        """Dial what won, and add to `asleep` what is not for now; what lost stays in `left`."""
         last = dict(zip(owners, results, strict=True))
-        settlements: list[Settlement] = []
         placed = 0
         for index, planned in enumerate(plans):
             for blocked in planned.blocked:
@@ -348,13 +352,11 @@ class Pump:
                 continue
             claim = left.pop(planned.account_id)
             place = planned.place or Place("ready", 0, "")
-            settlements.append(
+            asleep.append(
                 Settlement(
                     claim.item, claim.lease_token, placement(place.state, place.not_before_ms)
                 )
             )
-        if settlements:
-            await self._queue.settle(settlements)
         return placed
 
     def _dial(

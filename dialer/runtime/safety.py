@@ -7,7 +7,7 @@ from telephony_adapters.port import TelephonyAdapter
 
 
 class UnsafeDialing(Exception):
-    """The safety catch: this portfolio may not be dialed through this carrier."""
+    """The safety catch: this portfolio or campaign may not be dialed through this carrier."""
 
 
 def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
@@ -29,3 +29,24 @@ def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) ->
             f"portfolio `{name}` is synthetic: it may only be dialed through a simulated or "
             f"loopback carrier, not through `{facts.name}`"
         )
+
+
+def check_campaign(name: str, adapter: TelephonyAdapter, *, amd: bool) -> None:
+    """A campaign asks only for what the carrier can do: otherwise every call would fail."""
+    facts = adapter.facts
+    if amd and not facts.amd:
+        raise UnsafeDialing(
+            f"campaign `{name}` detects answering machines, which carrier `{facts.name}` cannot as "
+            "it is configured; switch amd off in the campaign, or set the carrier up for it"
+        )
+
+
+def check_simulated_agents(adapter: TelephonyAdapter) -> None:
+    """Nobody real ever talks to a simulated agent. Raises `UnsafeDialing`."""
+    facts = adapter.facts
+    if facts.simulated or facts.loopback:
+        return
+    raise UnsafeDialing(
+        f"simulated agents have nothing to say to real people, and carrier `{facts.name}` reaches "
+        "them; use `marcador serve` with real agents"
+    )

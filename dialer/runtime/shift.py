@@ -22,7 +22,7 @@ from dialer.core.figures import LiveFigures
 from dialer.core.identity import Factor
 from dialer.core.records import from_ms, to_ms
 from dialer.simulation.agent_client import SimulatedAgent
-from dialer.simulation.headsets import headsets
+from dialer.simulation.headsets import headsets_for
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.portfolios import Portfolio
@@ -37,6 +37,7 @@ from dialer.stores.ledger.users import (
     set_password,
 )
 from dialer.stores.ledger.verify import VerifyReport, verify_ledger
+from telephony_adapters.messages import CallId
 
 log = structlog.get_logger()
 
@@ -101,11 +102,14 @@ async def last_event_at(ledger: Ledger) -> datetime | None:
 
 
 class Shift:
-    """One run of a campaign with simulated agents."""
+    """One run of a campaign with simulated agents.
+
+    Raises `UnsafeDialing` on a carrier that reaches real people.
+    """
 
     def __init__(self, marcador: Marcador, portfolio: Portfolio, agents: int, url: str) -> None:
         self._marcador = marcador
-        self._headsets = headsets(marcador.config, marcador.adapter)
+        self._headsets = headsets_for(marcador.config, marcador.adapter, self._number_of)
         self._portfolio = portfolio
         self._agents = agents
         self._url = url
@@ -156,7 +160,7 @@ class Shift:
                 username=username,
                 password=password,
                 clock=self._marcador.clock,
-                ears_of=self._headsets.ears_of,
+                listen=self._headsets.listen,
                 knowledge=self._knowledge,
             )
             self._clients.append(client)
@@ -181,6 +185,10 @@ class Shift:
                 actor=ACTOR,
                 now_ms=now_ms,
             )
+
+    def _number_of(self, call_id: CallId) -> tuple[str, str] | None:
+        live = self._marcador.engine.outcomes.contacts.get(call_id)
+        return None if live is None else (live.contact.point.address, live.contact.segment)
 
     async def _knowledge(self, call_id: str) -> Mapping[str, str]:
         """What the right party knows of themselves: simulated people remember their data."""

@@ -2,7 +2,7 @@
 
 An agent logs in over HTTP, keeps one WebSocket, and works as a person would: greets, verifies
 identity with what the person answers, talks until the person hangs up, wraps up, and says what
-it was. He hears through the simulated carrier, where a real agent would through his headset.
+it was. What he hears is told him (`headsets`), where a real agent would listen.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Protocol
 
 import aiohttp
 import msgspec
@@ -38,6 +37,7 @@ from dialer.core.desk_messages import (
     SetReady,
 )
 from dialer.runtime.clock import Clock
+from telephony_adapters.messages import CallId
 from telephony_adapters.simulator.heard import Heard, Intent, Speaker
 
 log = structlog.get_logger()
@@ -72,14 +72,8 @@ _OTHER_SPEAKERS: dict[Speaker, Code] = {
 }
 
 
-class Ears(Protocol):
-    """An agent's headset: what the simulated carrier puts on his leg."""
-
-    def __aiter__(self) -> Ears: ...
-
-    async def __anext__(self) -> Heard: ...
-
-
+Listen = Callable[[str, CallId], Awaitable[Heard]]
+"""What an agent (user name) hears on a call: his headset."""
 Knowledge = Callable[[str], Awaitable[Mapping[str, str]]]
 """What the person on a call would answer to the verification questions, by call id."""
 
@@ -94,14 +88,14 @@ class SimulatedAgent:
         username: str,
         password: str,
         clock: Clock,
-        ears_of: Callable[[str], Ears],
+        listen: Listen,
         knowledge: Knowledge,
     ) -> None:
         self._base_url = base_url
         self._username = username
         self._password = password
         self._clock = clock
-        self._ears_of = ears_of
+        self._listen = listen
         self._knowledge = knowledge
         self._inbox: asyncio.Queue[AnyServerMessage] = asyncio.Queue()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
@@ -172,7 +166,7 @@ class SimulatedAgent:
 
     async def _handle(self, call: CallView) -> None:
         self.calls += 1
-        heard = await self._listen(call)
+        heard = await self._listen(self._username, CallId(call.call_id))
         verified: IdentityResult | None = None
         if heard.speaker is Speaker.RIGHT_PARTY and heard.verification_answers:
             verified = await self._verify(call)
@@ -182,13 +176,6 @@ class SimulatedAgent:
         await self._until_over(call.call_id)
         await self._clock.sleep(heard.wrap_up_s)
         await self._say(self._disposition(call, heard, verified))
-
-    async def _listen(self, call: CallView) -> Heard:
-        ears = self._ears_of(self._username)
-        while True:
-            heard = await anext(ears)
-            if heard.call_id == call.call_id:
-                return heard
 
     async def _verify(self, call: CallView) -> IdentityResult | None:
         await self._clock.sleep(GREETING_S)

@@ -128,8 +128,12 @@ class PacingWorld:
         """Run the whole shift."""
         world, clock = self._world, self._clock
         names = [f"a{i}" for i in range(world.agents)]
+        starts_s = dict.fromkeys(names, 0.0)
+        for arrival in world.arrivals:
+            for name in self._shifts.sample(names, round(arrival.share * len(names))):
+                starts_s[name] = arrival.from_s + self._shifts.uniform(0.0, arrival.within_s)
         for name in names:
-            clock.at(0.0, self._agent_on, name)
+            clock.at(starts_s[name], self._agent_on, name)
         for departure in world.departures:
             for name in self._shifts.sample(names, round(departure.share * len(names))):
                 due_s = departure.from_s + self._shifts.uniform(0.0, departure.within_s)
@@ -198,7 +202,13 @@ class PacingWorld:
         self._tell(DialPlaced(at_s=now_s, call_id=call_id, segment=segment.name))
         live_rate = value_at(segment.live_rate, now_s)
         chance = calls.random()
-        if chance < live_rate + world.machine_rate:
+        if world.memoryless:
+            over_s = now_s + calls.expovariate(1.0 / world.ring_delay_mean_s)
+            if chance < live_rate:
+                clock.at(over_s, self._picked_up, call_id, segment.name, True)
+            else:
+                clock.at(over_s, self._rang_out, call_id, segment.name)
+        elif chance < live_rate + world.machine_rate:
             live = chance < live_rate
             clock.at(now_s + self._ring_delay(), self._picked_up, call_id, segment.name, live)
         elif calls.random() < world.failed_rate:
@@ -208,9 +218,10 @@ class PacingWorld:
 
     def _ring_delay(self) -> float:
         world = self._world
-        scale_s = (world.ring_delay_mean_s - world.ring_delay_min_s) / 3.0
+        shape = world.ring_delay_shape
+        scale_s = (world.ring_delay_mean_s - world.ring_delay_min_s) / shape
         while True:
-            delay_s = world.ring_delay_min_s + self._calls.gammavariate(3.0, scale_s)
+            delay_s = world.ring_delay_min_s + self._calls.gammavariate(shape, scale_s)
             if delay_s < world.ring_timeout_s:
                 return delay_s
 
@@ -289,7 +300,7 @@ class PacingWorld:
             self._connect(call_id, agent)
 
     def _connect(self, call_id: str, agent: str) -> None:
-        now_s, world = self._clock.now_s, self._world
+        now_s = self._clock.now_s
         idle_since_s = self._idle.pop(agent)
         self._minutes.waits += 1
         self._minutes.waited_s += now_s - idle_since_s
@@ -297,8 +308,17 @@ class PacingWorld:
         self._staffed_for(idle_since_s, now_s, busy=False)
         self._talking[agent] = now_s
         self._tell(Connected(at_s=now_s, call_id=call_id, agent_id=agent))
-        talk_s = _lognormal(self._work, world.talk_mean_s, world.talk_cv)
+        talk_s = self._talk_s()
         self._clock.at(now_s + talk_s, self._talk_over, agent, talk_s)
+
+    def _talk_s(self) -> float:
+        world = self._world
+        if world.memoryless:
+            return self._work.expovariate(1.0 / world.talk_mean_s)
+        mean_s = world.talk_mean_s
+        if world.hang_up_share > 0 and self._work.random() < world.hang_up_share:
+            mean_s = world.hang_up_mean_s
+        return _lognormal(self._work, mean_s, world.talk_cv)
 
     def _talk_over(self, agent: str, talk_s: float) -> None:
         now_s, world = self._clock.now_s, self._world

@@ -32,6 +32,14 @@ class Departure(Message, frozen=True, kw_only=True):
     within_s: float
 
 
+class Arrival(Message, frozen=True, kw_only=True):
+    """Agents who start later than the others, all within a short time."""
+
+    share: float
+    from_s: float
+    within_s: float
+
+
 class World(Message, frozen=True, kw_only=True):
     """Everything outside the pacer. Defaults are the steady world of the pacing goals."""
 
@@ -52,17 +60,26 @@ class World(Message, frozen=True, kw_only=True):
     failed_s: tuple[float, float] = (1.0, 5.0)
     ring_delay_min_s: float = 2.0
     ring_delay_mean_s: float = 8.0
+    ring_delay_shape: float = 3.0
+    """Of the gamma distribution above the minimum: 1 is exponential, 20 nearly constant."""
     ring_timeout_s: float = 20.0
     connect_limit_s: float = 2.0
     talk_mean_s: float = 120.0
     talk_cv: float = 1.0
     """Standard deviation over mean of the lognormal talk time."""
+    hang_up_share: float = 0.0
+    """Conversations that end after `hang_up_mean_s` already; `talk_mean_s` is of the others."""
+    hang_up_mean_s: float = 15.0
     wrap_up_mean_s: float = 20.0
     wrap_up_cv: float = 0.5
     break_every_s: tuple[float, float] = (4500.0, 6300.0)
     break_s: float = 600.0
     """Zero: no breaks."""
     departures: tuple[Departure, ...] = ()
+    arrivals: tuple[Arrival, ...] = ()
+    memoryless: bool = False
+    """Exponential talk, and one exponential ring time (mean `ring_delay_mean_s`, no timeout) for
+    calls that are answered and calls that are not: the world of solved models."""
 
 
 def value_at(curve: Curve, at_s: float) -> float:
@@ -85,7 +102,9 @@ def check(world: World) -> World:
         ("duration_s", world.duration_s),
         ("tick_s", world.tick_s),
         ("ring_timeout_s", world.ring_timeout_s),
+        ("ring_delay_shape", world.ring_delay_shape),
         ("talk_mean_s", world.talk_mean_s),
+        ("hang_up_mean_s", world.hang_up_mean_s),
         ("wrap_up_mean_s", world.wrap_up_mean_s),
     )
     for name, value in positive:

@@ -204,6 +204,13 @@ class SeededWorld:
             provider_code="sip:480 q850:19",
         )
 
+    def conversation(self, command: Originate, past: Past) -> Heard:
+        """What is heard when a person picks up this dial of the number, whoever that is."""
+        traits = self.traits(command.to, command.segment)
+        draws = self._uniforms(f"dial|{command.to}|{past.attempts + 1}")
+        speaker = self._who_answers(traits, command.segment, draws)
+        return self._conversation(command, past, speaker)
+
     def live_probability(
         self, traits: NumberTraits, segment: str, at: datetime, past: Past
     ) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -103,7 +103,7 @@ def check(settings: TwilioSettings) -> TwilioSettings:
     return settings
 
 
-def _check_url(key: str, url: str) -> SplitResult:
+def _check_url(key: str, url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise SettingsProblem(
@@ -113,7 +113,6 @@ def _check_url(key: str, url: str) -> SplitResult:
         raise SettingsProblem(
             key, "http:// would carry secrets in the open", "use https:// (loopback may use http)"
         )
-    return parts
 
 
 def _check_numbers(settings: TwilioSettings) -> None:

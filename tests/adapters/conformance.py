@@ -39,7 +39,7 @@ from telephony_adapters.messages import (
     LegId,
     PlaybackFinished,
 )
-from tests.adapters.lab import RING_TIMEOUT_S, BreakableLab, FarEnd, Lab
+from tests.adapters.lab import BreakableLab, FarEnd, Lab
 from tests.support.permits import permit_for
 
 UNKNOWN_CALL = CallId("9" * 26)
@@ -199,10 +199,10 @@ class RingingCases:
     async def test_our_ring_timeout_ends_the_call(self, lab: Lab) -> None:
         placed_at = lab.now()
         call_id = await lab.dial(FarEnd.RINGS)
-        end = await lab.end(call_id, RING_TIMEOUT_S + TIMER_SLACK_S)
+        end = await lab.end(call_id, lab.ring_timeout_s + TIMER_SLACK_S)
         assert end.cause is HangupCause.NO_ANSWER
         rang_s = (end.at - placed_at).total_seconds()
-        assert RING_TIMEOUT_S - 0.1 <= rang_s <= RING_TIMEOUT_S + TIMER_SLACK_S
+        assert lab.ring_timeout_s - 0.1 <= rang_s <= lab.ring_timeout_s + TIMER_SLACK_S
         assert await lab.report(call_id) is None
 
     async def test_a_dead_route_is_not_taken_for_a_person_who_does_not_answer(
@@ -247,7 +247,7 @@ class AnswerCases:
 
     async def test_an_answer_ends_the_ring_timeout(self, lab: Lab) -> None:
         call_id = await lab.dial_and_answer()
-        await lab.pass_time(RING_TIMEOUT_S + TIMER_SLACK_S)
+        await lab.pass_time(lab.ring_timeout_s + TIMER_SLACK_S)
         assert lab.of(CallEnded, call_id) == []
 
     async def test_the_callee_hangs_up(self, lab: Lab) -> None:

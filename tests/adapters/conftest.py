@@ -2,4 +2,8 @@
 
 import pytest
 
+from tests.support.telephony import network
+
+__all__ = ["network"]
+
 pytest.register_assert_rewrite("tests.adapters.conformance", "tests.adapters.lab")

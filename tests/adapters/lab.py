@@ -59,6 +59,7 @@ class Lab(ABC):
     """
 
     trunk = "main"
+    ring_timeout_s = RING_TIMEOUT_S
 
     def __init__(self) -> None:
         self.events: list[AnyCarrierEvent] = []
@@ -106,14 +107,14 @@ class Lab(ABC):
         return CallId(f"{self._ids:026d}")
 
     def command(
-        self, to: str, *, ring_timeout_s: int = RING_TIMEOUT_S, amd: bool = False
+        self, to: str, *, ring_timeout_s: int | None = None, amd: bool = False
     ) -> Originate:
         return Originate(
             call_id=self.new_call_id(),
             to=to,
             caller_id="+13055550100",
             trunk=self.trunk,
-            ring_timeout_s=ring_timeout_s,
+            ring_timeout_s=ring_timeout_s or self.ring_timeout_s,
             amd=amd,
         )
 

@@ -65,6 +65,23 @@ async def test_what_a_document_cannot_say_ends_the_call() -> None:
         await lab.end(other)
 
 
+async def test_who_is_in_a_room_that_is_ended_goes_on_with_the_document() -> None:
+    async with twilio_lab() as lab:
+        document = (
+            "<Response><Dial><Conference>party</Conference></Dial><Pause length='5'/></Response>"
+        )
+        form = {"To": ["client:guest"], "From": ["+1"], "Twiml": [document]}
+        call = lab.fake.exchange.create(form)
+        await lab.until(lambda: call.room is not None)
+        await lab.pass_time(30.0)
+        assert call.room is not None
+        lab.fake.exchange.end_room(call.room)
+        await lab.pass_time(4.0)
+        assert not call.status.is_final
+        await lab.pass_time(2.0)
+        assert call.status is CallStatus.COMPLETED
+
+
 async def test_an_agent_hears_who_comes_and_who_goes() -> None:
     async with twilio_lab() as lab:
         leg_id = await lab.open_leg()

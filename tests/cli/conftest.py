@@ -21,8 +21,9 @@ from dialer.config import load_config
 from tests.cli.world import ACCOUNTS, PORTFOLIO, Made, decide_some
 from tests.support.postgres import postgres_server
 from tests.support.redis_server import short_folder
+from tests.support.telephony import network
 
-__all__ = ["postgres_server"]
+__all__ = ["network", "postgres_server"]
 
 PASSWORD = "correct horse battery"
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
+import msgspec
 import pytest
 
-from compliance.packs import BUNDLED
+from compliance.packs import BUNDLED, load_packs
+from compliance.schema_conduct import RetentionParams
+from compliance.types import RuleKind
 from dialer.bootstrap import open_stores
 from dialer.cli.exits import ExitCode
 from dialer.config import load_config
@@ -132,6 +136,8 @@ def test_what_cannot_be_done_to_campaigns(
     assert said in ran.err
 
 
+ROOT = Path(__file__).parents[2]
+
 # --- packs --------------------------------------------------------------------------------------
 
 
@@ -175,6 +181,63 @@ def test_packs_that_do_not_go_together(english: Cli) -> None:
     ran = english("packs", "validate", folder)
     assert ran.code == ExitCode.BAD_INPUT
     assert "b.toml" in ran.err
+
+
+def test_the_difference_of_two_versions(english: Cli) -> None:
+    text = (BUNDLED / "cl.toml").read_text()
+    newer = text.replace("max = 1\n", "max = 2\n", 1)
+    assert newer != text
+    (english.folder / "newer.toml").write_text(newer)
+    found = english("packs", "diff", "cl", "newer.toml", "--json")
+    assert found.code == ExitCode.OK
+    [changed] = found.json["changed"]
+    assert changed["changes"] == [{"key": "params.max", "old": "1", "new": "2"}]
+    assert "params.max: 1 -> 2" in english("packs", "diff", "cl", "newer.toml").out
+    assert "regla cambiada" in english("packs", "diff", "cl", "newer.toml", "--language", "es").out
+    assert "no changes" in english("packs", "diff", "cl", "cl").out
+    assert "rule removed" in english("packs", "diff", "cl", "pe").out
+    assert "rule added" in english("packs", "diff", "pe", "cl").out
+    assert english("packs", "diff", "cl", "atlantis").code == ExitCode.BAD_INPUT
+    missing = english("packs", "diff", "cl", "none.toml")
+    assert missing.code == ExitCode.BAD_INPUT
+    assert "none.toml" in missing.err
+
+
+def test_the_examples_of_a_pack_are_asked(english: Cli) -> None:
+    example = (ROOT / "docs/examples/pack.toml").read_text()
+    (english.folder / "good.toml").write_text(example)
+    good = english("packs", "validate", "good.toml")
+    assert good.code == ExitCode.OK
+    assert "1 examples" in good.out
+    for change, said in (
+        (('code = "before_opening"', 'code = "holiday"'), "deny before_opening"),
+        (('expect = "deny"\ncode = "before_opening"', 'expect = "pass"'), "deny"),
+        (("-24T07:59:59", "-24T08:00:00"), "pass"),
+        (('channel = "voice", mode', 'channel = "sms", mode'), "does not bind"),
+        (('channel = "voice", mode', 'channel = "smoke", mode'), "cannot be read"),
+    ):
+        (english.folder / "bad.toml").write_text(example.replace(*change))
+        ran = english("packs", "validate", "bad.toml", "--json")
+        assert ran.code == ExitCode.NO, change
+        [failed] = ran.json[0]["failed"]
+        assert said in failed["found"], failed
+        told = english("packs", "validate", "bad.toml").out
+        assert "a second before opening" in told
+
+
+def test_how_long_records_are_kept(english: Cli) -> None:
+    """12 CFR 1006.100 and others: what the packs say is what the command lists."""
+    found = english("packs", "retention", "--json")
+    assert found.code == ExitCode.OK
+    periods = {(k["rule_id"], k["artefact"]): k for k in found.json}
+    shown = english("packs", "retention").out
+    for pack in load_packs(production=True).packs:
+        for rule in pack.doc.rules:
+            if rule.kind is RuleKind.RETENTION and rule.effective_from is None:
+                for artefact in msgspec.convert(rule.params, RetentionParams).artefacts:
+                    keep = periods[(f"{pack.doc.pack}/{rule.id}", artefact)]
+                    assert keep.get("years", 0) == rule.params.get("years", 0)
+                    assert artefact in shown
 
 
 def test_no_packs_there(english: Cli) -> None:

@@ -165,10 +165,10 @@ def figures(draw: st.DrawFn, known: Facts, now: datetime) -> Facts:
         NumberCheckFact(
             kind="reassigned_numbers_database",
             contact_point_id=ContactPointId("point-1"),
-            checked_at=now - timedelta(days=draw(st.integers(0, 90))),
-            answer=draw(st.sampled_from(["no", "yes", "no_data"])),
+            checked_at=now - timedelta(days=draw(st.sampled_from([0, 5, 29, 30, 45, 80]))),
+            answer=draw(st.sampled_from(["no", "no", "yes", "no_data"])),
         )
-        for _ in range(draw(st.integers(0, 2)))
+        for _ in range(draw(st.integers(0, 3)))
     ]
     person = msgspec.structs.replace(
         known.subject.person, language=draw(st.sampled_from([None, "es", "en-US"]))
@@ -188,11 +188,11 @@ def figures(draw: st.DrawFn, known: Facts, now: datetime) -> Facts:
 @st.composite
 def declarations(draw: st.DrawFn) -> dict[str, object]:
     """What a contact declares about itself, or does not."""
-    if draw(st.booleans()):
+    if draw(RARE):
         return {}
     said = draw(st.sets(st.sampled_from(STATEMENTS), max_size=6))
     return {
-        "statements": draw(st.sampled_from([None, tuple(sorted(said))])),
+        "statements": None if draw(RARE) else tuple(sorted(said)),
         "text": draw(st.sampled_from([None, "No es un procedimiento de embargo. STOP", "Hola"])),
         "language": draw(st.sampled_from([None, "es", "en"])),
         "caller_id": draw(st.sampled_from([None, "+56600123456", "+12015550100"])),
@@ -201,7 +201,7 @@ def declarations(draw: st.DrawFn) -> dict[str, object]:
         "ring_timeout_s": draw(st.sampled_from([None, 10, 25])),
         "connect_limit_ms": draw(st.sampled_from([None, 1500, 2500])),
         "abandon_message": draw(st.sampled_from([None, (), ("identity", "callback_number")])),
-        "recorded": draw(st.sampled_from([None, False, True])),
+        "recorded": draw(st.sampled_from([True, True, False, None])),
         "recording_can_pause": draw(st.sampled_from([None, False, True])),
     }
 

@@ -107,6 +107,17 @@ def test_the_latest_look_up_counts() -> None:
     assert ask("number_check", params, msgspec.structs.replace(known, subject=subject)).allowed
 
 
+@pytest.mark.parametrize("answers", [("no", "yes"), ("yes", "no")])
+def test_of_two_look_ups_at_one_instant_the_worse_counts(answers: tuple[str, str]) -> None:
+    known = checked(answers[0], NOON - DAY)
+    more = checked(answers[1], NOON - DAY).subject.number_checks
+    checks = (*known.subject.number_checks, *more)
+    subject = msgspec.structs.replace(known.subject, number_checks=checks)
+    for params in ('refuse = ["yes"]', 'accept = ["no"]'):
+        asked = msgspec.structs.replace(known, subject=subject)
+        assert not ask("number_check", f'check = "rnd"\n{params}', asked).allowed
+
+
 def test_an_optional_look_up_only_refuses() -> None:
     params = 'check = "litigator"\nmax_age_days = 30\nrequired = false\nrefuse = ["yes"]'
     assert ask("number_check", params).allowed

@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 import pytest
 
+from compliance.catalogue import EVENTS
 from compliance.context import KINDS_OF_CHANNEL, Context
 from compliance.hours import day_start
 from compliance.messages import (
@@ -27,7 +28,7 @@ from compliance.rules.counters import Cooldown, FrequencyCap, MinSpacing, Redial
 from compliance.rules.statements import Disclosure
 from compliance.rules.traffic import AbandonmentLimit
 from compliance.rules.windows import ContactWindow
-from compliance.schema import CooldownUnit, Count, WindowUnit
+from compliance.schema import CooldownUnit, Count, SequenceGateParams, WindowUnit
 from compliance.types import (
     Attestation,
     Channel,
@@ -728,6 +729,15 @@ def test_a_resident_is_bound_by_the_packs_of_the_place_and_no_others(pack: str) 
         return
     beside = TOGETHER.get(pack, FEDERAL if pack.startswith("us-") else set())
     assert bound - ALWAYS == {pack} | (FEDERAL if pack in FEDERAL else beside)
+
+
+def test_what_releases_a_denial_is_told_in_both_languages() -> None:
+    for pack in EVERY.packs:
+        for rule in pack.doc.rules:
+            named = [rule.params.get("releasing_event")]
+            if rule.kind is RuleKind.SEQUENCE_GATE:
+                named.append(msgspec.convert(rule.params, SequenceGateParams).events[0])
+            assert {name for name in named if name} <= EVENTS.keys(), rule.id
 
 
 def test_drafts_are_shipped_apart_and_never_loaded_in_production() -> None:

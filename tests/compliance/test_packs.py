@@ -115,6 +115,10 @@ def test_basis_tells_law_from_presumption_harbour_and_policy() -> None:
             rule("contact_window", HOURS, extra=MARCH.replace("03-31", "02-01")),
             "rules.rule.effective_to", None, "before effective_from",
         ),
+        (
+            rule("sequence_gate", 'events = ["notice_given"]\nclear_days = 0\ndue_days = 5'),
+            "rules.rule.params.due_days", 5, "due_after",
+        ),
         (rule("contact_window", HOURS) * 2, "rules.rule", "rule", "twice"),
         (rule("contact_window", HOURS, name="Bad Name"), "rules.Bad Name.id", "Bad Name", "regex"),
     ],

@@ -672,3 +672,22 @@ def test_every_electronic_message_says_how_to_opt_out(text: str | None, outcome:
     )
     record = judge(facts(consents=[given]), at, sms, US)
     assert finding(record, "us/opt_out_notice").outcome == outcome
+
+
+def test_the_validation_notice_is_due_within_five_days() -> None:
+    """1006.34(a)(1)(i)(B), 15 USC 1692g(a): within five days of the initial communication. Its
+    omission is no bar to the next call, so the rule warns."""
+    rule_id = "us/validation_notice"
+    talk = event("talk", eastern(2026, 6, 1, 16), EventKind.CONVERSATION)
+    for at, outcome in (
+        (eastern(2026, 6, 6, 23, 59, 59), Outcome.PASS),
+        (eastern(2026, 6, 7), Outcome.WARN),
+    ):
+        assert finding(judge(facts(history=[talk]), at, rules=US), rule_id).outcome is outcome
+    at = eastern(2026, 6, 9, 12)
+    assert judge(facts(history=[talk]), at, rules=US).allowed
+    given = event("n", eastern(2026, 6, 4, 12), EventKind.NOTICE_GIVEN, channel=None, mode=None)
+    assert finding(judge(facts(history=[talk, given]), at, rules=US), rule_id).outcome == "pass"
+    dated = facts(history=[talk], debts=[debt(validation_sent_at=eastern(2026, 6, 4, 12))])
+    assert finding(judge(dated, at, rules=US), rule_id).outcome is Outcome.PASS
+    assert finding(judge(facts(), at, rules=US), rule_id).outcome is Outcome.PASS

@@ -396,6 +396,23 @@ async def test_a_question_to_the_gate(world: World) -> None:
         assert (await conn.execute(select(schema.ledger_event))).all() == [], "nothing recorded"
 
 
+async def test_a_question_without_ids(world: World) -> None:
+    asked = {
+        "request": {"channel": "voice", "mode": "predictive", "caller_id_withheld": False},
+        "facts": {
+            "subject": {
+                "person": {"residence": {"country": "CL"}},
+                "contact_points": [{"address": PHONE}],
+                "debts": [{}],
+            },
+            "collector": {"role": "third_party"},
+        },
+        "now": "2026-11-24T12:00:00-03:00",
+    }
+    reply = await world.call("POST", "compliance/check", role=Role.MANAGER, json=asked)
+    assert msgspec.json.decode(reply.raw, type=Answer).allowed is True
+
+
 async def test_questions_that_cannot_be_read(world: World) -> None:
     good = question("2026-11-24T12:00:00-03:00")
     for change, code, where in (

@@ -31,18 +31,21 @@ from dialer.core.desk_messages import (
 )
 from dialer.core.records import AttemptEnded, AttemptPlanned, DispositionSet, to_ms
 from dialer.runtime.abandonment import AbandonmentFigures
+from dialer.runtime.clock import SimulatedClock, WallClock
 from dialer.runtime.safety import UnsafeDialing
 from dialer.stores.ledger.schema import attempt, callback, enrolment, promise
 from dialer.stores.ledger.screens import read_person_on_screen
 from dialer.stores.ledger.verify import verify_ledger
 from dialer.stores.redis import EmbeddedRedis, RedisClient
 from telephony_adapters.messages import AdapterFacts, HangupCause, Originate
+from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.heard import Intent
 from telephony_adapters.simulator.null import NullCarrier
+from telephony_adapters.simulator.timings import CarrierTimings
 from telephony_adapters.simulator.world import DialPlan
 from tests.compliance.build import rule, tiny_pack
 from tests.support.fixed_world import FixedWorld, answered
-from tests.support.house import SPEED, DeskAgent, House, house_config, open_house
+from tests.support.house import NOON_IN_CHILE, SPEED, DeskAgent, House, house_config, open_house
 
 DAILY_LIMIT = 'max_rate = 0.03\nwindow = { unit = "rolling_hours", n = 24 }'
 
@@ -400,6 +403,75 @@ async def test_a_reconnected_client_hears_what_it_missed(tmp_path: Path, redis_u
         assert afresh[0].agent_id == snapshot.agent_id
 
 
+def slow_phones(leg_up_s: float) -> SimulatedCarrier:
+    """A carrier whose agents take their time to pick up."""
+    clock = SimulatedClock(NOON_IN_CHILE, SPEED)
+    return SimulatedCarrier(
+        clock=clock, world=FixedWorld(), timings=CarrierTimings(leg_up_s=leg_up_s)
+    )
+
+
+def state_of(house: House, agent_id: str) -> AgentState:
+    seat = house.engine.desk.seat(agent_id)
+    assert seat is not None
+    return seat.session.state
+
+
+async def test_nobody_is_ready_before_his_telephone_is(tmp_path: Path, redis_url: str) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld(), adapter=slow_phones(20.0)) as house:
+        await house.campaign()
+        ana, eva = await house.agent("ana"), await house.agent("eva")
+        await ana.ready()
+        await eva.ready()
+        await eva.say(SetPause(reason=PauseReason.BREAK))
+        assert state_of(house, "ana") is AgentState.PAUSED
+        await house.until("ana is ready", lambda: state_of(house, "ana") is AgentState.READY)
+        assert state_of(house, "eva") is AgentState.PAUSED
+
+
+async def test_an_agent_hears_that_his_telephone_does_not_answer(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld(), adapter=slow_phones(9_000)) as house:
+        await house.campaign()
+        ana = await house.agent("ana")
+        await ana.ready()
+        leg_id = house.carrier.leg_at("agent:ana")
+        assert leg_id is not None
+        house.carrier.agent_hangs_up(leg_id)
+        refusal = await ana.hear(Refused)
+        assert refusal.code == "no_audio_leg"
+        assert state_of(house, "ana") is AgentState.PAUSED
+
+
+async def test_a_telephone_that_was_hung_up_comes_back_with_ready(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld(), adapter=slow_phones(1.0)) as house:
+        await house.campaign()
+        ana = await house.agent("ana")
+        await ana.ready()
+        await house.until("ana is ready", lambda: state_of(house, "ana") is AgentState.READY)
+        leg_id = house.carrier.leg_at("agent:ana")
+        assert leg_id is not None
+        house.carrier.agent_hangs_up(leg_id)
+        await house.until("ana is paused", lambda: state_of(house, "ana") is AgentState.PAUSED)
+        assert house.carrier.leg_at("agent:ana") is None
+        await ana.ready()
+        await house.until("ana is ready", lambda: state_of(house, "ana") is AgentState.READY)
+        assert house.carrier.leg_at("agent:ana") == leg_id
+
+
+async def test_no_telephone_stays_off_the_hook_when_the_engine_ends(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld()) as house:
+        carrier = house.carrier
+        await house.agent("ana")
+        assert carrier.leg_at("agent:ana") is not None
+    assert carrier.leg_at("agent:ana") is None
+
+
 class RealCarrier(NullCarrier):
     """A carrier that says that it reaches real people."""
 
@@ -412,7 +484,6 @@ async def test_a_carrier_that_reaches_people_needs_the_switch(
     tmp_path: Path, redis_url: str
 ) -> None:
     from dialer.bootstrap import open_marcador
-    from dialer.runtime.clock import WallClock
 
     clock = WallClock()
     config = house_config(tmp_path, redis_url)
@@ -421,10 +492,26 @@ async def test_a_carrier_that_reaches_people_needs_the_switch(
             await marcador.engine.start()
 
 
-async def test_synthetic_people_are_never_dialed_for_real(tmp_path: Path, redis_url: str) -> None:
-    from dialer.runtime.clock import SimulatedClock
-    from tests.support.house import NOON_IN_CHILE
+class DeafCarrier(NullCarrier):
+    """A carrier that cannot tell a machine from a person."""
 
+    @property
+    def facts(self) -> AdapterFacts:
+        return AdapterFacts(name="deaf", simulated=True, amd=False)
+
+
+async def test_a_campaign_is_not_started_on_a_carrier_that_cannot_do_its_detection(
+    tmp_path: Path, redis_url: str
+) -> None:
+    carrier = DeafCarrier(clock=SimulatedClock(NOON_IN_CHILE, SPEED))
+    settings = CampaignSettings(mode=Mode.PROGRESSIVE, amd=True)
+    async with open_house(tmp_path, redis_url, FixedWorld(), accounts=3, adapter=carrier) as house:
+        with pytest.raises(UnsafeDialing, match="cannot as it is configured"):
+            await house.campaign(settings=settings)
+        assert carrier.placed == 0
+
+
+async def test_synthetic_people_are_never_dialed_for_real(tmp_path: Path, redis_url: str) -> None:
     carrier = RealCarrier(clock=SimulatedClock(NOON_IN_CHILE, SPEED))
     allowed = {"telephony.allow_real_dialing": True}
     async with open_house(

@@ -49,9 +49,9 @@ def changed(name: str, agents: int, **changes: object) -> World:
 RISE = Segment(live_rate=((2400.0, 0.10), (2460.0, 0.50)))
 STEP = Segment(live_rate=((2400.0, 0.10), (2400.001, 0.50)))
 CASES = {
-    "steady 10": (changed("steady", 10, duration_s=3600.0), 0.08),
+    "steady 10": (changed("steady", 10, duration_s=3600.0), 0.09),
     "steady 30": (changed("steady", 30, duration_s=3600.0), 0.15),
-    "low 10": (changed("low", 10, duration_s=2400.0), 0.30),
+    "low 10": (changed("low", 10, duration_s=2400.0), 0.35),
     "jump 30": (changed("jump", 30, duration_s=5400.0, segments=(RISE,)), 0.15),
     "step 30": (changed("step", 30, duration_s=5400.0, segments=(STEP,)), 0.15),
     "leave 30": (
@@ -62,7 +62,8 @@ CASES = {
         0.12,
     ),
     "amd 30": (changed("amd", 30, duration_s=3600.0), 0.11),
-    "cold start 30": (scenario("cold_start", 30), 0.04),
+    "cold start 30": (scenario("cold_start", 30), 0.05),
+    "cold start 300": (scenario("cold_start", 300), 0.15),
 }  # fmt: skip
 
 

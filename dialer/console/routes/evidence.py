@@ -234,13 +234,6 @@ async def resolve(call: Call[Resolution, Nothing]) -> Review:
 
 async def check(call: Call[Question, Nothing]) -> Answer:
     """Nothing is recorded, and nothing but the question and the packs is read."""
-    if call.body.now.tzinfo is None:
-        raise ApiError(
-            BAD_QUESTION,
-            where="now",
-            es="falta el desfase respecto de UTC",
-            en="its offset from UTC is missing",
-        )
     try:
         return await call.services.check(call.body)
     except BadQuestion as error:

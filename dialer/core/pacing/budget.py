@@ -1,35 +1,60 @@
 """The abandonment budget: how much risk a call may carry now, and when to stop taking any.
 
-The tolerance gamma is steered by what happened: every live answer raises its logarithm a little,
-every abandonment lowers it by a lot, so that in the long run the share of abandonments settles
-just under the target whatever the model gets wrong (a Robbins-Monro quantile tracker; cf. Gibbs
-and Candes, "Adaptive Conformal Inference", 2021). Rolling windows guard the limits beside it.
+Three loops, from fast to slow:
+
+- The tolerance gamma is steered by *predicted* losses. Every placed call is an expected answer w
+  with a risk psi; log gamma moves by eta (m w - c w psi / alpha), so that c times the mean risk of
+  the calls placed settles at the share m of the target alpha (a Robbins-Monro tracker; cf. Gibbs
+  and Candes, "Adaptive Conformal Inference", 2021). A team of three sees four abandonments a day,
+  too few to steer by, but hundreds of predictions.
+- c, the abandonments for each one predicted, is learned from those that happen (gamma-Poisson,
+  with a prior by team size: calls placed later take agents that earlier ones counted on).
+- What the last 24 hours abandoned beyond their allowance is paid back: gamma is multiplied by
+  exp(-k d), where d is the excess over about its own noise. What they left is spent, a little.
+
+Rolling windows guard the limits beside it.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
-from math import exp, log
+from math import exp, log, sqrt
 
 import msgspec
 
 from dialer.core.pacing.history import History, Stretch
 from dialer.core.pacing.messages import PacingConfig
 
-LEARNING_RATE = 0.03
-TARGET_MARGIN = 0.95
-"""Share of the target that is steered for; the rest is for the noise of a day."""
+TARGET_MARGINS = ((3, 0.86), (10, 0.82), (30, 0.85), (100, 0.92))
+"""Agents to the share of the target that is steered for; the rest is for the noise of a day."""
+PREDICTED_GAIN = 0.02
+"""eta: how far one expected answer moves the logarithm of the tolerance."""
+MOST_STEP = 0.1
+"""Furthest that one decision moves it."""
 TOLERANCE_MIN = 0.002
-TOLERANCE_MAX = 0.6
+TOLERANCE_MAX = 0.06
 START_TOLERANCE = ((3, 1.15), (10, 0.75), (30, 0.6), (100, 0.5), (1000, 0.3))
 """Agents to the first tolerance, in targets: what the steering settles at in simulation."""
-TAPER_FROM, TAPER_TO = 0.55, 0.88
-"""Shares of the hard limit between which the 30-minute window takes the tolerance away."""
-OVERDRAFT_CALLS, OVERDRAFT_SHARE, OVERDRAWN_TOLERANCE = 3.0, 0.2, 0.15
-"""Abandonments of the last 24 hours beyond the target that bring the tolerance down to the third
-number: so many, and this share of what the target allows. Half of it begins to."""
-SMALL_WINDOW_ANSWERS = 200
-"""Rates over fewer answers than this are too noisy to act on; they are taken over this many."""
+LOSSES_PER_PREDICTED = ((3, 1.05), (10, 1.5), (30, 2.0), (100, 2.9))
+"""Agents to the first c, as measured in simulation."""
+LOSSES_PRIOR, LOSSES_MEMORY = 8.0, 60.0
+"""Predicted abandonments that the first c is worth, and that c is averaged over."""
+DEBT_GAIN, CREDIT_GAIN, MOST_CREDIT = 1.0, 0.5, 1.0
+DEBT_NOISE = 0.1
+"""Excess d = (abandoned - allowed) / sqrt(1 + DEBT_NOISE allowed)."""
+SOFT_FROM, SOFT_TO, SOFT_TOLERANCE = 0.2, 0.7, 0.05
+"""Shares of the hard limit between which the last 30 minutes bring the tolerance down to the
+third number. Not to nothing, as a team that stops answering keeps the share it has."""
+HARD_FROM, HARD_TO = 0.9, 1.0
+"""Shares of the hard limit between which the last 30 minutes take the rest away."""
+LONG_TAPER = 0.33
+"""The same width for 24 hours and 30 days, which are the law's own and end at the limit."""
+WINDOW_Z, WINDOW_DISPERSION = 3.9, 1.7
+"""The 30 minutes are aimed so low that the limit lies so many standard deviations away, of a
+count whose variance is so many times its mean: abandonments come in clusters."""
+FEW_ANSWERS, SMALL_WINDOW_ANSWERS = 150, 200
+"""Rates over fewer answers than the second are too noisy to act on and are taken over so many;
+below the first, no window is aimed at."""
 
 WINDOWS_S = {"30min": 1800.0, "24h": 86_400.0, "30d": 30 * 86_400.0}
 WINDOW_BUCKETS = 120
@@ -101,6 +126,12 @@ class RollingShare:
 class BudgetState(msgspec.Struct):
     log_tolerance: float | None = None
     windows: dict[str, RollingState] = {}
+    predicted: float = 0.0
+    """Abandonments predicted for the calls placed, within the memory."""
+    happened: float = 0.0
+    """Abandonments that came, within the same memory."""
+    losses_at_start: float = 1.0
+    margin: float = TARGET_MARGINS[0][1]
 
 
 class AbandonmentBudget:
@@ -120,6 +151,8 @@ class AbandonmentBudget:
         """Choose the first tolerance by the size of the team; later calls change nothing."""
         if self.state.log_tolerance is None and agents > 0:
             self.state.log_tolerance = log(start_tolerance(agents) * self._target)
+            self.state.losses_at_start = _between(LOSSES_PER_PREDICTED, agents)
+            self.state.margin = _between(TARGET_MARGINS, agents)
 
     def advance(self, now_s: float) -> None:
         for window in self.windows.values():
@@ -130,41 +163,84 @@ class AbandonmentBudget:
         for window in self.windows.values():
             window.recall(history)
 
+    def on_placed(self, answers: float, losses: float) -> None:
+        """Calls were placed that are expected to bring so many answers and abandonments."""
+        state = self.state
+        if state.log_tolerance is None:
+            return
+        keep = exp(-losses / LOSSES_MEMORY)
+        state.predicted = (state.predicted + losses) * keep
+        state.happened *= keep
+        error = self.aim() * answers - self.losses_per_predicted() * losses
+        # One dear call is no reason to forget what a hundred cheap ones showed.
+        step = PREDICTED_GAIN * max(-5.0 * answers, error / self._target)
+        self._steer(max(-MOST_STEP, min(MOST_STEP, step)))
+
     def on_answer(self) -> None:
         for window in self.windows.values():
             window.count(1, 0)
-        self._steer(LEARNING_RATE * TARGET_MARGIN * self._target)
 
     def on_found_machine(self) -> None:
         """What had counted as a live answer was none."""
         for window in self.windows.values():
             window.count(-1, 0)
-        self._steer(-LEARNING_RATE * TARGET_MARGIN * self._target)
 
     def on_abandonment(self) -> None:
         for window in self.windows.values():
             window.count(0, 1)
-        self._steer(-LEARNING_RATE)
+        self.state.happened += 1.0
+
+    def losses_per_predicted(self) -> float:
+        """Abandonments for each predicted one: learned, from a prior by team size."""
+        state = self.state
+        return (LOSSES_PRIOR * state.losses_at_start + state.happened) / (
+            LOSSES_PRIOR + state.predicted
+        )
+
+    def aim(self) -> float:
+        """Share of abandonments steered for: below the target, and where 30 minutes hold a few
+        hundred answers, as far below the hard limit as their noise asks for."""
+        aim = self.state.margin * self._target
+        seen = self.windows["30min"].total_answered
+        if seen < FEW_ANSWERS:
+            return aim
+        answers = max(seen, SMALL_WINDOW_ANSWERS)
+        # mu + z sqrt(dispersion mu) = limit answers, solved for sqrt(mu).
+        spread = WINDOW_Z * sqrt(WINDOW_DISPERSION)
+        root = (sqrt(spread * spread + 4.0 * self._limit * answers) - spread) / 2.0
+        safe = root * root / answers
+        if seen < SMALL_WINDOW_ANSWERS and safe < aim:
+            width = SMALL_WINDOW_ANSWERS - FEW_ANSWERS
+            safe += (aim - safe) * (SMALL_WINDOW_ANSWERS - seen) / width
+        return min(aim, safe)
 
     def tolerance(self) -> float:
         """Highest risk that the next call may carry: 0 when a window is used up."""
         if self.state.log_tolerance is None:
             return 0.0
-        return exp(self.state.log_tolerance) * self._taper()
+        tolerance = min(TOLERANCE_MAX, exp(self.state.log_tolerance) * self._repayment())
+        return tolerance * min(1.0, self._soft_taper(), self._hard_taper())
 
-    def _taper(self) -> float:
-        share = 1.0
-        for name, window in self.windows.items():
-            used = window.share(SMALL_WINDOW_ANSWERS) / self._limit
-            if name != "30min":
-                # The long windows are the law's own; the short one is ours, and reacts sooner.
-                used = used - (1.0 - TAPER_TO)
-            share = min(share, (TAPER_TO - used) / (TAPER_TO - TAPER_FROM))
+    def _repayment(self) -> float:
         day = self.windows["24h"]
-        allowed = self._target * day.total_answered
-        overdraft = OVERDRAFT_CALLS + OVERDRAFT_SHARE * allowed
-        left = overdraft - (day.total_abandoned - allowed)
-        return max(0.0, min(share, max(OVERDRAWN_TOLERANCE, 2.0 * left / overdraft)))
+        allowed = self.state.margin * self._target * day.total_answered
+        excess = (day.total_abandoned - allowed) / sqrt(1.0 + DEBT_NOISE * max(0.0, allowed))
+        if excess > 0.0:
+            return exp(-DEBT_GAIN * excess)
+        return exp(CREDIT_GAIN * min(MOST_CREDIT, -excess))
+
+    def _soft_taper(self) -> float:
+        used = self.windows["30min"].share(SMALL_WINDOW_ANSWERS) / self._limit
+        part = min(1.0, max(0.0, (used - SOFT_FROM) / (SOFT_TO - SOFT_FROM)))
+        return exp(part * log(SOFT_TOLERANCE))
+
+    def _hard_taper(self) -> float:
+        left = 1.0
+        for name, window in self.windows.items():
+            width = HARD_TO - HARD_FROM if name == "30min" else LONG_TAPER
+            used = window.share(SMALL_WINDOW_ANSWERS) / self._limit
+            left = min(left, (HARD_TO - used) / width)
+        return max(0.0, left)
 
     def _steer(self, change: float) -> None:
         before = self.state.log_tolerance
@@ -175,8 +251,12 @@ class AbandonmentBudget:
 
 
 def start_tolerance(agents: int) -> float:
-    """First tolerance in targets, between the points of `START_TOLERANCE` on a log scale."""
-    points = START_TOLERANCE
+    """First tolerance in targets."""
+    return _between(START_TOLERANCE, agents)
+
+
+def _between(points: tuple[tuple[int, float], ...], agents: int) -> float:
+    """Value between the points, on a log scale of agents; flat outside."""
     if agents <= points[0][0]:
         return points[0][1]
     for (low, at_low), (high, at_high) in pairwise(points):

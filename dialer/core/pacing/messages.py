@@ -160,6 +160,11 @@ class Snapshot(Message, frozen=True, kw_only=True):
     """When each live call that has no agent yet was answered."""
     pending: int = 0
     """Calls asked for by earlier decisions and not yet placed; they count as just dialed."""
+    settled: bool = False
+    """Every call asked for before has been placed and told of, is in `pending`, or was refused.
+
+    Where this is not known, calls asked for within the last moments and not heard of count as
+    just dialed, so that slow news does not dial twice for one agent."""
     upcoming: dict[str, float] = {}
     """Shares of the segments among the next contacts; empty: one segment, named ``""``."""
     caps: dict[str, int] = {}
@@ -191,7 +196,7 @@ class Clamp(StrEnum):
     BUDGET = "budget"
     """An abandonment window is used up: no more than one call an idle agent."""
     COLD_START = "cold_start"
-    """The first calls have not rung out yet, so no answer rate can be believed."""
+    """The first calls have not rung out yet: the answer rate is taken to be high."""
     RAMP = "ramp"
     """Lines grow slowly after the answer rate has jumped."""
     MAX_LINES = "max_lines"

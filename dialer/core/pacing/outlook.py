@@ -18,7 +18,7 @@ from dialer.core.pacing.tables import HORIZONS_S, Tables
 
 EXACT_UP_TO = 600
 """(Busy agents + unanswered calls) x capacity, up to which the distribution is exact."""
-CAUTION = 0.5
+CAUTION = 0.25
 """Standard errors by which the exact distribution raises an answer rate that is not yet sure."""
 MOST_NEW_EXACT = 60
 _POINTS = range(len(HORIZONS_S))
@@ -254,3 +254,29 @@ def expected_within(scene: Scene, tables: Tables, h: int) -> tuple[float, float]
     freed = sum(talk[bin_of(s)] for s in scene.talking_s)
     freed += sum(wrap[bin_of(s)] for s in scene.wrapping_s)
     return answers * scene.live_share, freed * scene.stays
+
+
+def largest_within(risk: Risk, tolerance: float, room: int) -> int:
+    """Largest number of new calls, up to `room`, whose last one risks no more than tolerated.
+
+    The first is known to be within the tolerance.
+    """
+    if tolerance <= 0.0 or room <= 0:
+        return 0
+    if isinstance(risk, ExactRisk):
+        k = 1
+        most = min(room, MOST_NEW_EXACT)
+        while k < most and risk.of(k + 1, tolerance) <= tolerance:
+            k += 1
+        return k
+    low, high = 1, 2
+    while high <= room and risk.of(high, tolerance) <= tolerance:
+        low, high = high, high * 2
+    high = min(high, room + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if risk.of(middle, tolerance) <= tolerance:
+            low = middle
+        else:
+            high = middle
+    return low

@@ -97,6 +97,7 @@ class RatioPacer:
         under_way = ages.ringing + ages.waiting
         asked = max(0, int(ages.idle * self._lines) - under_way)
         calls, clamp, cap_name = snapshots.capped(asked, snapshot.caps)
+        tracker.asked(snapshot.at_s, calls)
         return Decision(
             at_s=snapshot.at_s,
             calls_to_place=calls,

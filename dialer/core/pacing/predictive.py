@@ -7,7 +7,7 @@ largest number of calls whose last one has a risk within the budget's tolerance.
 
 from __future__ import annotations
 
-from math import exp, sqrt
+from math import sqrt
 
 import msgspec
 
@@ -25,15 +25,15 @@ from dialer.core.pacing.messages import (
     Snapshot,
 )
 from dialer.core.pacing.outlook import (
-    MOST_NEW_EXACT,
-    ExactRisk,
     Ringing,
     Risk,
     Scene,
     expected_within,
+    largest_within,
     weigh,
 )
 from dialer.core.pacing.pacer import checked, refusal
+from dialer.core.pacing.priors import detection_prior, pickup_prior, unanswered_prior
 from dialer.core.pacing.rates import (
     COLD_RATE,
     STEP_S,
@@ -60,7 +60,6 @@ MIN_STAYS_FOR_FLOOR = 0.5
 AFTER_RING_TIMEOUT_S = 6
 LOST_AFTER_RING_TIMEOUT_S = 20.0
 """Detection and waiting for an agent take no longer than this after the last ring."""
-DETECTION_LAGS = 9
 MAX_CATCH_UP_STEPS = 120
 """After a longer silence every dial has ended; the steps between teach nothing."""
 ENDS_BEFORE_NEW_TABLES = 8
@@ -90,6 +89,7 @@ class PredictiveSave(msgspec.Struct, tag="predictive"):
     ends_at_shape: int
     ramp_from_s: float | None
     ramp_lines: int
+    first_s: float | None = None
 
 
 class PredictivePacer:
@@ -103,9 +103,9 @@ class PredictivePacer:
         self._tracker = Tracker(lost_after_s=config.ring_timeout_s + LOST_AFTER_RING_TIMEOUT_S)
         self._budget = AbandonmentBudget(config)
         self._segments: dict[str, Cohorts] = {}
-        self._pickup = LagDensity(_pickup_prior(self._lags))
-        self._unanswered = LagDensity(_unanswered_prior(self._lags, config.ring_timeout_s))
-        self._detection = LagDensity(_detection_prior(config.amd))
+        self._pickup = LagDensity(pickup_prior(self._lags, config.ring_timeout_s))
+        self._unanswered = LagDensity(unanswered_prior(self._lags, config.ring_timeout_s))
+        self._detection = LagDensity(detection_prior(config.amd))
         self._live = RateEstimator()
         self._machines_seen = config.amd
         self._talk = DurationEstimator(config.expected_talk_s)
@@ -120,6 +120,10 @@ class PredictivePacer:
         self._ends_at_shape = 0
         self._ramp_from_s: float | None = None
         self._ramp_lines = 0
+        self._cold_answered_by = cumulative(self._delays)
+        """Share of the pickups to come by a ring age, before any was seen."""
+        self._first_s: float | None = None
+        """When there was first somebody to dial for."""
 
     # --- learning -----------------------------------------------------------------------------
 
@@ -190,9 +194,11 @@ class PredictivePacer:
         room = max(0, int(self._config.max_lines_per_agent * ages.staffed) - ages.ringing)
         next_call_risk = risk.of(1, tolerance)
         asked = 0
-        if next_call_risk <= tolerance and ages.staffed and self._mature:
-            asked = _largest_within(risk, tolerance, room)
+        if next_call_risk <= tolerance and ages.staffed:
+            asked = largest_within(risk, tolerance, room)
         calls, clamp, cap_name = self._bounded(asked, room, tolerance, now_s, ages, snapshot)
+        tracker.asked(now_s, calls)
+        self._account(calls, asked, risk, next_call_risk, scene)
         return Decision(
             at_s=now_s,
             calls_to_place=calls,
@@ -222,7 +228,7 @@ class PredictivePacer:
             clamp = Clamp.COLD_START
         elif asked >= room and asked > 0:
             clamp = Clamp.MAX_LINES
-        ramp = self._ramp_limit(now_s)
+        ramp = self._ramp_limit(now_s, ages)
         if ramp is not None and calls > max(0, ramp - ages.ringing):
             calls, clamp = max(0, ramp - ages.ringing), Clamp.RAMP
         floor = min(room, ages.idle - ages.ringing - ages.waiting)
@@ -233,11 +239,26 @@ class PredictivePacer:
         calls, cap, cap_name = snapshots.capped(calls, snapshot.caps)
         return calls, (clamp if cap is Clamp.NONE else cap), cap_name
 
+    def _account(self, calls: int, asked: int, risk: Risk, first_risk: float, scene: Scene) -> None:
+        """Tell the budget what the calls about to be placed are expected to cost."""
+        if calls <= 0 or not self._mature:
+            return
+        last_risk = risk.of(calls)
+        if calls > asked:
+            first_risk = min(first_risk, last_risk)
+        answers = calls * scene.new_rate * scene.live_share
+        self._budget.on_placed(answers, answers * (first_risk + last_risk) / 2.0)
+
     def _start_ramp(self, now_s: float, ages: Ages) -> None:
         self._ramp_from_s = now_s
         self._ramp_lines = max(ages.ringing, ages.staffed)
 
-    def _ramp_limit(self, now_s: float) -> int | None:
+    def _ramp_limit(self, now_s: float, ages: Ages) -> int | None:
+        if not self._mature:
+            if self._first_s is None:
+                self._first_s = now_s
+            since_s = max(0.0, now_s - self._first_s)
+            return int(ages.staffed * RAMP_GROWTH ** (since_s / RAMP_EVERY_S))
         if self._ramp_from_s is None:
             return None
         since_s = now_s - self._ramp_from_s
@@ -257,7 +278,10 @@ class PredictivePacer:
         pending = min(step - self._step, MAX_CATCH_UP_STEPS)
         self._step = step
         for _ in range(pending):
-            if not self._mature and any(c.placed[self._ring_out] for c in self._segments.values()):
+            ripens = not self._mature and any(
+                c.placed[self._ring_out] for c in self._segments.values()
+            )
+            if ripens:
                 self._mature_delays(now_s, ages)
             expected = [0.0] * self._lags
             expected_not = [0.0] * self._lags
@@ -266,7 +290,7 @@ class PredictivePacer:
                 for lag, placed in enumerate(cohorts.placed):
                     expected[lag] += rate * placed
                     expected_not[lag] += (1.0 - rate) * placed
-                if not self._mature:
+                if ripens or not self._mature:
                     cohorts.age()
                 elif cohorts.step(self._delays) != 0:
                     self._start_ramp(now_s, ages)
@@ -278,11 +302,12 @@ class PredictivePacer:
     def _mature_delays(self, now_s: float, ages: Ages) -> None:
         """When the first calls have rung out, how late pickups come is known: take it from there.
 
-        Until then no answer rate is believed: calls that nobody *can* have picked up so soon look
-        just like calls that nobody answers.
+        Until then answers are taken to come late, so that those that have come stand for many
+        more: calls that nobody *can* have picked up so soon look just like calls that nobody
+        answers.
         """
         self._mature = True
-        answered_by = cumulative(self._delays)
+        answered_by = cumulative(self._delays)[1:]
         for cohorts in self._segments.values():
             cohorts.begin(answered_by)
         self._start_ramp(now_s, ages)
@@ -292,6 +317,8 @@ class PredictivePacer:
             self._next.stage()
             if self._next.finished:
                 self._tables, self._next = self._next, None
+            return
+        if not self._mature:
             return
         ends = self._talk.state.count + self._wrap_up.state.count + self._pickup.state.count
         if ends - self._ends_at_shape >= max(ENDS_BEFORE_NEW_TABLES, min(ends // 20, 100)):
@@ -315,8 +342,8 @@ class PredictivePacer:
             by_age = [0] * self._lags
             for age_s in ages_s:
                 by_age[int(age_s) if age_s < last else last] += 1
-            rate = self._rate(segment)
-            ringing.append(Ringing(by_age, rate.rate, self._deviation(rate)))
+            rate, deviation = self._rate(segment)
+            ringing.append(Ringing(by_age, rate, deviation))
         new_rate, new_deviation = self._upcoming(upcoming)
         if ages.pending:
             by_age = [ages.pending] + [0] * last
@@ -334,19 +361,21 @@ class PredictivePacer:
             new_relative_deviation=new_deviation,
         )
 
-    def _rate(self, segment: str) -> RateEstimator:
+    def _rate(self, segment: str) -> tuple[float, float]:
+        """Pickup rate of a segment and the relative standard error of live answers a dial."""
         cohorts = self._segments.get(segment) or self._segments.get(OVERFLOW_SEGMENT)
-        return cohorts.rate if cohorts else RateEstimator()
+        if not self._mature:
+            cohorts = cohorts or Cohorts.empty(self._lags)
+            rate, variance = cohorts.cold_rate(self._cold_answered_by)
+        else:
+            estimator = cohorts.rate if cohorts else RateEstimator()
+            rate, variance = estimator.rate, estimator.relative_variance
+        if self._machines_seen:
+            variance += self._live.relative_variance
+        return rate, sqrt(variance)
 
     def _live_share(self) -> float:
         return self._live.rate if self._machines_seen else 1.0
-
-    def _deviation(self, rate: RateEstimator) -> float:
-        """Relative standard error of live answers a dial, by the rate and the live share."""
-        variance = rate.relative_variance
-        if self._machines_seen:
-            variance += self._live.relative_variance
-        return sqrt(variance)
 
     def _upcoming(self, upcoming: dict[str, float]) -> tuple[float, float]:
         """Pickup rate of the next contacts and its relative standard error."""
@@ -354,10 +383,10 @@ class PredictivePacer:
         total = sum(shares.values())
         rate = deviation = 0.0
         for segment, share in shares.items():
-            estimator = self._rate(segment)
-            part = share / total * estimator.rate
+            segment_rate, segment_deviation = self._rate(segment)
+            part = share / total * segment_rate
             rate += part
-            deviation += part * self._deviation(estimator)
+            deviation += part * segment_deviation
         return rate, deviation / rate
 
     def _estimates(
@@ -372,7 +401,7 @@ class PredictivePacer:
             staffed=ages.staffed,
             pickup_rate=scene.new_rate,
             live_share=scene.live_share,
-            pickup_rate_by_segment={s: c.rate.rate for s, c in self._segments.items()},
+            pickup_rate_by_segment={s: self._rate(s)[0] for s in self._segments},
             stays=self._stays,
             talk_mean_s=self._talk.mean_s(sum(ages.talking_s)),
             wrap_up_mean_s=self._wrap_up.mean_s(sum(ages.wrapping_s)),
@@ -391,7 +420,7 @@ class PredictivePacer:
         if tolerance <= 0.0:
             return "an abandonment window is used up: one call an idle agent"
         if not self._mature:
-            return "ring delays are not known yet: one call an idle agent"
+            return f"{asked} more are safe though ring delays are not known yet"
         return (
             f"{asked} more keep the last one's risk within {tolerance:.4f} "
             f"({ages.idle} idle, {ages.ringing} ringing, {ages.waiting} waiting)"
@@ -422,6 +451,7 @@ class PredictivePacer:
                 ends_at_shape=self._ends_at_shape,
                 ramp_from_s=self._ramp_from_s,
                 ramp_lines=self._ramp_lines,
+                first_s=self._first_s,
             )
         )
 
@@ -455,6 +485,7 @@ class PredictivePacer:
         self._ends_at_shape = state.ends_at_shape
         self._ramp_from_s = state.ramp_from_s
         self._ramp_lines = state.ramp_lines
+        self._first_s = state.first_s
 
     def _check_shape(self, state: PredictiveSave) -> None:
         """Raises `ValueError` where a list is not as long as this release would make it."""
@@ -480,52 +511,6 @@ class PredictivePacer:
         for cohorts in self._segments.values():
             # Their pickups will not be heard of, so they must not be waited for.
             cohorts.forget_dials()
-        self._step = self._ramp_from_s = None
-
-
-def _largest_within(risk: Risk, tolerance: float, room: int) -> int:
-    """Largest number of new calls, up to `room`, whose last one risks no more than tolerated.
-
-    The first is known to be within the tolerance.
-    """
-    if tolerance <= 0.0 or room <= 0:
-        return 0
-    if isinstance(risk, ExactRisk):
-        k = 1
-        most = min(room, MOST_NEW_EXACT)
-        while k < most and risk.of(k + 1, tolerance) <= tolerance:
-            k += 1
-        return k
-    low, high = 1, 2
-    while high <= room and risk.of(high, tolerance) <= tolerance:
-        low, high = high, high * 2
-    high = min(high, room + 1)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if risk.of(middle, tolerance) <= tolerance:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def _pickup_prior(lags: int) -> list[float]:
-    """Broad bump with its peak at 9 s (field data peak at 6 to 10 s), on the late side: answers
-    that come sooner than expected make the answer rate look high, which dials less."""
-    return [(x := lag + 0.5) ** 3 * exp(-x / 3.0) + 0.02 for lag in range(lags)]
-
-
-def _unanswered_prior(lags: int, ring_timeout_s: float) -> list[float]:
-    """A tenth fails early, the rest rings out."""
-    timeout = min(int(ring_timeout_s), lags - 1)
-    prior = [0.1 / lags] * lags
-    prior[timeout] += 0.9
-    return prior
-
-
-def _detection_prior(amd: bool) -> list[float]:
-    """Detection takes 1 to 4 s where it is on, nothing where it is not."""
-    prior = [0.0] * DETECTION_LAGS
-    for lag in (1, 2, 3) if amd else (0,):
-        prior[lag] = 1.0
-    return prior
+            if not self._mature:
+                cohorts.rate.state.open_events = 0
+        self._step = self._first_s = self._ramp_from_s = None

@@ -15,11 +15,13 @@ import msgspec
 
 STEP_S = 1.0
 SLOW_EVENTS, SLOW_S = 250.0, 90.0
-FAST_EVENTS, FAST_S = 12.0, 8.0
+FAST_EVENTS, FAST_S = 8.0, 6.0
 """A memory reaches back over this many events, and at least this long."""
 COLD_RATE, COLD_EVENTS = 0.4, 2.5
 """Before anything is known: answer rates are assumed high, which dials little."""
-RISE_Z, FALL_Z = 2.6, -3.0
+FIRST_RATE, FIRST_EVENTS = 0.5, 2.0
+"""The same while no call has rung out: nothing is known of delays either."""
+RISE_Z, FALL_Z = 2.3, -3.0
 """Where z = 2 (sqrt(observed) - sqrt(expected)) leaves these, the rate has jumped."""
 SHAPE_PRIOR_EVENTS = 20.0
 SHAPE_MEMORY_EVENTS = 3000.0
@@ -170,8 +172,21 @@ class Cohorts:
         """What is still to come of calls already placed will not be heard."""
         self.placed = [0.0] * len(self.placed)
 
+    def cold_rate(self, happened_by: list[float]) -> tuple[float, float]:
+        """Rate and its relative variance from pickups so far, before delays are known.
+
+        `happened_by` is late on purpose, so the rate comes out high, which dials less.
+        """
+        events = self.rate.state.open_events
+        exposure = max(sum(map(mul, self.placed, happened_by)), float(events))
+        rate = (events + FIRST_EVENTS) / (exposure + FIRST_EVENTS / FIRST_RATE)
+        return min(0.95, rate), 1.0 / (events + FIRST_EVENTS)
+
     def begin(self, happened_by: list[float]) -> None:
-        """Account all calls still in the memory at once, with the delays now known."""
+        """Account all calls still in the memory at once, with the delays now known.
+
+        `happened_by` is the share of pickups by the end of a lag.
+        """
         state = self.rate.state
         state.slow_events += state.open_events
         state.open_events = 0

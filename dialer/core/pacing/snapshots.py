@@ -52,6 +52,7 @@ def read(snapshot: Snapshot, tracker: Tracker) -> Ages:
     }
     if any(ages[0] > MAX_CALL_AGE_S for ages in ringing_s.values()):
         tracker.fault(FaultKind.MISSING_END)
+    shown_s = [age for ages in ringing_s.values() for age in ages]
     return Ages(
         idle=idle,
         staffed=staffed,
@@ -60,7 +61,7 @@ def read(snapshot: Snapshot, tracker: Tracker) -> Ages:
         wrapping_s=wrapping_s,
         ringing_s=ringing_s,
         in_amd_s=_ages(snapshot.in_amd_since_s, now_s, tracker),
-        pending=max(0, snapshot.pending),
+        pending=max(0, snapshot.pending) + tracker.on_their_way(snapshot, shown_s),
     )
 
 

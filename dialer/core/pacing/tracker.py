@@ -27,6 +27,7 @@ from dialer.core.pacing.messages import (
     NoAnswer,
     PacingEvent,
     Pickup,
+    Snapshot,
     TalkEnded,
     WrapUpEnded,
 )
@@ -39,6 +40,10 @@ MAX_CALL_AGE_S = 180.0
 MAX_DURATION_S = 4 * 3600.0
 REMEMBERED_IDS = 4000
 """Ended calls whose repeated events are recognised; half a minute of a thousand agents."""
+UNSEEN_S = 1.5
+"""Calls asked for this long ago, and not heard of, are taken to be on their way."""
+STALE_S = 3.0
+"""A snapshot may lag behind the events by this much: calls dialed since count as ringing."""
 BACKWARD_SNAPSHOTS_TO_REBASE = 5
 """So many snapshots in order among themselves, but behind the clock: the clock was wrong."""
 
@@ -63,9 +68,11 @@ CALL_TRANSITIONS: dict[tuple[CallState, type], CallState | None] = {
     (CallState.RINGING, NoAnswer): None,
     (CallState.RINGING, Failed): None,
     (CallState.RINGING, Pickup): CallState.IN_AMD,
+    (CallState.RINGING, MachineDetected): None,
     (CallState.RINGING, LiveAnswer): CallState.WAITING,
     (CallState.IN_AMD, MachineDetected): None,
     (CallState.IN_AMD, LiveAnswer): CallState.WAITING,
+    (CallState.IN_AMD, NoAnswer): None,
     (CallState.IN_AMD, Failed): None,
     (CallState.IN_AMD, Abandoned): None,
     (CallState.WAITING, Connected): None,
@@ -118,6 +125,8 @@ class TrackerState(msgspec.Struct):
     abandoned_ids: dict[str, None] = {}
     machine_ids: dict[str, None] = {}
     faults: dict[str, int] = {}
+    asked: list[tuple[float, int]] = []
+    """When and how many calls were asked for that no dial has been heard of."""
     backward_snapshots: int = 0
     last_snapshot_s: float | None = None
 
@@ -165,6 +174,31 @@ class Tracker:
             case _:
                 self._call(event, timely, listener)
 
+    def asked(self, at_s: float, calls: int) -> None:
+        """So many calls were just asked for."""
+        if calls > 0:
+            self.state.asked.append((at_s, calls))
+
+    def on_their_way(self, snapshot: Snapshot, shown_s: list[float]) -> int:
+        """Calls that a snapshot does not show because it, or news of a dial, comes late.
+
+        `shown_s`: ages of the ringing calls that it does show.
+        """
+        state, now_s = self.state, snapshot.at_s
+        if snapshot.settled:
+            state.asked.clear()
+        state.asked = [a for a in state.asked if 0.0 <= now_s - a[0] < UNSEEN_S]
+        dialed = 0
+        for call in reversed(state.calls.values()):
+            if now_s - call.placed_at_s >= STALE_S:
+                break
+            dialed += call.state is CallState.RINGING
+        # Half a second wider: a dial and what is shown of it may differ by a moment.
+        shown = sum(age_s < STALE_S + 0.5 for age_s in shown_s)
+        told = max(0, snapshot.pending) + max(0, shown - dialed)
+        unheard = sum(calls for _, calls in state.asked) - told
+        return max(0, unheard) + max(0, dialed - shown)
+
     def snapshot_at(self, at_s: float, listener: Listener) -> bool:
         """Carry the clock to a snapshot's time. False: the time cannot be used."""
         state = self.state
@@ -199,6 +233,7 @@ class Tracker:
         state = self.state
         state.calls.clear()
         state.agents.clear()
+        state.asked.clear()
         state.clock_s = state.last_snapshot_s = None
         state.backward_snapshots = 0
 
@@ -237,6 +272,9 @@ class Tracker:
             return
         at_s = event.at_s if timely else (self.state.clock_s or 0.0)
         self.state.calls[event.call_id] = TrackedCall(event.segment, CallState.RINGING, at_s, at_s)
+        if self.state.asked:
+            asked_s, calls = self.state.asked[0]
+            self.state.asked[:1] = [(asked_s, calls - 1)] if calls > 1 else []
         # An untimely dial counts too: its answer will come, and must have been expected.
         listener.on_dial(event.segment)
 
@@ -352,9 +390,15 @@ def _teach(
     match event:
         case NoAnswer() | Failed() if before is CallState.RINGING:
             listener.on_unanswered(call.segment, age_s)
+        case NoAnswer() | Failed():
+            listener.on_detected(False, age_s)
         case Pickup():
             listener.on_pickup(call.segment, age_s)
         case MachineDetected():
+            if before is CallState.RINGING:
+                # Detection is not told of: its time is part of the ring delay, as for answers.
+                listener.on_pickup(call.segment, age_s)
+                age_s = 0.0
             listener.on_detected(False, age_s)
         case LiveAnswer():
             if before is CallState.RINGING:

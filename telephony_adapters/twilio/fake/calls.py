@@ -54,6 +54,7 @@ class FakeCall:
         self.talk_left_s = 0.0
         self.joined_at: datetime | None = None
         self.room: Room | None = None
+        self.left_room = asyncio.Event()
         self.keys: asyncio.Queue[str] | None = None
         self.prompts = 0
         """Prompts under way."""

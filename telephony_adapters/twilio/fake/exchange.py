@@ -129,11 +129,6 @@ class Exchange:
         if call.is_answered:
             self._end(call, CallStatus.COMPLETED)
 
-    def find(self, address: str) -> FakeCall | None:
-        """The latest live call to an address."""
-        live = [c for c in self.calls.values() if c.to == address and not c.status.is_final]
-        return live[-1] if live else None
-
     def ears(self, address: str) -> Earpiece:
         """What is heard at an agent's device; may be listened to before it is rung."""
         return self._ears.setdefault(address, Earpiece())
@@ -233,17 +228,19 @@ class Exchange:
             self._end(call, CallStatus.COMPLETED)
 
     async def fetch(self, call: FakeCall, url: str, more: dict[str, str]) -> str | None:
+        """A document from a webhook; None when it could not be had."""
         fields = {**call.fields(self.settings.account_sid), **more}
         return await self.sender.post(url, fields, NO_FAULT)
 
     # --- rooms ----------------------------------------------------------------------------------
 
     async def stay(self, call: FakeCall, element: ElementTree.Element) -> None:
+        """Be in a room until the call leaves it, or the room is ended."""
         room = call.room = self.rooms.enter(call.sid, element)
+        left = call.left_room = asyncio.Event()
         self._heard_by_agents(call, room)
         try:
-            while call.room is room:
-                await self.clock.sleep(3600.0)
+            await left.wait()
         finally:
             if call.room is room:
                 self._part(call)
@@ -269,6 +266,7 @@ class Exchange:
         room, call.room = call.room, None
         if room is None:
             return
+        call.left_room.set()
         label = CallId(room.labels[call.sid])
         self.rooms.leave(call.sid, room)
         if call.is_agent:

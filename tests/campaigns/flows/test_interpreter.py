@@ -56,6 +56,9 @@ VERIFIED: list[AnyEvent] = [
     PASSED,
 ]
 
+OURS: list[AnyEvent] = [*VERIFIED, Known(value="no")]
+"""Verified, and the collector is the creditor: no third party's notice is due."""
+
 
 def keys(*digits: str) -> list[AnyEvent]:
     return [Digits(digits=d) for d in digits]
@@ -172,7 +175,7 @@ def test_a_result_that_was_not_asked_for_verifies_nobody() -> None:
 
 # --- promise -------------------------------------------------------------------------------------
 
-PROMISING: list[AnyEvent] = [*VERIFIED, *keys("1")]
+PROMISING: list[AnyEvent] = [*OURS, *keys("1")]
 
 
 def test_a_promise_by_keys() -> None:
@@ -259,23 +262,23 @@ def test_the_next_day_with_these_keys(digits: str, day: date | None) -> None:
 
 def test_a_link_goes_to_the_number_on_file() -> None:
     program = PROGRAMS["self-service"]
-    _, ordered = run(program, [*VERIFIED, *keys("1"), Known(value="yes")])
+    _, ordered = run(program, [*OURS, *keys("1"), Known(value="yes")])
     assert ordered[-1] == SendLink(purpose=LinkPurpose.PAY)
-    sent, _ = run(program, [*VERIFIED, *keys("1"), Known(value="yes"), LinkSent(ok=True)])
+    sent, _ = run(program, [*OURS, *keys("1"), Known(value="yes"), LinkSent(ok=True)])
     assert sent.code is Code.WILLING_NO_DATE
-    failed, _ = run(program, [*VERIFIED, *keys("1"), Known(value="yes"), LinkSent(ok=False)])
+    failed, _ = run(program, [*OURS, *keys("1"), Known(value="yes"), LinkSent(ok=False)])
     assert failed.waiting is Waiting.AGENT
-    _, ordered = run(program, [*VERIFIED, *keys("1"), Known(value=None)])
+    _, ordered = run(program, [*OURS, *keys("1"), Known(value=None)])
     assert not any(isinstance(c, SendLink) for c in ordered), "not known: no payment is asked for"
 
 
 def test_a_menu_comes_back_once() -> None:
     program = PROGRAMS["self-service"]
     bad = keys("8", "8")
-    again, _ = run(program, [*VERIFIED, *bad])
+    again, _ = run(program, [*OURS, *bad])
     assert again.waiting is Waiting.MENU
     assert again.taken == {"once_more": 1}
-    over, _ = run(program, [*VERIFIED, *bad, *bad])
+    over, _ = run(program, [*OURS, *bad, *bad])
     assert over.waiting is Waiting.AGENT
 
 

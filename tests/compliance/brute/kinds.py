@@ -209,15 +209,28 @@ def prerecorded_cap(p: Table, case: Case, at: datetime, pack: Table) -> bool:
 
 
 def sequence_gate(p: Table, case: Case, at: datetime, pack: Table) -> bool:
-    for e in case.own:
-        if e.kind not in p["events"] or e.misdirected:
-            continue
-        if p.get("channels") and e.channel not in p["channels"]:
-            continue
-        if not p["clear_days"]:
-            return at < e.at
-        return any((day(at, z) - day(e.at, z)).days <= p["clear_days"] for z in case.zones(p))
-    return True
+    came = [
+        e.at
+        for e in case.own
+        if e.kind in p["events"]
+        and not e.misdirected
+        and (not p.get("channels") or e.channel in p["channels"])
+    ][:1]
+    if not came and "notice_given" in p["events"] and not p.get("channels") and case.debts:
+        sent = [d.validation_sent_at for d in case.debts]
+        came = [max(s for s in sent if s)] if all(sent) else []
+    if not came:
+        return late(p, case, at)
+    if not p["clear_days"]:
+        return at < came[0]
+    return any((day(at, z) - day(came[0], z)).days <= p["clear_days"] for z in case.zones(p))
+
+
+def late(p: Table, case: Case, at: datetime) -> bool:
+    if not p.get("due_after"):
+        return True
+    first = [e.at for e in case.own if e.kind in p["due_after"] and not e.misdirected][:1]
+    return any((day(at, z) - day(f, z)).days > p["due_days"] for f in first for z in case.zones(p))
 
 
 # --- who ----------------------------------------------------------------------------------------
@@ -341,12 +354,13 @@ def number_check(p: Table, case: Case, at: datetime, pack: Table) -> bool:
     required = p.get("required", True)
     if not checks:
         return bool(required)
-    last = max(checks, key=lambda n: n.checked_at)
-    if last.answer in p.get("refuse", []):
+    when = max(n.checked_at for n in checks)
+    answers = {n.answer for n in checks if n.checked_at == when}
+    if answers & set(p.get("refuse", [])):
         return True
-    if "max_age_days" in p and at >= last.checked_at + timedelta(days=p["max_age_days"]):
+    if "max_age_days" in p and at >= when + timedelta(days=p["max_age_days"]):
         return bool(required)
-    return bool(p.get("accept")) and last.answer not in p["accept"]
+    return bool(p.get("accept")) and not answers <= set(p["accept"])
 
 
 # --- what is said and shown ---------------------------------------------------------------------

@@ -156,7 +156,7 @@ def successor(history: History) -> Pacer:
 
 
 def idle_team(at_s: float, idle: int = 8) -> Snapshot:
-    return Snapshot(at_s=at_s, staffed=idle, idle_since_s=(at_s,) * idle)
+    return Snapshot(at_s=at_s, staffed=idle, idle_since_s=(at_s,) * idle, settled=True)
 
 
 def test_a_used_budget_binds_the_first_decision() -> None:

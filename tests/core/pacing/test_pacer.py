@@ -10,6 +10,7 @@ import pytest
 from dialer.core.pacing import (
     Clamp,
     Decision,
+    DialPlaced,
     Law,
     PacingConfig,
     PacingEvent,
@@ -26,10 +27,28 @@ def snapshot(at_s: float = 100.0, **changes: object) -> Snapshot:
 def test_progressive_places_one_call_an_idle_agent_less_those_under_way() -> None:
     pacer = make_pacer(PacingConfig(law=Law.PROGRESSIVE))
     assert pacer.decide(snapshot()).calls_to_place == 4
-    busy = snapshot(ringing_since_s={"a": (95.0,), "b": (96.0,)}, in_amd_since_s=(99.0,), pending=0)
+    under_way = {"a": (95.0,), "b": (96.0,)}
+    busy = snapshot(110.0, ringing_since_s=under_way, in_amd_since_s=(99.0,), pending=0)
     assert pacer.decide(busy).calls_to_place == 1
-    assert pacer.decide(snapshot(pending=4)).calls_to_place == 0
-    assert pacer.decide(snapshot(pending=9)).calls_to_place == 0
+    assert pacer.decide(snapshot(120.0, pending=4)).calls_to_place == 0
+    assert pacer.decide(snapshot(130.0, pending=9)).calls_to_place == 0
+
+
+@pytest.mark.parametrize("law", [Law.PREVIEW, Law.PROGRESSIVE, Law.PREDICTIVE])
+def test_calls_asked_for_are_not_asked_for_again_while_news_of_them_is_late(law: Law) -> None:
+    pacer = make_pacer(PacingConfig(law=law))
+    assert pacer.decide(snapshot(100.0)).calls_to_place == 4
+    # Neither the dials nor the ringing calls have come back yet.
+    assert pacer.decide(snapshot(100.25)).calls_to_place == 0
+    assert pacer.decide(snapshot(100.5, pending=4)).calls_to_place == 0
+    for i in range(4):
+        pacer.observe(DialPlaced(at_s=100.6, call_id=f"c{i}"))
+    # The dials have been heard of; the snapshot still lags behind.
+    assert pacer.decide(snapshot(101.0)).calls_to_place == 0
+    shown = snapshot(101.5, ringing_since_s={"": (100.6,) * 4})
+    assert pacer.decide(shown).calls_to_place == 0
+    # Nothing came of them and nobody said so: a lost end does not hold agents back for ever.
+    assert pacer.decide(snapshot(105.0)).calls_to_place == 4
 
 
 def test_preview_is_progressive_under_its_own_name() -> None:
@@ -42,13 +61,20 @@ def test_fixed_ratio_multiplies_idle_agents() -> None:
     assert pacer.decide(snapshot()).calls_to_place == 10
 
 
+@pytest.mark.parametrize("law", [Law.PREVIEW, Law.PROGRESSIVE, Law.PREDICTIVE])
+def test_calls_that_were_refused_are_asked_for_again_at_once_where_that_is_known(law: Law) -> None:
+    pacer = make_pacer(PacingConfig(law=law))
+    assert pacer.decide(snapshot(100.0)).calls_to_place == 4
+    assert pacer.decide(snapshot(100.25, settled=True)).calls_to_place == 4
+
+
 @pytest.mark.parametrize("law", Law)
 def test_a_cap_binds_and_is_named(law: Law) -> None:
     pacer = make_pacer(PacingConfig(law=law))
     decision = pacer.decide(snapshot(caps={"lines": 3, "trunk": 1, "supply": 40}))
     assert (decision.calls_to_place, decision.clamp) == (1, Clamp.CAP)
     assert decision.cap_name == "trunk"
-    assert pacer.decide(snapshot(caps={"supply": -5})).calls_to_place == 0
+    assert pacer.decide(snapshot(110.0, caps={"supply": -5})).calls_to_place == 0
 
 
 @pytest.mark.parametrize("law", Law)
@@ -79,7 +105,7 @@ def test_predictive_begins_with_one_call_an_idle_agent_and_says_why() -> None:
     decision = make_pacer(PacingConfig()).decide(snapshot())
     assert (decision.calls_to_place, decision.clamp) == (4, Clamp.COLD_START)
     assert "not known yet" in decision.reason
-    assert decision.estimates.pickup_rate == pytest.approx(0.4)
+    assert decision.estimates.pickup_rate == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,137 @@
+"""Where the Asterisk is, how it is asked to dial, and what may be believed of its far end."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+APP_PATTERN: Final = r"[A-Za-z0-9_-]{1,40}"
+NUMBER_PATTERN: Final = r"\+[0-9]{6,15}"
+AGENT_PATTERN: Final = r"[A-Za-z0-9_.-]{1,64}"
+_EXPLICIT_TARGET: Final = re.compile(
+    r"PJSIP/(?P<endpoint>[A-Za-z0-9_-]+)/sips?:[^@;?/]*@"
+    r"(?P<host>\[[0-9A-Fa-f:.]+\]|[0-9.]+)(?::[0-9]{1,5})?"
+)
+
+
+class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the adapter must be told."""
+
+    url: str
+    """Of Asterisk's HTTP server, e.g. `http://127.0.0.1:8088`; ARI is below `/ari`."""
+    user: str
+    password: str
+    app: str
+    """Stasis application; one for each engine on this Asterisk."""
+    dial: str
+    """Dial string of a person: `{number}` is E.164, `{digits}` the same without `+`, `{trunk}` the
+    trunk's name."""
+    agent_dial: str
+    """Dial string of an agent's device: `{agent}` is the user name."""
+    caller_id: str | None = None
+    """Shown when a campaign names none."""
+    amd_context: str | None = None
+    """Dialplan context that screens an answered call; None: no detection."""
+    language: str | None = None
+    """Of prompts; None: the channel's own."""
+    laboratory: bool = False
+    """Declares that nobody real is behind the trunk. Believed only where `reaches_nobody`."""
+    agent_ring_timeout_s: int = 30
+    command_timeout_s: float = 5.0
+    """Longest wait for a reply of ARI; after it the outcome of a command is unknown."""
+    connect_timeout_s: float = 3.0
+    heartbeat_s: float = 10.0
+    """Time between two pings on the WebSocket; half of it is the time to answer."""
+    app_check_s: float = 1.0
+    """How old the knowledge may be that Asterisk has our application when a call is placed."""
+    reconnect_least_s: float = 0.2
+    reconnect_most_s: float = 5.0
+    """Pause between two attempts to connect again; it doubles from least to most."""
+    max_connections: int = 64
+    """HTTP connections to Asterisk at the same time; further commands wait."""
+    max_frame_bytes: int = 1_048_576
+    """Largest event; a larger one ends the connection."""
+    max_originates_per_s: float = 200.0
+    """What the node bears."""
+
+    def __repr__(self) -> str:
+        return f"AsteriskSettings(url={self.url!r}, user={self.user!r}, password=***)"
+
+    def faults(self) -> list[str]:
+        """What is wrong with these settings, each as `key: fault`; empty when they can be used."""
+        found = []
+        split = urlsplit(self.url)
+        if split.scheme not in ("http", "https") or not split.hostname:
+            found.append("url: give http://HOST:PORT of Asterisk's HTTP server")
+        if not re.fullmatch(APP_PATTERN, self.app):
+            found.append("app: letters, digits, `-` and `_`, at most 40")
+        for key, text, names in (
+            ("dial", self.dial, {"number", "digits", "trunk"}),
+            ("agent_dial", self.agent_dial, {"agent"}),
+        ):
+            if not _fits(text, names):
+                known = ", ".join(f"{{{name}}}" for name in sorted(names))
+                found.append(f"{key}: a dial string with {known}, not `{text}`")
+        if self.laboratory and not self.reaches_nobody:
+            found.append(
+                "laboratory: believed only when `url` is a loopback address and `dial` names its "
+                "target as one, e.g. PJSIP/trunk/sip:{number}@127.0.0.1:5070"
+            )
+        return found
+
+    @property
+    def reaches_nobody(self) -> bool:
+        """Declared to be a laboratory, and both Asterisk and the trunk's target are on loopback.
+
+        Only literal addresses count: a name can point elsewhere tomorrow, and a dial string without
+        a target leaves it to Asterisk's configuration.
+        """
+        target = _EXPLICIT_TARGET.fullmatch(self.dial)
+        host = urlsplit(self.url).hostname
+        return (
+            self.laboratory
+            and host is not None
+            and _is_loopback(host)
+            and target is not None
+            and _is_loopback(target["host"].strip("[]"))
+        )
+
+    @property
+    def trunk_endpoint(self) -> str | None:
+        """The PJSIP endpoint that calls leave by; None when the dial string does not tell."""
+        found = re.match(r"PJSIP/(?:[^/@]*@)?([A-Za-z0-9_-]+)(?:/|$)", self.dial)
+        return found[1] if found else None
+
+    def dial_string(self, number: str, trunk: str) -> str | None:
+        """Whom to dial; None for what is not an E.164 number."""
+        if not re.fullmatch(NUMBER_PATTERN, number):
+            return None
+        return self.dial.format(number=number, digits=number[1:], trunk=trunk)
+
+    def agent_dial_string(self, endpoint: str) -> str | None:
+        """How to ring the device `agent:NAME`; None for a name that cannot be dialed."""
+        kind, _, name = endpoint.partition(":")
+        if kind != "agent" or not re.fullmatch(AGENT_PATTERN, name):
+            return None
+        return self.agent_dial.format(agent=name)
+
+
+def _fits(text: str, names: set[str]) -> bool:
+    """Whether a dial string uses these names only, and not just the trunk's."""
+    try:
+        text.format(**dict.fromkeys(names, ""))
+    except (ValueError, LookupError, AttributeError):
+        return False
+    used = set(re.findall(r"\{([^}]*)\}", text))
+    return bool(used - {"trunk"}) and used <= names
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,108 @@
+"""The whole laboratory: Asterisk, a carrier with people behind its numbers, agents' phones."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from telephony_adapters.lab.far_end import FarEnd, machine_greets, person_says_hello
+from telephony_adapters.lab.pbx import Pbx
+from telephony_adapters.lab.ports import LOOPBACK
+from telephony_adapters.lab.process import hand_over
+from telephony_adapters.lab.scenario import Behaviour
+
+FAMILY_VARIABLE: Final = "TELEPHONY_LAB_FAMILY"
+"""Environment variable with the family of Asterisk, 22 or 16; 22 when it is not set."""
+DEAD_NUMBER: Final = "96"
+MACHINES: Final = "(3[0-9]|4[0-4])"
+"""Endings of numbers behind which a machine answers."""
+TALK_MS: Final = 22_000
+"""How long a person of the laboratory stays on the line."""
+
+
+def is_machine(number: str) -> bool:
+    """Whether a machine of the laboratory answers this number."""
+    return re.search(f"{MACHINES}$", number) is not None
+
+
+def people(folder: Path) -> tuple[Behaviour, ...]:
+    """What the numbers do, by their last two digits; any other number is a person's."""
+    hello, greeting = person_says_hello(folder), machine_greets(folder)
+    ends = r"[^@]*"
+    return (
+        Behaviour(name="machine", users=ends + MACHINES, ring_ms=1_500, audio=greeting),
+        Behaviour(name="rings", users=f"{ends}(4[5-9]|[56][0-9]|7[0-4])", answers=False),
+        Behaviour(name="busy", users=f"{ends}(7[5-9]|8[0-4])", refusal="486 Busy Here"),
+        Behaviour(name="unavailable", users=f"{ends}8[5-9]", refusal="480 Temporarily Unavailable"),
+        Behaviour(
+            name="not_in_service", users=f"{ends}9[0-2]", ring_ms=None, refusal="404 Not Found"
+        ),
+        Behaviour(name="rejects", users=f"{ends}93", ring_ms=None, refusal="603 Decline"),
+        Behaviour(
+            name="congested", users=f"{ends}9[45]", ring_ms=None, refusal="503 Service Unavailable"
+        ),
+        Behaviour(name="dead", users=ends + DEAD_NUMBER, trying=False, answers=False),
+        Behaviour(name="answers_briefly", users=f"{ends}97", talk_ms=1_500),
+        Behaviour(name="presses_keys", users=f"{ends}98", keys="12"),
+        Behaviour(name="stays", users=f"{ends}99", audio=hello),
+        Behaviour(name="person", users=ends, ring_ms=2_000, audio=hello, talk_ms=TALK_MS),
+    )
+
+
+def phones() -> tuple[Behaviour, ...]:
+    """Agents' phones answer by themselves; one whose name begins with `busy-` never does."""
+    return (
+        Behaviour(name="busy", users="busy-[^@]*", ring_ms=None, refusal="486 Busy Here"),
+        Behaviour(name="phone", users="[^@]*", ring_ms=None),
+    )
+
+
+class Network:
+    """Handles to the parts, and the words that an adapter needs to be pointed at them."""
+
+    def __init__(self, folder: Path, family: int = 22) -> None:
+        self.pbx = Pbx(folder / "asterisk", family)
+        self.carrier = FarEnd("carrier", folder, people(folder))
+        self.phones = FarEnd("phones", folder, phones())
+
+    @property
+    def dial(self) -> str:
+        """Dial string of a person's number through the carrier."""
+        return f"PJSIP/trunk/sip:{{number}}@{LOOPBACK}:{self.carrier.port}"
+
+    @property
+    def agent_dial(self) -> str:
+        """Dial string of an agent's phone."""
+        return f"PJSIP/phone/sip:{{agent}}@{LOOPBACK}:{self.phones.port}"
+
+    def start(self) -> None:
+        for part in (self.pbx, self.carrier, self.phones):
+            part.start()
+
+    def stop(self) -> None:
+        for part in (self.phones, self.carrier, self.pbx):
+            part.stop()
+
+
+@contextmanager
+def running_network(family: int | None = None) -> Iterator[Network]:
+    """A laboratory in a folder of its own. Raises `LabError` with what is missing."""
+    family = family or int(os.environ.get(FAMILY_VARIABLE, "22"))
+    folder = Path(tempfile.mkdtemp(prefix="marcador-lab-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        network = Network(folder, family)
+        hand_over(folder)
+        try:
+            network.start()
+            yield network
+        finally:
+            network.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,171 @@
+"""The conformance laboratory of the Asterisk adapter: real SIP on loopback, in real time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from itertools import count
+from typing import Final
+
+import msgspec
+
+from dialer.runtime.clock import WallClock
+from dialer.stores.ledger.ids import new_id
+from telephony_adapters.asterisk.adapter import AsteriskCarrier
+from telephony_adapters.asterisk.client import AriClient
+from telephony_adapters.asterisk.codec import Channel, parse_channels
+from telephony_adapters.asterisk.naming import Names
+from telephony_adapters.asterisk.settings import AsteriskSettings
+from telephony_adapters.lab.network import Network
+from telephony_adapters.lab.pbx import USER
+from telephony_adapters.messages import CallId, LegId
+from tests.adapters.lab import PATIENCE_S, BreakableLab, FarEnd
+from tests.support.tcp_wire import TcpWire
+
+ENDINGS: Final = {
+    FarEnd.ANSWERS: "99",
+    FarEnd.ANSWERS_BRIEFLY: "97",
+    FarEnd.RINGS: "50",
+    FarEnd.DEAD: "96",
+    FarEnd.BUSY: "80",
+    FarEnd.UNAVAILABLE: "86",
+    FarEnd.NOT_IN_SERVICE: "90",
+    FarEnd.REJECTS: "93",
+    FarEnd.CONGESTED: "94",
+    FarEnd.MACHINE: "40",
+    FarEnd.PRESSES_KEYS: "98",
+}
+"""Last two digits by which the laboratory's carrier does so."""
+POLL_S: Final = 0.01
+ORDER_TIMEOUT_S: Final = 5.0
+_apps = count(1)
+
+
+def settings_for(network: Network, url: str, app: str) -> AsteriskSettings:
+    return AsteriskSettings(
+        url=url,
+        user=USER,
+        password=network.pbx.password,
+        app=app,
+        dial=network.dial,
+        agent_dial=network.agent_dial,
+        amd_context="marcador-amd",
+        language="en",
+        laboratory=True,
+    )
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], limit_s: float = PATIENCE_S) -> None:
+    """Return when `condition` holds; raises `TimeoutError`."""
+    async with asyncio.timeout(limit_s):
+        holds = await condition()
+        while not holds:
+            await asyncio.sleep(POLL_S)
+            holds = await condition()
+
+
+class AsteriskLab(BreakableLab):
+    """An adapter with an application of its own; a wire to Asterisk that can be cut."""
+
+    ring_timeout_s = 4
+
+    def __init__(self, network: Network, wire: TcpWire) -> None:
+        super().__init__()
+        self.network = network
+        self.wire = wire
+        self.settings = settings_for(network, wire.url, f"test-{next(_apps):04d}")
+        self.carrier = AsteriskCarrier(self.settings, WallClock())
+        direct = msgspec.structs.replace(self.settings, url=network.pbx.url)
+        self.admin = AriClient(direct)
+        """Somebody else's hands on Asterisk, past the wire."""
+        self._names = Names(self.settings.app)
+        self._agents = count(1)
+        self._seen_before = network.carrier.calls_seen()
+
+    @property
+    def adapter(self) -> AsteriskCarrier:
+        return self.carrier
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def new_call_id(self) -> CallId:
+        return CallId(new_id())
+
+    def number(self, far_end: FarEnd) -> str:
+        return f"+13055550{ENDINGS[far_end]:0>3}"
+
+    def endpoint(self) -> str:
+        return f"agent:agent-{next(self._agents)}"
+
+    def placed(self) -> int:
+        return self.network.carrier.calls_seen() - self._seen_before
+
+    async def until(self, condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
+        async def holds() -> bool:
+            return condition()
+
+        await eventually(holds, limit_s)
+
+    async def pass_time(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+
+    async def callee_hangs_up(self, call_id: CallId) -> None:
+        await self._order_to_hang_up(self._names.call_channel(call_id))
+
+    async def agent_hangs_up(self, leg_id: LegId) -> None:
+        await self._order_to_hang_up(self._names.leg_channel(leg_id))
+
+    async def lose_connection(self) -> None:
+        await self.wire.cut()
+
+    async def restore_connection(self) -> None:
+        await self.wire.mend()
+
+    async def channels(self) -> list[Channel]:
+        """What of ours lives in Asterisk."""
+        reply = await self.admin.request("GET", "/channels")
+        ours = (self._names.call_of, self._names.leg_of)
+        return [
+            channel
+            for channel in parse_channels(reply.body)
+            if any(of(channel.id) is not None for of in ours)
+        ]
+
+    async def _order_to_hang_up(self, channel: str) -> None:
+        """The far end hangs up when it is sent a key; returns when the channel is gone."""
+        reply = await self.admin.request("POST", f"/channels/{channel}/dtmf", {"dtmf": "#"})
+        assert reply.ok, reply.message
+
+        async def gone() -> bool:
+            return channel not in {known.id for known in await self.channels()}
+
+        await eventually(gone, ORDER_TIMEOUT_S)
+
+    async def is_empty(self) -> bool:
+        """Nothing of ours lives in Asterisk."""
+        return not await self.channels()
+
+    async def clear(self) -> None:
+        """Nothing of ours stays behind."""
+        await self.carrier.stop()
+        for channel in await self.channels():
+            await self.admin.request("DELETE", f"/channels/{channel.id}")
+        await eventually(self.is_empty, ORDER_TIMEOUT_S)
+
+
+@asynccontextmanager
+async def asterisk_lab(network: Network) -> AsyncIterator[AsteriskLab]:
+    """A started laboratory with no history."""
+    wire = TcpWire(network.pbx.http_port)
+    await wire.mend()
+    lab = AsteriskLab(network, wire)
+    try:
+        await lab.carrier.start(lab.events.append)
+        yield lab
+    finally:
+        await lab.clear()
+        await lab.admin.close()
+        await wire.cut()

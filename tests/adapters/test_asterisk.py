@@ -1,0 +1,30 @@
+"""The Asterisk adapter passes the suite of all adapters: a real Asterisk, SIP to a real far end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from telephony_adapters.lab.network import Network
+from tests.adapters.asterisk_lab import AsteriskLab, asterisk_lab
+from tests.adapters.conformance import (
+    AmdCases,
+    DtmfCases,
+    EveryAdapter,
+    OutageCases,
+    PromptCases,
+)
+
+pytestmark = pytest.mark.xdist_group("asterisk")
+
+
+@pytest_asyncio.fixture
+async def lab(network: Network) -> AsyncIterator[AsteriskLab]:
+    async with asterisk_lab(network) as started:
+        yield started
+
+
+class TestAsterisk(EveryAdapter, OutageCases, AmdCases, PromptCases, DtmfCases):
+    """Every case, in real time."""

@@ -1,0 +1,80 @@
+"""`doctor` and `run` with an Asterisk: what is there, what is not, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dialer.cli.exits import ExitCode
+from telephony_adapters.lab.__main__ import environment
+from telephony_adapters.lab.network import Network
+from tests.cli.conftest import Cli
+from tests.cli.world import Made
+
+pytestmark = pytest.mark.xdist_group("asterisk")
+
+NOBODY = ("--set", "telephony.adapter=asterisk", "--set", "asterisk.url=http://127.0.0.1:9")
+
+
+@pytest.fixture
+def pointed(network: Network, monkeypatch: pytest.MonkeyPatch) -> Network:
+    for name, value in environment(network).items():
+        monkeypatch.setenv(name, value)
+    return network
+
+
+def findings(cli: Cli, *args: str, code: ExitCode) -> dict[str, dict[str, Any]]:
+    ran = cli("doctor", "--json", "--set", "http.port=0", *args)
+    assert ran.code == code, ran.out
+    return {finding["check"]: finding for finding in ran.json["findings"]}
+
+
+def test_a_laboratory_in_order(english: Cli, made: Made, pointed: Network) -> None:
+    found = findings(english, code=ExitCode.OK)
+    assert "no real person" in found["carrier"]["found"]
+    assert f"Asterisk {pointed.pbx.family}." in found["asterisk"]["found"]
+    assert found["asterisk_trunk"]["found"].startswith("trunk: ")
+    assert found["asterisk_app"]["found"] == "marcador: free"
+    assert found["asterisk_amd"]["state"] == "ok"
+
+
+def test_what_is_wrong_is_told(english: Cli, made: Made, pointed: Network) -> None:
+    found = findings(
+        english,
+        *("--set", "asterisk.dial=PJSIP/{number}@nosuch", "--set", "asterisk.laboratory=false"),
+        code=ExitCode.NO,
+    )
+    assert found["asterisk_trunk"]["state"] == "problem"
+    assert "pjsip.conf" in found["asterisk_trunk"]["mend"]
+    assert "allow_real_dialing" in found["carrier"]["found"]
+
+    found = findings(english, "--set", "asterisk.password=wrong", code=ExitCode.NO)
+    assert "does not know user `marcador`" in found["asterisk"]["found"]
+    assert pointed.pbx.password not in str(found)
+
+    found = findings(english, *NOBODY, code=ExitCode.NO)
+    assert "does not answer" in found["asterisk"]["found"]
+
+    found = findings(english, "--set", "asterisk.dial=PJSIP/trunk", code=ExitCode.NO)
+    assert "asterisk.dial: " in found["carrier"]["found"]
+
+
+def test_run_without_an_asterisk(english: Cli, made: Made) -> None:
+    lab = ("--set", "asterisk.laboratory=true", "--set", "http.port=0")
+    dial = ("--set", "asterisk.dial=PJSIP/trunk/sip:{number}@127.0.0.1:9")
+    ran = english("run", *NOBODY, *lab, *dial, "--minutes", "1")
+    assert ran.code == ExitCode.UNAVAILABLE, ran.err
+    assert "The carrier is not available" in ran.err
+
+
+def test_simulated_agents_never_work_where_people_are(english: Cli, made: Made) -> None:
+    ran = english("run", *NOBODY, "--set", "telephony.allow_real_dialing=true", "--minutes", "1")
+    assert ran.code == ExitCode.BAD_INPUT
+    assert "real people" in ran.err
+
+
+def test_telephones_ring_in_real_time(cli: Cli, made: Made) -> None:
+    ran = cli("run", "--adapter", "asterisk", "--speed", "5")
+    assert ran.code == ExitCode.USAGE
+    assert "tiempo real" in ran.err
