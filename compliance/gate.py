@@ -10,13 +10,16 @@ equal record for ever.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 import msgspec
 
-from compliance import consents
+from compliance import consents, overrides
+from compliance.calendars import holidays_version
 from compliance.context import Context
 from compliance.hours import day_start, local_date
 from compliance.messages import (
@@ -71,8 +74,8 @@ def decide(
     findings, stops = _evaluate(plan, ctx, now)
     if stops:
         first_allowed, event = _first_allowed(stops, ctx, packs, now, horizon_days)
-        return Blocked(_record(ctx, plan, findings, now, False, first_allowed, event))
-    record = _record(ctx, plan, findings, now, True, now, None)
+        return Blocked(_record(ctx, packs, plan, findings, now, False, first_allowed, event))
+    record = _record(ctx, packs, plan, findings, now, True, now, None)
     return Allowed(record, _permit(ctx, now + timedelta(seconds=permit_lifetime_s)))
 
 
@@ -118,7 +121,7 @@ def _evaluate(plan: Plan, ctx: Context, at: datetime) -> tuple[list[Finding], li
 
 
 def _lifted(rule: Rule, finding: Finding, ctx: Context, at: datetime) -> Finding:
-    """The finding after exceptions and consents that the rule itself names.
+    """The finding after exceptions and consents that the rule itself names, and overrides.
 
     Where none applies, `first_ok` is brought forward to the rule's lapse and to the start of a
     consent already known.
@@ -138,6 +141,13 @@ def _lifted(rule: Rule, finding: Finding, ctx: Context, at: datetime) -> Finding
         begins = consents.next_start(match, ctx, at)
         if begins is not None:
             earlier.append(begins)
+    if ctx.subject.overrides:
+        override = overrides.in_force(head, finding, ctx, at)
+        if override is not None:
+            return _lift(finding, f"{overrides.PREFIX}{override.override_id}")
+        starts = overrides.next_start(head, finding, ctx, at)
+        if starts is not None:
+            earlier.append(starts)
     if head.lapses is not None:
         earlier.append(head.lapses)
     if earlier:
@@ -237,6 +247,7 @@ def _ceil_second(at: datetime) -> datetime:
 
 def _record(
     ctx: Context,
+    packs: PackSet,
     plan: Plan,
     findings: Sequence[Finding],
     now: datetime,
@@ -267,12 +278,33 @@ def _record(
         releasing_event=releasing_event,
         tzdata_version=tzdata_version(),
         facts_sha256=facts_sha256(ctx.facts),
+        holidays_version=holidays_version(),
+        software=software(),
+        pack_set=packs.sha256,
+        subject_sha256=subject_sha256(ctx.subject),
+        collector=ctx.facts.collector,
+        creditor_ids=tuple(
+            dict.fromkeys(d.creditor_id for d in ctx.debts if d.creditor_id is not None)
+        ),
+        wide=ctx.facts.wide,
+        history_from=ctx.facts.complete_from,
     )
 
 
 def facts_sha256(facts: Facts) -> str:
     """Fingerprint of facts: SHA-256 of their canonical JSON."""
     return hashlib.sha256(_FACTS_ENCODER.encode(facts)).hexdigest()
+
+
+def subject_sha256(subject: Subject) -> str:
+    """Fingerprint of what is known of a person: SHA-256 of its JSON as the ledger keeps it."""
+    return hashlib.sha256(_FACTS_ENCODER.encode(subject)).hexdigest()
+
+
+@cache
+def software() -> str:
+    """Name and release of what decides."""
+    return f"marcador {importlib.metadata.version('marcador')}"
 
 
 def _guards(ctx: Context, plan: Plan) -> tuple[StreamKey, ...]:
@@ -302,6 +334,13 @@ def _unreadable(
         releasing_event=finding.releasing_event,
         tzdata_version=tzdata_version(),
         facts_sha256=facts_sha256(facts),
+        holidays_version=holidays_version(),
+        software=software(),
+        pack_set=packs.sha256,
+        subject_sha256=subject_sha256(facts.subject),
+        collector=facts.collector,
+        wide=facts.wide,
+        history_from=facts.complete_from,
     )
 
 

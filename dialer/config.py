@@ -77,6 +77,8 @@ class TelephonyConfig(Section, frozen=True, kw_only=True):
     """The safety catch: without it only simulated or loopback carriers may be used."""
     trunk: str = "main"
     """Name of the trunk whose rate all workers share."""
+    attestation: Literal["A", "B", "C"] | None = None
+    """SHAKEN level that the carrier signs our caller ids with; it goes into every decision."""
     originates_per_s: PositiveFloat = 30.0
     """Calls per second on the trunk, over all workers."""
     max_lines: Positive = 500
@@ -102,6 +104,11 @@ class EngineConfig(Section, frozen=True, kw_only=True):
     """On SIGTERM: how long calls in progress may go on (real time)."""
     checkpoint_s: Positive = 300
     """Time between signed checkpoints of the ledger (real time)."""
+    replay_sample: Annotated[int, msgspec.Meta(ge=0)] = 500
+    """Recorded decisions that are made again each time, to prove that they come out the same; 0
+    replays none."""
+    replay_every_h: Positive = 24
+    """Hours between two such samples."""
 
 
 class SimulatorConfig(Section, frozen=True, kw_only=True):

@@ -377,11 +377,32 @@ def explain(
     passes: Annotated[
         bool, typer.Option("--passes", help="Tell the rules that passed, too.")
     ] = False,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Decide again from the recorded facts and packs; compare."),
+    ] = False,
 ) -> None:
-    """Why a contact was made or not: every rule with its source, counters and local hours."""
+    """Why a contact was made or not: every rule with its source, counters and local hours.
+
+    With --replay exit code 5 if a decision comes out otherwise.
+    """
     from dialer.cli.explain_command import run_explain
 
-    run_explain(shell_of(ctx), contact, limit=limit, passes=passes)
+    run_explain(shell_of(ctx), contact, limit=limit, passes=passes, replay=replay)
+
+
+@app.command("replay-decisions")
+def replay_decisions(
+    ctx: typer.Context,
+    sample: Annotated[int, typer.Option(min=1, help="Most decisions to replay.")] = 500,
+    since: Annotated[str | None, typer.Option(help="Date (UTC) or instant; from there on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Date (UTC) or instant; before it.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed draws the same sample.")] = None,
+) -> None:
+    """Make a sample of recorded decisions again. Exit code 5 if one comes out otherwise."""
+    from dialer.cli.replay_command import run_replay
+
+    run_replay(shell_of(ctx), sample=sample, since=since, until=until, seed=seed)
 
 
 @app.command()

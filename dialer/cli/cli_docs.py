@@ -55,6 +55,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "explain": (
         "marcador explain +56912345678",
         "marcador explain CL01-0000001 --language en --limit 20 --passes",
+        "marcador explain CL01-0000001 --replay --json",
+    ),
+    "replay-decisions": (
+        "marcador replay-decisions --sample 1000 --since 2026-11-24",
+        "marcador replay-decisions --seed 7 --json",
     ),
     "simulate": ("marcador simulate jump --agents 50 --seed 7", "marcador simulate --json"),
     "verify-ledger": (

@@ -32,6 +32,11 @@ class OpenCallback(msgspec.Struct, frozen=True, gc=False):
     event_id: str
 
 
+def in_order(row: StreamRow) -> tuple[int, int, str]:
+    """Oldest first, and always the same order: what facts are fingerprinted in."""
+    return (row.at_ms, row.seq, row.person_id)
+
+
 class PersonSnapshot(msgspec.Struct, frozen=True):
     """One party of an account with all that a verdict about them can depend on."""
 
@@ -54,7 +59,7 @@ class PersonSnapshot(msgspec.Struct, frozen=True):
 
     def history(self) -> list[StreamRow]:
         """Own and related events, oldest first."""
-        return sorted([*self.rows, *self.related], key=lambda row: (row.at_ms, row.seq))
+        return sorted([*self.rows, *self.related], key=in_order)
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True):
@@ -69,21 +74,12 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     people: list[PersonSnapshot]
     callbacks: list[OpenCallback]
     """Open ones of this account, in any campaign."""
+    wide: tuple[SuppressionFact, ...] = ()
+    """Suppressions of creditors and of the whole house: read apart, `with_suppressions`."""
 
 
 def with_suppressions(
     account: AccountSnapshot, wide: tuple[SuppressionFact, ...]
 ) -> AccountSnapshot:
-    """The account with suppressions of creditors and of the whole house added to its people's."""
-    if not wide:
-        return account
-    people = [
-        msgspec.structs.replace(
-            person,
-            subject=msgspec.structs.replace(
-                person.subject, suppressions=(*person.subject.suppressions, *wide)
-            ),
-        )
-        for person in account.people
-    ]
-    return msgspec.structs.replace(account, people=people)
+    """The account with suppressions of creditors and of the whole house, which bind everybody."""
+    return msgspec.structs.replace(account, wide=wide) if wide else account

@@ -24,6 +24,7 @@ from dialer.core.records import (
     event_id,
     from_ms,
 )
+from dialer.runtime.replaying import Replayed, Replayer
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import (
     account,
@@ -123,6 +124,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     decisions: tuple[DecisionTold, ...]
     """The newest first."""
+    replays: tuple[Replayed, ...] = ()
+    """Where asked for: each of the decisions, made again."""
 
 
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +181,13 @@ async def explain_contact(
         standings=standings,
         decisions=tuple(_told(row, names, packs, language) for row in rows),
     )
+
+
+async def replay_story(ledger: Ledger, story: Story) -> Story:
+    """The story with each of its decisions made again. Raises `LedgerUnavailable`."""
+    replayer = Replayer(ledger)
+    found = [await replayer.replay(told.decision_id) for told in story.decisions]
+    return msgspec.structs.replace(story, replays=tuple(r for r in found if r is not None))
 
 
 # --- finding --------------------------------------------------------------------------------------

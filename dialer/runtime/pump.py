@@ -20,6 +20,7 @@ from dialer.core.agent import AgentSession
 from dialer.core.call import Call
 from dialer.core.figures import Tally
 from dialer.core.outcome import Contact, Place
+from dialer.core.overriding import uses
 from dialer.core.planning import (
     AGENT_RETRY,
     AgentIsIdle,
@@ -263,8 +264,7 @@ class Pump:
     def _dial_event(self, planned: Plan, dial: Dial, at_ms: int) -> NewEvent:
         person_id = dial.contact.person_id
         own = StreamKey(person_id)
-        heads = dial.record.heads
-        expected = {key: heads.get(key, 0) for key in (own, *dial.contact.links)}
+        expected = {key: dial.heads.get(key, 0) for key in (own, *dial.contact.links)}
         # Blocked tries on this person's other numbers are appended just before, in this batch.
         expected[own] += sum(1 for b in planned.blocked if b.person_id == person_id)
         return NewEvent(
@@ -276,6 +276,7 @@ class Pump:
             links=dial.contact.links,
             writes=(
                 OpenAttempt(),
+                *uses(dial.record, at_ms),
                 MoveEnrolment(
                     campaign_id=self.campaign.campaign_id,
                     account_id=planned.account_id,
