@@ -99,7 +99,7 @@ _DATA: Final = Path(__file__).parent / "data" / "calendars"
 def holidays_version() -> str:
     """Sources of the vendored holidays, and a fingerprint of all of them."""
     files = sorted(_DATA.glob("*.json"))
-    sources = {calendar_data(file.stem).source for file in files}
+    sources = {calendar.source for calendar in all_calendars().values()}
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return f"{', '.join(sorted(sources))} (sha256 {digest[:16]})"
 
@@ -111,3 +111,8 @@ def calendar_data(country: str) -> CalendarData:
     if not path.is_file():
         raise KeyError(country)
     return msgspec.json.decode(path.read_bytes(), type=CalendarData)
+
+
+def all_calendars() -> dict[str, CalendarData]:
+    """Vendored data by country."""
+    return {file.stem: calendar_data(file.stem) for file in sorted(_DATA.glob("*.json"))}

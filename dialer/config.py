@@ -111,6 +111,14 @@ class EngineConfig(Section, frozen=True, kw_only=True):
     """Hours between two such samples."""
 
 
+class RetentionConfig(Section, frozen=True, kw_only=True):
+    """How long people's data is kept."""
+
+    keep_days: Positive = 1096
+    """Days after the last activity about a person: three years (12 CFR 1006.100), and never less
+    than what the packs' countries ask for."""
+
+
 class SimulatorConfig(Section, frozen=True, kw_only=True):
     """The simulated carrier and its people."""
 
@@ -145,6 +153,7 @@ class Config(Section, frozen=True, kw_only=True):
     http: HttpConfig = HttpConfig()
     telephony: TelephonyConfig = TelephonyConfig()
     engine: EngineConfig = EngineConfig()
+    retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     log: LogConfig = LogConfig()
 

@@ -22,6 +22,7 @@ from typer.main import get_command
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
 from dialer.cli.groups import campaign_app, packs_app, users_app
+from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
 
 _WITH_VALUE: Final = ("--config", "--data-dir", "--language", "--set")
@@ -391,20 +392,6 @@ def explain(
     run_explain(shell_of(ctx), contact, limit=limit, passes=passes, replay=replay)
 
 
-@app.command("replay-decisions")
-def replay_decisions(
-    ctx: typer.Context,
-    sample: Annotated[int, typer.Option(min=1, help="Most decisions to replay.")] = 500,
-    since: Annotated[str | None, typer.Option(help="Date (UTC) or instant; from there on.")] = None,
-    until: Annotated[str | None, typer.Option(help="Date (UTC) or instant; before it.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed draws the same sample.")] = None,
-) -> None:
-    """Make a sample of recorded decisions again. Exit code 5 if one comes out otherwise."""
-    from dialer.cli.replay_command import run_replay
-
-    run_replay(shell_of(ctx), sample=sample, since=since, until=until, seed=seed)
-
-
 @app.command()
 def simulate(
     ctx: typer.Context,
@@ -472,6 +459,7 @@ def doctor(ctx: typer.Context) -> None:
     run_doctor(shell_of(ctx))
 
 
+add_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(packs_app, name="packs")
 app.add_typer(users_app, name="users")
