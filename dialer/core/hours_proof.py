@@ -1,8 +1,8 @@
 """Were contacts made outside lawful hours? Worked out again, by a routine of its own.
 
 Nothing of the gate's arithmetic is used: the packs' hours are read from their text as it was
-archived, and compared with the wall clock of every zone through `zoneinfo` alone. So a fault in
-the gate's hours cannot hide itself here.
+archived, and compared with the wall clock that the pinned zone rules give. So a fault in the gate's
+hours cannot hide itself here.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from compliance.calendars import CalendarData
 from compliance.messages import DecisionRecord
 from compliance.types import Outcome, RuleKind
+from compliance.zones import zone
 
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL: Final = "all"
@@ -150,7 +150,7 @@ def check(
         msgspec.structs.replace(told, breach=Breach.WRONG_CLOCK, zone=name, local_time=recorded)
         for name, recorded in record.local_times.items()
         if datetime.fromisoformat(recorded) != record.at
-        or recorded != record.at.astimezone(ZoneInfo(name)).isoformat()
+        or recorded != record.at.astimezone(zone(name)).isoformat()
     ]
     bound = [f for f in record.findings if f.kind is RuleKind.CONTACT_WINDOW]
     if not bound:
@@ -167,7 +167,7 @@ def check(
             continue
         for name in zones_of(window, record, finding.zones):
             clocks += 1
-            local = record.at.astimezone(ZoneInfo(name))
+            local = record.at.astimezone(zone(name))
             if inside(window, local, holidays, region):
                 continue
             if finding.outcome is Outcome.LIFTED:

@@ -8,7 +8,7 @@ perhaps never made.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -106,7 +106,7 @@ def match(
     duration_tolerance_s: int,
 ) -> Match:
     """Match each call of the carrier with one attempt: by our id where the carrier keeps it,
-    else by number and the nearest start within the tolerance, earliest calls first.
+    else by number and start within the tolerance, the nearest pairs first.
 
     Numbers match where one ends with the other, `NUMBER_DIGITS_LEAST` digits at least: carriers
     leave country codes and prefixes out. An attempt that never left our side (a network failure)
@@ -127,15 +127,16 @@ def match(
     for attempt in left.values():
         if len(attempt.number) >= NUMBER_DIGITS_LEAST:
             by_tail[attempt.number[-NUMBER_DIGITS_LEAST:]].append(attempt)
-    unknown: list[CdrCall] = []
-    for cdr in sorted(rest, key=lambda c: (c.start, c.line)):
-        nearest = _nearest(cdr, by_tail[cdr.number[-NUMBER_DIGITS_LEAST:]], start_tolerance_s)
-        if nearest is None:
-            unknown.append(cdr)
-            continue
-        by_tail[cdr.number[-NUMBER_DIGITS_LEAST:]].remove(nearest)
-        del left[nearest.attempt_id]
-        pairs.append((cdr, nearest))
+    near = sorted(
+        (pair for cdr in rest for pair in _near(cdr, by_tail, start_tolerance_s)),
+        key=lambda pair: (pair[0], pair[1].start, pair[1].line, pair[2].attempt_id),
+    )
+    paired: set[int] = set()
+    for _, cdr, attempt in near:
+        if cdr.line not in paired and attempt.attempt_id in left:
+            paired.add(cdr.line)
+            pairs.append((cdr, left.pop(attempt.attempt_id)))
+    unknown = [cdr for cdr in rest if cdr.line not in paired]
     differences = [_difference(cdr, own, duration_tolerance_s) for cdr, own in pairs]
     return Match(
         by_call_id=matched_by_id,
@@ -150,16 +151,15 @@ def match(
     )
 
 
-def _nearest(cdr: CdrCall, among: Sequence[LedgerCall], tolerance_s: int) -> LedgerCall | None:
-    best: LedgerCall | None = None
-    best_s = float(tolerance_s)
-    for attempt in among:
-        if not (attempt.number.endswith(cdr.number) or cdr.number.endswith(attempt.number)):
-            continue
-        apart_s = abs((attempt.planned - cdr.start).total_seconds())
-        if apart_s < best_s or (best is None and apart_s <= best_s):
-            best, best_s = attempt, apart_s
-    return best
+def _near(
+    cdr: CdrCall, by_tail: Mapping[str, Sequence[LedgerCall]], tolerance_s: int
+) -> Iterator[tuple[float, CdrCall, LedgerCall]]:
+    """Attempts that may be this call, with the seconds between their starts."""
+    for attempt in by_tail.get(cdr.number[-NUMBER_DIGITS_LEAST:], ()):
+        if attempt.number.endswith(cdr.number) or cdr.number.endswith(attempt.number):
+            apart_s = abs((attempt.planned - cdr.start).total_seconds())
+            if apart_s <= tolerance_s:
+                yield apart_s, cdr, attempt
 
 
 def _difference(cdr: CdrCall, own: LedgerCall, tolerance_s: int) -> CallDifference | None:
