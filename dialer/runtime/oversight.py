@@ -139,6 +139,7 @@ async def prove_hours(ledger: Ledger, period: Period) -> HoursProof:
             violations += bool(found.violations)
             breaches.update(v.breach for v in found.violations)
             told += found.violations[: VIOLATIONS_TOLD - len(told)]
+        await asyncio.sleep(0)
     return HoursProof(
         period=period,
         attempts=attempts,

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from sqlalchemy import text
 
 from campaigns.campaign import CampaignAction, CampaignSettings
+from compliance.packs import PackSet
 from compliance.types import CampaignId
 from dialer.bootstrap import Marcador
 from dialer.config import Config
@@ -133,6 +134,10 @@ class EngineServices:
     @property
     def events(self) -> EventReader:
         return self._marcador.engine.reader
+
+    @property
+    def packs(self) -> PackSet:
+        return self._marcador.packs
 
     @property
     def desk(self) -> Desk:

@@ -15,6 +15,8 @@ from dialer.console.routes import (
     agents,
     campaigns,
     evidence,
+    orders,
+    oversight,
     portfolios,
     session,
     system,
@@ -41,6 +43,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *campaigns.ROUTES,
     *agents.ROUTES,
     *evidence.ROUTES,
+    *oversight.ROUTES,
+    *orders.ROUTES,
     *system.ROUTES,
     stream(
         "GET",

@@ -29,6 +29,8 @@ from dialer.stores.ledger.schema import (
 )
 
 PAGE: Final = 1_000
+DECISIONS_PAGE: Final = 200
+"""Decisions with their proofs, some kilobytes each."""
 PLANNED: Final = str(AttemptPlanned.__struct_config__.tag)
 BLOCKED: Final = str(ContactBlocked.__struct_config__.tag)
 
@@ -89,7 +91,7 @@ async def iterate_decisions(
         query = query.where(event.body.contains(f'"campaign_id":{named}', autoescape=True))
     after = 0
     while True:
-        page = query.where(event.event_no > after).order_by(event.event_no).limit(PAGE)
+        page = query.where(event.event_no > after).order_by(event.event_no).limit(DECISIONS_PAGE)
         async with ledger.read() as conn:
             rows = (await conn.execute(page)).mappings().all()
         if not rows:
