@@ -43,12 +43,16 @@ class Decider:
 
     async def decide(self, ids: Sequence[AccountId], now: datetime) -> list[Plan]:
         """Plan and append; a dial that lost its append is not among the plans."""
+        return [await self.append(planned, now) for planned in await self.plan(ids, now)]
+
+    async def plan(self, ids: Sequence[AccountId], now: datetime) -> list[Plan]:
+        """What the gate says now; nothing is written."""
         accounts = await self.store.read_accounts(
             self.context.campaign_id, ids, to_ms(now - self.context.lookback)
         )
         async with self.store.ledger.read() as conn:
             wide = await wide_suppressions(conn)
-        plans = [
+        return [
             plan(
                 with_suppressions(account, wide),
                 self.context,
@@ -60,10 +64,10 @@ class Decider:
             )
             for account in accounts
         ]
-        return [await self._append(planned, to_ms(now)) for planned in plans]
 
-    async def _append(self, planned: Plan, at_ms: int) -> Plan:
-        results = await self.store.append(_events(planned, at_ms))
+    async def append(self, planned: Plan, now: datetime) -> Plan:
+        """A dial whose append lost is taken out of its plan."""
+        results = await self.store.append(_events(planned, to_ms(now)))
         lost = planned.dial is not None and not isinstance(results[-1], Appended)
         return planned._replace(dial=None) if lost else planned
 
