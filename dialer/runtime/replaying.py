@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -24,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from compliance import gate
 from compliance.messages import DecisionRecord, PackRef
 from compliance.packs import PackError, PackSet
-from compliance.types import DecisionId, PersonId
+from compliance.types import PersonId
 from dialer.config import EngineConfig
 from dialer.core.proofs import (
     Difference,
@@ -44,6 +43,7 @@ from dialer.stores.ledger.archive import (
 )
 from dialer.stores.ledger.audit import SYSTEM, record_audit
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.oversight import Period, iterate_decision_ids
 from dialer.stores.ledger.reviews import ReviewState
 from dialer.stores.ledger.schema import audit_event, ledger_event, review_item
 
@@ -57,7 +57,6 @@ ACTION: Final = "decisions.replay"
 REVIEW_KIND: Final = "replay_difference"
 TOLD_MOST: Final = 100
 """Decisions that came out otherwise, told one by one; the rest are counted."""
-_PAGE: Final = 2_000
 _record: Final = msgspec.json.Decoder(DecisionRecord)
 
 
@@ -240,12 +239,12 @@ async def replay_sample(
 
 async def _draw(
     ledger: Ledger, since: datetime | None, until: datetime | None, sample: int, seed: int
-) -> tuple[int, list[DecisionId]]:
+) -> tuple[int, list[str]]:
     """How many decisions a period has, and a uniform sample of them: those whose fingerprints,
     salted with the seed, are the least."""
-    drawn: list[tuple[bytes, DecisionId]] = []
+    drawn: list[tuple[bytes, str]] = []
     total = 0
-    async for page in _decisions(ledger, since, until):
+    async for page in iterate_decision_ids(ledger, Period(since=since, until=until)):
         total += len(page)
         marked = [(_mark(seed, decision_id), decision_id) for decision_id in page]
         drawn = heapq.nsmallest(sample, [*drawn, *marked])
@@ -254,27 +253,6 @@ async def _draw(
 
 def _mark(seed: int, decision_id: str) -> bytes:
     return hashlib.sha256(f"{seed}/{decision_id}".encode()).digest()
-
-
-async def _decisions(
-    ledger: Ledger, since: datetime | None, until: datetime | None
-) -> AsyncIterator[list[DecisionId]]:
-    event = ledger_event.c
-    after = 0
-    while True:
-        query = select(event.event_no, event.decision_id).where(
-            event.event_no > after, event.decision_id.is_not(None)
-        )
-        if since is not None:
-            query = query.where(event.at_ms >= to_ms(since))
-        if until is not None:
-            query = query.where(event.at_ms < to_ms(until))
-        async with ledger.read() as conn:
-            rows = (await conn.execute(query.order_by(event.event_no).limit(_PAGE))).all()
-        if not rows:
-            return
-        yield [DecisionId(str(row.decision_id)) for row in rows]
-        after = rows[-1].event_no
 
 
 # --- the alarm ------------------------------------------------------------------------------------

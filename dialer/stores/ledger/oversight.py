@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.types import EventKind
@@ -69,8 +69,8 @@ class DecisionRow(msgspec.Struct, frozen=True, kw_only=True):
 async def iterate_decisions(
     ledger: Ledger, period: Period, kinds: tuple[str, ...] = (PLANNED, BLOCKED)
 ) -> AsyncIterator[list[DecisionRow]]:
-    """Decisions of a period, in the order in which they were recorded. Campaign and portfolio
-    are those of the account that was decided on."""
+    """Decisions of a period, oldest first. Campaign and portfolio are those of the account that
+    was decided on."""
     event = ledger_event.c
     query = select(
         event.event_no,
@@ -89,15 +89,38 @@ async def iterate_decisions(
         # The body is compact JSON that we wrote: the campaign stands in it word for word.
         named = msgspec.json.encode(period.campaign_id).decode()
         query = query.where(event.body.contains(f'"campaign_id":{named}', autoescape=True))
-    after = 0
+    query = query.order_by(event.at_ms, event.event_no).limit(DECISIONS_PAGE)
+    page = query
     while True:
-        page = query.where(event.event_no > after).order_by(event.event_no).limit(DECISIONS_PAGE)
         async with ledger.read() as conn:
             rows = (await conn.execute(page)).mappings().all()
         if not rows:
             return
         yield [DecisionRow(**row) for row in rows]
-        after = int(rows[-1]["event_no"])
+        page = query.where(
+            tuple_(event.at_ms, event.event_no) > (rows[-1]["at_ms"], rows[-1]["event_no"])
+        )
+
+
+async def iterate_decision_ids(ledger: Ledger, period: Period) -> AsyncIterator[list[str]]:
+    """Ids of a period's decisions, oldest first."""
+    event = ledger_event.c
+    query = (
+        select(event.at_ms, event.event_no, event.decision_id)
+        .where(event.decision_id.is_not(None), *period.holds(event.at_ms))
+        .order_by(event.at_ms, event.event_no)
+        .limit(PAGE)
+    )
+    page = query
+    while True:
+        async with ledger.read() as conn:
+            rows = (await conn.execute(page)).all()
+        if not rows:
+            return
+        yield [str(row.decision_id) for row in rows]
+        page = query.where(
+            tuple_(event.at_ms, event.event_no) > (rows[-1].at_ms, rows[-1].event_no)
+        )
 
 
 # --- abandonment ----------------------------------------------------------------------------------

@@ -15,6 +15,14 @@ def upgrade() -> None:
 
 
 def _what_decisions_replay_from() -> None:
+    op.create_index(
+        "ix_ledger_event_decided",
+        "ledger_event",
+        ["at_ms", "event_no"],
+        unique=False,
+        sqlite_where=sa.text("decision_id IS NOT NULL"),
+        postgresql_where=sa.text("decision_id IS NOT NULL"),
+    )
     op.create_table(
         "rule_pack",
         sa.Column("sha256", sa.String(length=64), nullable=False),
