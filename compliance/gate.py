@@ -304,7 +304,10 @@ def subject_sha256(subject: Subject) -> str:
 @cache
 def software() -> str:
     """Name and release of what decides."""
-    return f"marcador {importlib.metadata.version('marcador')}"
+    try:
+        return f"marcador {importlib.metadata.version('marcador')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "marcador, not installed"
 
 
 def _guards(ctx: Context, plan: Plan) -> tuple[StreamKey, ...]:

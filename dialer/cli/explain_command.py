@@ -17,7 +17,6 @@ from dialer.runtime.explaining import (
     explain_contact,
     replay_story,
 )
-from dialer.runtime.replaying import Outcome
 
 
 def run_explain(shell: Shell, asked: str, *, limit: int, passes: bool, replay: bool) -> None:
@@ -39,7 +38,7 @@ def run_explain(shell: Shell, asked: str, *, limit: int, passes: bool, replay: b
         shell.answer(story)
     else:
         _tell(shell, story, config.language, passes=passes)
-    if any(found.outcome is Outcome.DIFFERENT for found in story.replays):
+    if not all(found.holds for found in story.replays):
         raise typer.Exit(ExitCode.NO)
 
 

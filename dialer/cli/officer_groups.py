@@ -138,7 +138,7 @@ def report_consents(
     person: Annotated[str | None, typer.Option(help="Id: only this person.")] = None,
     portfolio: Portfolio = None,
 ) -> None:
-    """Consents with their evidence, as JSON lines with --json."""
+    """Consents with their evidence."""
     from dialer.cli.officer_reports import show_consents
 
     show_consents(shell_of(ctx), person, portfolio)

@@ -78,6 +78,7 @@ def export_suppressions(shell: Shell, out: Path, *, portfolio: str | None, ended
             write = partial(
                 write_list,
                 ledger,
+                actor=actor_name(),
                 now_ms=now_ms(),
                 standing=not ended,
                 portfolio_id=portfolio_id,
@@ -193,7 +194,11 @@ def decide_exception(
 
 
 def show_overrides(shell: Shell, person: str | None) -> None:
-    _list(shell, lambda conn: list_overrides(conn, person_id=person, limit=_LISTED))
+    _list(
+        shell,
+        lambda conn, after: list_overrides(conn, person_id=person, after=after, limit=_LISTED),
+        lambda found: found.override_id,
+    )
 
 
 # --- holds, erasure, retention --------------------------------------------------------------------
@@ -216,7 +221,10 @@ def lift(shell: Shell, hold_id: str, reason: str, username: str, *, password_std
 def show_holds(shell: Shell, person: str | None, *, released: bool) -> None:
     _list(
         shell,
-        lambda conn: list_holds(conn, person_id=person, standing=not released, limit=_LISTED),
+        lambda conn, after: list_holds(
+            conn, person_id=person, standing=not released, after=after, limit=_LISTED
+        ),
+        lambda found: found.hold_id,
     )
 
 
@@ -254,7 +262,11 @@ def settle_erasure(
 
 
 def show_erasures(shell: Shell) -> None:
-    _list(shell, lambda conn: list_erasures(conn, limit=_LISTED))
+    _list(
+        shell,
+        lambda conn, after: list_erasures(conn, after=after, limit=_LISTED),
+        lambda found: found.erasure_id,
+    )
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
@@ -404,10 +416,22 @@ def _refusing(shell: Shell, work: Callable[[], T]) -> T:
         ) from error
 
 
-def _list(shell: Shell, read: Callable[[AsyncConnection], Awaitable[list[T]]]) -> None:
+def _list(
+    shell: Shell,
+    read: Callable[[AsyncConnection, str], Awaitable[list[T]]],
+    id_of: Callable[[T], str],
+) -> None:
+    """All of a list, a page at a time."""
+
     async def work() -> list[T]:
-        async with existing_ledger(shell) as ledger, ledger.read() as conn:
-            return await read(conn)
+        found: list[T] = []
+        async with existing_ledger(shell) as ledger:
+            while True:
+                async with ledger.read() as conn:
+                    page = await read(conn, id_of(found[-1]) if found else "")
+                found += page
+                if len(page) < _LISTED:
+                    return found
 
     found = shell.run(work())
     if shell.json:

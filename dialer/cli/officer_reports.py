@@ -6,12 +6,14 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 import typer
 from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.export_command import actor_name
@@ -19,6 +21,7 @@ from dialer.cli.periods import instant_of
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.console.contact_log import ContactLog, masked_log, read_contact_log
+from dialer.core.records import to_ms
 from dialer.runtime.oversight import (
     AbandonmentReport,
     abandonment,
@@ -28,9 +31,10 @@ from dialer.runtime.oversight import (
     prove_hours,
 )
 from dialer.runtime.reconciling import FIELDS, BadCdr, CdrOptions, Reconciliation, reconcile
+from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.campaigns import campaign_named, get_campaign
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.oversight import PAGE, Period, consents
+from dialer.stores.ledger.oversight import PAGE, ConsentRow, Period, consents
 from dialer.stores.ledger.portfolios import get_portfolio, portfolio_named
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -175,7 +179,13 @@ def show_opt_outs(
 
 
 def show_consents(shell: Shell, person: str | None, portfolio: str | None) -> None:
-    """JSON lines, a page at a time: a portfolio may have very many."""
+    """A page at a time: a portfolio may have very many."""
+
+    def tell(row: ConsentRow, number: int) -> None:
+        if shell.json:
+            sys.stdout.write((",\n" if number else "") + msgspec.json.encode(row).decode())
+        else:
+            shell.say(f"{row.consent_id}  {row.person_id}  {row.scope} {row.type}  {row.evidence}")
 
     async def work() -> int:
         count, after = 0, ""
@@ -186,27 +196,28 @@ def show_consents(shell: Shell, person: str | None, portfolio: str | None) -> No
                         conn, person_id=person, portfolio_id=period.portfolio_id, after=after
                     )
                 for row in page:
-                    if shell.json:
-                        sys.stdout.write(msgspec.json.encode(row).decode() + "\n")
-                    else:
-                        shell.say(
-                            f"{row.consent_id}  {row.person_id}  {row.scope} {row.type}  "
-                            f"{row.evidence}"
-                        )
-                count += len(page)
+                    tell(row, count)
+                    count += 1
                 if len(page) < PAGE:
                     return count
                 after = page[-1].consent_id
 
+    if shell.json:
+        sys.stdout.write("[")
+        shell.run(work())
+        sys.stdout.write("]\n")
+        return
     count = shell.run(work())
-    if not shell.json:
-        shell.say(shell.texts.say(f"{count:,} consentimientos", f"{count:,} consents"))
+    shell.say(shell.texts.say(f"{count:,} consentimientos", f"{count:,} consents"))
 
 
 def show_contacts(shell: Shell, person: str, *, limit: int, whole: bool) -> None:
     async def work() -> ContactLog | None:
         async with existing_ledger(shell) as ledger:
-            return await read_contact_log(ledger, person, before=None, limit=limit)
+            log = await read_contact_log(ledger, person, before=None, limit=limit)
+            if whole and log is not None:
+                await ledger.transact(partial(_on_record, person))
+            return log
 
     found = shell.run(work())
     texts = shell.texts
@@ -234,6 +245,17 @@ def show_contacts(shell: Shell, person: str, *, limit: int, whole: bool) -> None
                     f"    {counter.rule_id}: {counter.before} of {limit_text}",
                 )
             )
+
+
+async def _on_record(person: str, conn: AsyncConnection) -> int:
+    """That somebody looked at whole numbers."""
+    return await record_audit(
+        conn,
+        at_ms=to_ms(datetime.now(UTC)),
+        actor=actor_name(),
+        action="person.read",
+        target=person,
+    )
 
 
 def run_reconcile(

@@ -53,9 +53,9 @@ def _tell(shell: Shell, report: ReplayReport) -> None:
     shell.say(
         texts.say(
             f"{report.replayed:,} de {report.decisions:,} decisiones rehechas (semilla "
-            f"{report.seed}): {report.same:,} iguales, {report.different:,} distintas",
+            f"{report.seed}): {report.same:,} iguales, {report.alarms:,} por revisar",
             f"{report.replayed:,} of {report.decisions:,} decisions replayed (seed "
-            f"{report.seed}): {report.same:,} the same, {report.different:,} different",
+            f"{report.seed}): {report.same:,} the same, {report.alarms:,} to look at",
         ),
         style="green" if report.holds else "red bold",
     )

@@ -43,6 +43,7 @@ from dialer.stores.ledger.archive import (
 )
 from dialer.stores.ledger.audit import SYSTEM, record_audit
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.erasing import was_erased
 from dialer.stores.ledger.oversight import Period, iterate_decision_ids
 from dialer.stores.ledger.reviews import ReviewState
 from dialer.stores.ledger.schema import audit_event, ledger_event, review_item
@@ -76,10 +77,16 @@ class Missing(StrEnum):
     OLD_RECORD = "old_record"
     """Recorded by a release that did not say what the decision was made from."""
     NO_PACKS = "no_packs"
+    ERASED = "erased"
+    """The person's data were erased, as the erasure's record says."""
     NO_SUBJECT = "no_subject"
-    """The person's data of then are not there: erased, or tampered with."""
+    """What was known of the person is not there, and nobody erased it."""
     BAD_PACKS = "bad_packs"
     """The packs are there, and this release cannot read them."""
+
+
+EXPLAINED: Final = frozenset({Missing.OLD_RECORD, Missing.ERASED})
+"""Reasons that are no alarm."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +104,11 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """Releases that changed since: they may explain a difference."""
     packs: tuple[PackRef, ...] = ()
 
+    @property
+    def holds(self) -> bool:
+        """Whether nobody has to look: the same, or not to be replayed for a good reason."""
+        return self.outcome is Outcome.SAME or self.missing in EXPLAINED
+
 
 class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a round of replays found."""
@@ -112,12 +124,14 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     different: int
     not_replayable: dict[str, int]
     """By reason."""
+    alarms: int
+    """Decisions that came out otherwise, or cannot be replayed and nobody can say why."""
     findings: tuple[Replayed, ...]
-    """Decisions that came out otherwise, `TOLD_MOST` at most."""
+    """The alarms, `TOLD_MOST` at most."""
 
     @property
     def holds(self) -> bool:
-        return self.different == 0
+        return self.alarms == 0
 
 
 class Replayer:
@@ -161,7 +175,9 @@ class Replayer:
         async with self._ledger.read() as conn:
             subject = await read_subject(conn, record.request.person_id, record.subject_sha256)
             if subject is None:
-                return msgspec.structs.replace(told, missing=Missing.NO_SUBJECT)
+                erased = await was_erased(conn, record.request.person_id)
+                missing = Missing.ERASED if erased else Missing.NO_SUBJECT
+                return msgspec.structs.replace(told, missing=missing)
             rows = await read_history(conn, record, heads_of(record, subject))
         facts = rebuilt_facts(record, subject, rows)
         if facts is None:
@@ -214,6 +230,7 @@ async def replay_sample(
     replayer = Replayer(ledger)
     outcomes: Counter[Outcome] = Counter()
     missing: Counter[str] = Counter()
+    alarms = 0
     findings: list[Replayed] = []
     for decision_id in ids:
         told = await replayer.replay(decision_id)
@@ -222,7 +239,8 @@ async def replay_sample(
         outcomes[told.outcome] += 1
         if told.missing is not None:
             missing[told.missing] += 1
-        if told.outcome is Outcome.DIFFERENT and len(findings) < TOLD_MOST:
+        alarms += not told.holds
+        if not told.holds and len(findings) < TOLD_MOST:
             findings.append(told)
     return ReplayReport(
         since=since,
@@ -233,6 +251,7 @@ async def replay_sample(
         same=outcomes[Outcome.SAME],
         different=outcomes[Outcome.DIFFERENT],
         not_replayable=dict(sorted(missing.items())),
+        alarms=alarms,
         findings=tuple(findings),
     )
 
@@ -265,6 +284,7 @@ async def record_replay(ledger: Ledger, report: ReplayReport, *, actor: str, now
             "decision_replays_differently",
             decision=found.decision_id,
             fields=[d.field for d in found.differences],
+            missing=found.missing,
         )
 
     async def work(conn: AsyncConnection) -> int:
@@ -282,6 +302,7 @@ async def record_replay(ledger: Ledger, report: ReplayReport, *, actor: str, now
                 "decisions": report.decisions,
                 "replayed": report.replayed,
                 "different": report.different,
+                "alarms": report.alarms,
                 "not_replayable": sum(report.not_replayable.values()),
             },
         )
@@ -296,15 +317,15 @@ async def _open_review(conn: AsyncConnection, found: Replayed, now_ms: int) -> i
     there = select(review_item.c.review_id).where(review_item.c.review_id == review_id)
     if (await conn.execute(there)).scalar() is not None:
         return 0
-    fields = ", ".join(d.field for d in found.differences)
+    fields = ", ".join(d.field for d in found.differences) or str(found.missing)
     await conn.execute(
         review_item.insert().values(
             review_id=review_id,
             kind=REVIEW_KIND,
             person_id=found.event_id.rpartition("/")[0],
             account_id=None,
-            text=f"decision {found.decision_id} of {found.at.isoformat()} replays differently: "
-            f"{fields}",
+            text=f"decision {found.decision_id} of {found.at.isoformat()} does not come out "
+            f"again: {fields}",
             source=ACTION,
             state=ReviewState.OPEN,
             created_ms=now_ms,

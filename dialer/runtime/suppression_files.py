@@ -96,11 +96,13 @@ async def write_list(
     ledger: Ledger,
     out: TextIO,
     *,
+    actor: str,
     now_ms: int,
     standing: bool = True,
     portfolio_id: str | None = None,
 ) -> int:
-    """Write the suppressions as CSV, a page at a time; how many. Raises `LedgerUnavailable`."""
+    """Write the suppressions as CSV, a page at a time; how many. The audit trail says who asked.
+    Raises `LedgerUnavailable`."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     after, count = "", 0
@@ -115,10 +117,18 @@ async def write_list(
                 limit=_PAGE,
             )
         if not page:
+            await ledger.transact(partial(_audit_export, count, actor, now_ms))
             return count
         writer.writerows(_cells(row) for row in page)
         count += len(page)
         after = page[-1].suppression_id
+
+
+async def _audit_export(count: int, actor: str, now_ms: int, conn: AsyncConnection) -> int:
+    detail = {"suppressions": count}
+    return await record_audit(
+        conn, at_ms=now_ms, actor=actor, action="suppression.export", target="", detail=detail
+    )
 
 
 def _cells(row: SuppressionRow) -> list[str]:

@@ -317,7 +317,7 @@ def test_a_hold_stops_an_erasure(staff: Cli, made: Made, sql: Sql) -> None:
     assert done.json["state"] == "done"
     assert staff("verify-ledger").code == ExitCode.OK
     (replay,) = staff("explain", made.dialed_id, "--replay", "--json").json["replays"]
-    assert replay["missing"] == "no_subject"
+    assert replay["missing"] == "erased"
     sql("VACUUM")
     left = Path(made.folder, "ledger.db").read_bytes()
     assert made.address.encode() not in left

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,14 +14,14 @@ from dialer.cli.exits import ExitCode
 from tests.cli.conftest import Cli
 from tests.cli.world import Made
 
-Sql = Callable[[str], list[tuple[str, ...]]]
+Sql = Callable[[str], list[tuple[Any, ...]]]
 
 
 @pytest.fixture
 def sql(made: Made) -> Sql:
     """Runs SQL behind the ledger's back."""
 
-    def run(statement: str) -> list[tuple[str, ...]]:
+    def run(statement: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(Path(made.folder) / "ledger.db")) as connection:
             rows = connection.execute(statement).fetchall()
             connection.commit()
@@ -77,8 +78,12 @@ def test_a_tampered_person_is_not_replayed(english: Cli, made: Made, sql: Sql) -
         "UPDATE person_profile SET subject = replace(subject, 'Santiago', 'Arica') "
         f"WHERE person_id = '{made.person_id}'"
     )
-    (replay,) = english("explain", made.dialed_id, "--replay", "--json").json["replays"]
+    ran = english("explain", made.dialed_id, "--replay", "--json")
+    assert ran.code == ExitCode.NO
+    (replay,) = ran.json["replays"]
     assert (replay["outcome"], replay["missing"]) == ("not_replayable", "no_subject")
+    assert english("replay-decisions", "--sample", "1000").code == ExitCode.NO
+    assert sql("SELECT count(*) > 0 FROM review_item WHERE text LIKE '%no_subject'") == [(1,)]
 
 
 def test_tampered_packs_are_not_replayed(english: Cli, made: Made, sql: Sql) -> None:

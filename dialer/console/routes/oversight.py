@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import hdrs, web
 from msgspec import Meta
 
-from dialer.console.errors import BAD_QUERY, BAD_UPLOAD, BODY_TOO_LARGE, ApiError
+from dialer.console.errors import BAD_QUERY, BAD_UPLOAD, BODY_TOO_LARGE, BUSY, ApiError
 from dialer.console.routes.evidence import PROOFS, Id, Page, no_decision
 from dialer.console.table import (
     API,
@@ -55,7 +55,9 @@ from dialer.stores.ledger.oversight import ConsentRow, Period, consents
 from dialer.stores.ledger.suppression_lists import SuppressionRow, list_suppressions
 from dialer.stores.ledger.users import Role
 
+B = TypeVar("B")
 Q = TypeVar("Q")
+R = TypeVar("R")
 
 OFFICERS: Final = frozenset({Role.COMPLIANCE})
 CSV: Final = "text/csv"
@@ -180,6 +182,16 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     seed: Annotated[int, Meta(ge=0)] = 0
 
 
+async def _alone(call: Call[B, Q], work: Coroutine[None, None, R]) -> R:
+    """Compute a report, unless enough of them are being computed. Raises `ApiError`."""
+    turn = call.console.reporting
+    if turn.locked():
+        work.close()
+        raise ApiError(BUSY, retry_after_s=5)
+    async with turn:
+        return await work
+
+
 # --- proofs and reports ---------------------------------------------------------------------------
 
 
@@ -192,24 +204,25 @@ async def replay_decision(call: Call[Nothing, Nothing]) -> Replayed:
 
 async def replay_decisions(call: Call[ReplayOrder, Nothing]) -> ReplayReport:
     body, ledger = call.body, call.services.ledger
-    report = await replay_sample(
+    work = replay_sample(
         ledger, sample=body.sample, seed=body.seed, since=body.since, until=body.until
     )
+    report = await _alone(call, work)
     now_ms = to_ms(call.services.clock.now())
     await record_replay(ledger, report, actor=call.user.user_id, now_ms=now_ms)
     return report
 
 
 async def hours_report(call: Call[Nothing, PeriodQuery]) -> HoursProof:
-    return await prove_hours(call.services.ledger, call.query.period())
+    return await _alone(call, prove_hours(call.services.ledger, call.query.period()))
 
 
 async def blocks_report(call: Call[Nothing, PeriodQuery]) -> BlocksReport:
-    return await blocks_by_rule(call.services.ledger, call.query.period())
+    return await _alone(call, blocks_by_rule(call.services.ledger, call.query.period()))
 
 
 async def counters_report(call: Call[Nothing, PeriodQuery]) -> CountersReport:
-    return await counters_used(call.services.ledger, call.query.period())
+    return await _alone(call, counters_used(call.services.ledger, call.query.period()))
 
 
 async def abandonment_report(call: Call[Nothing, AtQuery]) -> AbandonmentReport:
@@ -223,7 +236,7 @@ async def abandonment_report(call: Call[Nothing, AtQuery]) -> AbandonmentReport:
 
 
 async def opt_outs_report(call: Call[Nothing, PeriodQuery]) -> OptOutReport:
-    return await opt_out_latency(call.services.ledger, call.query.period())
+    return await _alone(call, opt_out_latency(call.services.ledger, call.query.period()))
 
 
 async def consent_evidence(call: Call[Nothing, ConsentQuery]) -> ConsentList:
@@ -279,6 +292,7 @@ async def export_suppressions(call: Call[Nothing, ExportQuery]) -> web.StreamRes
             await write_list(
                 services.ledger,
                 out,
+                actor=call.user.user_id,
                 now_ms=to_ms(services.clock.now()),
                 standing=not query.ended,
                 portfolio_id=query.portfolio_id,
@@ -394,6 +408,7 @@ ROUTES: tuple[Route, ...] = (
         tag="oversight",
         en="Replay a sample of the decisions of a period; differences go to the review list",
         es="Rehacer una muestra de las decisiones de un período; las diferencias van a revisión",
+        errors=(BUSY,),
     ),
     route(
         "GET",
@@ -406,6 +421,7 @@ ROUTES: tuple[Route, ...] = (
         tag="oversight",
         en="Proof that no contact was made outside lawful hours, or those that were",
         es="Prueba de que ningún contacto fue fuera de horario, o los que lo fueron",
+        errors=(BUSY,),
     ),
     route(
         "GET",
@@ -418,6 +434,7 @@ ROUTES: tuple[Route, ...] = (
         tag="oversight",
         en="Contacts that were not made, by the rule that forbade them",
         es="Contactos que no se hicieron, por la regla que los prohibió",
+        errors=(BUSY,),
     ),
     route(
         "GET",
@@ -430,6 +447,7 @@ ROUTES: tuple[Route, ...] = (
         tag="oversight",
         en="How near to their limits contacts came, by rule and jurisdiction",
         es="Cuán cerca de sus límites llegaron los contactos, por regla y jurisdicción",
+        errors=(BUSY,),
     ),
     route(
         "GET",
@@ -454,6 +472,7 @@ ROUTES: tuple[Route, ...] = (
         tag="oversight",
         en="How fast requests to stop took effect, and contacts after them",
         es="Cuánto tardaron en valer las peticiones de no contactar, y contactos posteriores",
+        errors=(BUSY,),
     ),
     route(
         "GET",

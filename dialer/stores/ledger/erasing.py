@@ -274,6 +274,14 @@ async def list_erasures(
     return [msgspec.convert(r, Erasure, from_attributes=True) for r in await conn.execute(query)]
 
 
+async def was_erased(conn: AsyncConnection, person_id: str) -> bool:
+    """Whether an erasure of the person was carried out."""
+    query = select(erasure.c.erasure_id).where(
+        erasure.c.person_id == person_id, erasure.c.state == ErasureState.DONE
+    )
+    return (await conn.execute(query.limit(1))).scalar() is not None
+
+
 async def _erase(conn: AsyncConnection, person_id: PersonId, erasure_id: str, now_ms: int) -> None:
     """Take away everything that identifies the person. Accounts and debts are the creditor's
     books and stay; so do events, codes, instants and ids."""

@@ -209,7 +209,7 @@ async def opt_outs(
     for row in (await conn.execute(query)).all():
         requested = row.starts_ms if row.ended_ms is None else min(row.ended_ms, row.starts_ms)
         a = attempt.c
-        later = select(a.attempt_id).where(
+        later = select(func.count()).where(
             a.person_id == row.person_id,
             a.planned_ms > requested,
             a.attempt_id != row.evidence,
@@ -219,7 +219,7 @@ async def opt_outs(
         if row.channel is not None:
             later = later.where(a.channel == row.channel)
         later = _within_scope(later, row.scope, row.target_id)
-        contacts = len((await conn.execute(later)).all())
+        contacts = (await conn.execute(later)).scalar_one()
         found.append(
             OptOut(
                 suppression_id=row.suppression_id,
@@ -236,7 +236,7 @@ async def opt_outs(
     return found
 
 
-def _within_scope(query: Select[str], scope: str, target_id: str | None) -> Select[str]:
+def _within_scope(query: Select[int], scope: str, target_id: str | None) -> Select[int]:
     if target_id is None:
         return query
     if scope == "contact_point":

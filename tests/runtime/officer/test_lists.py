@@ -44,7 +44,7 @@ async def test_a_list_stops_contacts_and_a_release_lets_them_go(
     for name in ("A-1", "A-2"):
         assert (await house.decide(name, NOON)).dial is None
     out = io.StringIO()
-    assert await write_list(house.ledger, out, now_ms=to_ms(NOON)) == 3
+    assert await write_list(house.ledger, out, actor="eva", now_ms=to_ms(NOON)) == 3
     assert out.getvalue().count(SHARED) == 2
     async with house.ledger.write() as conn:
         found = await list_suppressions(conn, now_ms=to_ms(NOON))
