@@ -132,7 +132,7 @@ class Engine:
         self.sweeps = self._make_sweeps()
         self.alerts: dict[AlertKind, int] = {}
         self.draining = False
-        self._replay = NightlyReplay(ledger, clock, config.engine)
+        self._replay = NightlyReplay(ledger, clock, packs, config.engine)
         self._pacing_log = PacingLog(ledger)
         self._checkpoints = checkpoints
         self._revive_redis = revive_redis

@@ -24,7 +24,7 @@ from dialer.core.records import (
     event_id,
     from_ms,
 )
-from dialer.runtime.replaying import Replayed, Replayer
+from dialer.runtime.replaying import ArchivedPacks, Replayed, Replayer
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import (
     account,
@@ -173,14 +173,25 @@ async def explain_contact(
         rows = await _decisions(conn, target, most)
         names = await _Names.read(conn, rows)
         standings = await _standings(conn, target, rows)
+    shelf = ArchivedPacks(ledger, packs)
+    told = [_told(row, names, await _packs_of(row, shelf, packs), language) for row in rows]
     return Story(
         asked=asked,
         kind=target.kind,
         language=language,
         person_ids=target.person_ids or tuple(dict.fromkeys(row.person_id for row in rows)),
         standings=standings,
-        decisions=tuple(_told(row, names, packs, language) for row in rows),
+        decisions=tuple(told),
     )
+
+
+async def _packs_of(row: _Row, shelf: ArchivedPacks, loaded: PackSet) -> PackSet:
+    """The packs that decided, so that a rule is told in the words of then; those of now where the
+    ledger does not have them."""
+    if row.record is None or not row.record.pack_set:
+        return loaded
+    found = await shelf.of(row.record.pack_set)
+    return found if isinstance(found, PackSet) else loaded
 
 
 async def replay_story(ledger: Ledger, story: Story) -> Story:

@@ -40,6 +40,7 @@ from dialer.stores.ledger.archive import (
     packs_of,
     read_history,
     read_subject,
+    texts_hold,
 )
 from dialer.stores.ledger.audit import SYSTEM, record_audit
 from dialer.stores.ledger.database import Ledger
@@ -52,6 +53,8 @@ log = structlog.get_logger()
 
 LOOK_S: Final = 60.0
 """Real seconds between two looks at whether the nightly replay is due."""
+PAUSE_S: Final = 0.05
+"""Real seconds between two decisions of the nightly replay: calls go on beside it."""
 SAMPLE: Final = 500
 """Decisions that one round replays, unless asked otherwise."""
 ACTION: Final = "decisions.replay"
@@ -134,12 +137,43 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
         return self.alarms == 0
 
 
-class Replayer:
-    """Replays decisions of one ledger; packs are read once."""
+class ArchivedPacks:
+    """The sets of packs that the ledger keeps, each read once."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, loaded: PackSet | None = None) -> None:
+        """`loaded` are taken as they are where the same set is asked for."""
         self._ledger = ledger
-        self._packs: dict[str, PackSet | Missing] = {}
+        self._loaded = loaded
+        self._sets: dict[str, PackSet | Missing] = {}
+
+    async def of(self, set_sha256: str) -> PackSet | Missing:
+        """The packs of a set, word for word as they were. Raises `LedgerUnavailable`."""
+        found = self._sets.get(set_sha256)
+        if found is None:
+            found = self._sets[set_sha256] = await self._read(set_sha256)
+        return found
+
+    async def _read(self, set_sha256: str) -> PackSet | Missing:
+        async with self._ledger.read() as conn:
+            texts = await archived_texts(conn, set_sha256)
+        # What was kept must be what it is called by.
+        if texts is None or not texts_hold(texts, set_sha256):
+            return Missing.NO_PACKS
+        if self._loaded is not None and self._loaded.sha256 == set_sha256:
+            return self._loaded
+        try:
+            return await asyncio.to_thread(packs_of, texts)
+        except PackError as error:
+            log.error("archived_packs_unreadable", pack_set=set_sha256, error=str(error))
+            return Missing.BAD_PACKS
+
+
+class Replayer:
+    """Replays decisions of one ledger."""
+
+    def __init__(self, ledger: Ledger, loaded: PackSet | None = None) -> None:
+        self._ledger = ledger
+        self._packs = ArchivedPacks(ledger, loaded)
 
     async def replay(self, decision_id: str) -> Replayed | None:
         """None where the ledger knows no such decision. Raises `LedgerUnavailable`."""
@@ -169,7 +203,7 @@ class Replayer:
         told = msgspec.structs.replace(told, packs=record.packs)
         if not record.pack_set or not record.subject_sha256:
             return msgspec.structs.replace(told, missing=Missing.OLD_RECORD)
-        packs = await self._packs_of(record.pack_set)
+        packs = await self._packs.of(record.pack_set)
         if isinstance(packs, Missing):
             return msgspec.structs.replace(told, missing=packs)
         async with self._ledger.read() as conn:
@@ -192,26 +226,6 @@ class Replayer:
             environment=environment_changes(record, again),
         )
 
-    async def _packs_of(self, set_sha256: str) -> PackSet | Missing:
-        found = self._packs.get(set_sha256)
-        if found is None:
-            async with self._ledger.read() as conn:
-                texts = await archived_texts(conn, set_sha256)
-            if texts is None:
-                found = Missing.NO_PACKS
-            else:
-                try:
-                    found = await asyncio.to_thread(packs_of, texts)
-                except PackError as error:
-                    log.error("archived_packs_unreadable", pack_set=set_sha256, error=str(error))
-                    found = Missing.BAD_PACKS
-                else:
-                    # What was kept must be what it is called by.
-                    if found.sha256 != set_sha256:
-                        found = Missing.NO_PACKS
-            self._packs[set_sha256] = found
-        return found
-
 
 async def replay_sample(
     ledger: Ledger,
@@ -220,20 +234,27 @@ async def replay_sample(
     seed: int,
     since: datetime | None = None,
     until: datetime | None = None,
+    loaded: PackSet | None = None,
+    pause_s: float = 0.0,
 ) -> ReplayReport:
     """Replay a random sample of the decisions of a period (half-open; None: no bound).
+
+    Args:
+        loaded: packs that need not be read again.
+        pause_s: rest after each decision, for whoever has other work to do.
 
     Raises:
         LedgerUnavailable: it cannot be read.
     """
     total, ids = await _draw(ledger, since, until, sample, seed)
-    replayer = Replayer(ledger)
+    replayer = Replayer(ledger, loaded)
     outcomes: Counter[Outcome] = Counter()
     missing: Counter[str] = Counter()
     alarms = 0
     findings: list[Replayed] = []
     for decision_id in ids:
         told = await replayer.replay(decision_id)
+        await asyncio.sleep(pause_s)
         if told is None:
             continue
         outcomes[told.outcome] += 1
@@ -337,14 +358,20 @@ async def _open_review(conn: AsyncConnection, found: Replayed, now_ms: int) -> i
 class NightlyReplay:
     """Replays a sample of the last day's decisions once a day, whichever worker comes first."""
 
-    def __init__(self, ledger: Ledger, clock: Clock, config: EngineConfig) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, packs: PackSet, config: EngineConfig) -> None:
         self._ledger = ledger
+        self._packs = packs
+        self._settled = False
         self._clock = clock
         self._sample = config.replay_sample
         self._every = timedelta(hours=config.replay_every_h)
 
     async def run_if_due(self) -> ReplayReport | None:
-        """The report of a round that was due; None where none was."""
+        """The report of a round that was due; None where none was, and the first time: whoever
+        has just started has calls to make."""
+        if not self._settled:
+            self._settled = True
+            return None
         now = self._clock.now()
         if self._sample == 0 or not await self._is_due(now):
             return None
@@ -354,6 +381,8 @@ class NightlyReplay:
             seed=to_ms(now),
             since=now - self._every,
             until=now,
+            loaded=self._packs,
+            pause_s=PAUSE_S,
         )
         await record_replay(self._ledger, report, actor=SYSTEM, now_ms=to_ms(now))
         return report

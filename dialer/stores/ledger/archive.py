@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.messages import DecisionRecord, PackRef, Subject
 from compliance.packs import PackSet, parse_pack
+from compliance.packs import set_sha256 as set_sha256_of
 from compliance.types import PersonId, StreamKey
 from dialer.core.records import AnyBody, ContactBlocked, StreamRow, to_ms
 from dialer.stores.ledger.bulk import JsonQuery, bulk_insert
@@ -109,6 +110,13 @@ async def archived_texts(conn: AsyncConnection, set_sha256: str) -> dict[PackRef
     )
     found = {wanted[row.sha256]: str(row.text) for row in rows}
     return found if len(found) == len(wanted) else None
+
+
+def texts_hold(texts: Mapping[PackRef, str], set_sha256: str) -> bool:
+    """Whether texts are, byte for byte, what they and their set are called by."""
+    return set_sha256_of(texts) == set_sha256 and all(
+        hashlib.sha256(text.encode()).hexdigest() == ref.sha256 for ref, text in texts.items()
+    )
 
 
 def packs_of(texts: Mapping[PackRef, str]) -> PackSet:

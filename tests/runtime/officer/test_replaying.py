@@ -177,7 +177,8 @@ async def test_once_a_day_and_the_alarm(
 ) -> None:
     clock = ManualClock(NOON + timedelta(hours=2))
     await _busy(house)
-    nightly = NightlyReplay(house.ledger, clock, EngineConfig())
+    nightly = NightlyReplay(house.ledger, clock, packs(), EngineConfig())
+    assert await nightly.run_if_due() is None, "it has just started"
     first = await nightly.run_if_due()
     assert first is not None
     assert first.holds
@@ -188,7 +189,9 @@ async def test_once_a_day_and_the_alarm(
         "WHERE record IS NOT NULL"
     )
     assert (
-        await NightlyReplay(house.ledger, clock, EngineConfig(replay_sample=0)).run_if_due()
+        await NightlyReplay(
+            house.ledger, clock, packs(), EngineConfig(replay_sample=0)
+        ).run_if_due()
     ) is None
     await clock.advance(DAY.total_seconds())
     second = await nightly.run_if_due()
