@@ -14,6 +14,7 @@ from compliance.packs import PackSet
 from compliance.types import EventKind, SuppressionScope
 from dialer.config import EngineConfig
 from dialer.core.records import to_ms
+from dialer.runtime.explaining import explain_contact
 from dialer.runtime.replaying import (
     ACTION,
     Missing,
@@ -118,6 +119,18 @@ async def test_a_record_says_what_an_officer_must_know(house: House) -> None:
     assert gate.subject_sha256(subject) == record.subject_sha256
 
 
+async def test_a_decision_is_told_in_the_words_of_its_own_packs(house: House) -> None:
+    """Also by a house that does not load them any more."""
+    blocked = await house.blocked("A-1", MIDNIGHT)
+    story = await explain_contact(house.ledger, packs("house"), blocked, language="en")
+    assert story is not None
+    (told,) = story.decisions
+    assert told.explanation is not None
+    (line,) = [line for line in told.explanation.lines if line.rule_id == "cl/hours"]
+    assert line.citation is not None
+    assert "8:00 to 20:00" in line.text
+
+
 async def test_what_was_taken_away_shows(
     house: House, behind_its_back: Callable[[str], None]
 ) -> None:
@@ -188,11 +201,8 @@ async def test_once_a_day_and_the_alarm(
         "UPDATE ledger_event SET record = replace(record, 'creditor-cartera', 'creditor-x') "
         "WHERE record IS NOT NULL"
     )
-    assert (
-        await NightlyReplay(
-            house.ledger, clock, packs(), EngineConfig(replay_sample=0)
-        ).run_if_due()
-    ) is None
+    none = NightlyReplay(house.ledger, clock, packs(), EngineConfig(replay_sample=0))
+    assert [await none.run_if_due() for _ in range(2)] == [None, None]
     await clock.advance(DAY.total_seconds())
     second = await nightly.run_if_due()
     assert second is not None
