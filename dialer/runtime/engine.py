@@ -175,7 +175,10 @@ class Engine:
     # --- life --------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Connect to the carrier and begin. Raises `CarrierUnavailable`, `UnsafeDialing`."""
+        """Connect to the carrier and begin.
+
+        Raises `CarrierUnavailable`, `UnsafeDialing`, `LedgerUnavailable`.
+        """
         check_adapter(self.config, self.adapter)
         calm_collector()
         self.recorder.start()

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from compliance.types import PersonId
-from dialer.console.routes.orders import ErasureList, HoldList, OverrideList
+from dialer.console.routes.orders import ErasureList, HoldList, OverrideList, RetentionList
 from dialer.console.routes.oversight import (
     CdrAnswer,
     ConsentList,
@@ -24,6 +25,7 @@ from dialer.stores.ledger.archive import keep_packs
 from dialer.stores.ledger.audit import list_audit
 from dialer.stores.ledger.erasing import Erasure, ErasureState, Hold, WouldErase
 from dialer.stores.ledger.overrides import Override, OverrideState
+from dialer.stores.ledger.schema import account, ledger_event
 from dialer.stores.ledger.users import Role
 from tests.console.test_evidence import NOON, PHONE, Case, case
 from tests.console.world import FakeServices, World
@@ -246,3 +248,15 @@ async def test_the_contact_log_has_counters(world: World, kept: Case) -> None:
     assert isinstance(entries, list)
     counted = [e for e in entries if isinstance(e, dict) and e["counters"]]
     assert len(counted) == 2
+
+
+async def test_who_is_past_retention(world: World, kept: Case) -> None:
+    reply = await world.call("GET", "oversight/retention", role=Role.COMPLIANCE)
+    found = msgspec.json.decode(reply.raw, type=RetentionList)
+    assert (found.keep_days, found.people, found.next_after) == (1096, [], None)
+    async with world.ledger.write() as conn:
+        await conn.execute(update(account).values(state="closed"))
+        await conn.execute(update(ledger_event).values(at_ms=1))
+    reply = await world.call("GET", "oversight/retention", role=Role.COMPLIANCE)
+    (due,) = msgspec.json.decode(reply.raw, type=RetentionList).people
+    assert (due.person_id, due.last_activity_ms) == (kept.person_id, 1)

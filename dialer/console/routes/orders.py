@@ -6,6 +6,7 @@ Who asks and who decides are two people: a decision needs a login, not a token o
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated, Final, TypeVar
 
 import msgspec
@@ -25,7 +26,7 @@ from dialer.console.routes.oversight import OFFICERS, Instant
 from dialer.console.table import API, Call, Guard, Nothing, Route, not_found, route
 from dialer.core.records import to_ms
 from dialer.stores.ledger import erasing, overrides
-from dialer.stores.ledger.erasing import Erasure, ErasureState, Hold, WouldErase
+from dialer.stores.ledger.erasing import Erasure, ErasureState, Hold, Retired, WouldErase
 from dialer.stores.ledger.overrides import Override, OverrideAsked, OverrideState
 from dialer.stores.ledger.suppression_lists import (
     AlreadyEnded,
@@ -112,6 +113,21 @@ class ErasureQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 class ErasureList(msgspec.Struct, frozen=True, kw_only=True):
     erasures: list[Erasure]
+    next_after: str | None
+
+
+class RetentionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    keep_days: Annotated[int, Meta(ge=1, le=36_500)] | None = None
+    """Days after the last activity; None: as configured."""
+    after: Id | None = None
+    """`next_after` of the page before."""
+    limit: Page = 100
+
+
+class RetentionList(msgspec.Struct, frozen=True, kw_only=True):
+    keep_days: int
+    people: list[Retired]
+    """Nothing has happened since, no account is open, no hold stands, nobody has asked yet."""
     next_after: str | None
 
 
@@ -247,6 +263,18 @@ async def preview_erasure(call: Call[Nothing, Nothing]) -> WouldErase:
             return await erasing.would_erase(conn, call.param("person_id"))
     except LookupError as error:
         raise not_found("esa persona", "that person", where="person_id") from error
+
+
+async def past_retention(call: Call[Nothing, RetentionQuery]) -> RetentionList:
+    query, services = call.query, call.services
+    days = query.keep_days or services.config.retention.keep_days
+    before = services.clock.now() - timedelta(days=days)
+    async with services.ledger.read() as conn:
+        found = await erasing.past_retention(
+            conn, before_ms=to_ms(before), after=query.after or "", limit=query.limit
+        )
+    following = found[-1].person_id if len(found) == query.limit else None
+    return RetentionList(keep_days=days, people=found, next_after=following)
 
 
 async def ask_erasure(call: Call[ErasureBody, Nothing]) -> Erasure:
@@ -397,6 +425,18 @@ ROUTES: tuple[Route, ...] = (
         tag="oversight",
         en="What erasing a person would touch, and what forbids it",
         es="Qué tocaría borrar a una persona, y qué lo impide",
+    ),
+    route(
+        "GET",
+        f"{API}/oversight/retention",
+        past_retention,
+        body=Nothing,
+        query=RetentionQuery,
+        answer=RetentionList,
+        roles=OFFICERS,
+        tag="oversight",
+        en="People whose data has been kept as long as it must be",
+        es="Personas cuyos datos ya se conservaron lo debido",
     ),
     route(
         "GET",
