@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,27 +16,21 @@ NOON = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
 
 def cdr(line: int = 1, **fields: object) -> CdrCall:
-    values: dict[str, object] = {
-        "line": line,
-        "call_id": "",
-        "number": "56911111111",
-        "start": NOON,
-        "duration_s": 0,
-    }
-    return CdrCall(**(values | fields))  # type: ignore[arg-type]  # test shorthand
+    usual = CdrCall(line=line, call_id="", number="56911111111", start=NOON, duration_s=0)
+    return msgspec.structs.replace(usual, **fields)
 
 
 def own(name: str = "a-1", **fields: object) -> LedgerCall:
-    values: dict[str, object] = {
-        "attempt_id": name,
-        "person_id": "p-1",
-        "number": "56911111111",
-        "planned": NOON,
-        "outcome": EventKind.RANG_NO_ANSWER,
-        "talk_ms": None,
-        "connect_ms": None,
-    }
-    return LedgerCall(**(values | fields))  # type: ignore[arg-type]  # test shorthand
+    usual = LedgerCall(
+        attempt_id=name,
+        person_id="p-1",
+        number="56911111111",
+        planned=NOON,
+        outcome=EventKind.RANG_NO_ANSWER,
+        talk_ms=None,
+        connect_ms=None,
+    )
+    return msgspec.structs.replace(usual, **fields)
 
 
 def compared(cdrs: list[CdrCall], attempts: list[LedgerCall]) -> Match:
