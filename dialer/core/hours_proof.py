@@ -78,7 +78,7 @@ class Breach(StrEnum):
     WRONG_CLOCK = "wrong_clock"
     """The record tells another local time than the zone's."""
     RULE_UNKNOWN = "rule_unknown"
-    """A rule of hours bound the contact and no archived pack has it."""
+    """A rule of hours bound the contact and no pack in the archive, word for word, has it."""
     NO_RULE = "no_rule"
     """No rule of hours bound the contact."""
     NO_PROOF = "no_proof"

@@ -17,7 +17,7 @@ from compliance.types import Outcome
 from dialer.core.counters import BlockedBy, BlockTotals, CounterTotals, CounterUse
 from dialer.core.hours_proof import Breach, Checked, Violation, Window, check, windows_of
 from dialer.core.records import from_ms
-from dialer.stores.ledger.archive import archived_texts, read_subject
+from dialer.stores.ledger.archive import pack_texts, read_subject
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.oversight import (
     BLOCKED,
@@ -75,6 +75,16 @@ class HoursProof(msgspec.Struct, frozen=True, kw_only=True):
         return self.violations == 0
 
 
+def _proof(row: DecisionRow) -> DecisionRecord | None:
+    """None where it was not kept, or cannot be read."""
+    if row.record is None:
+        return None
+    try:
+        return _record.decode(row.record)
+    except msgspec.MsgspecError:
+        return None
+
+
 class _HoursWork:
     """Checks decisions one after the other; packs are read once a set."""
 
@@ -86,7 +96,7 @@ class _HoursWork:
         self.tzdata: Counter[str] = Counter()
 
     async def check(self, row: DecisionRow) -> Checked:
-        record = None if row.record is None else _record.decode(row.record)
+        record = _proof(row)
         where = f"{row.person_id}/{row.seq}"
         if record is None:
             lacking = Violation(
@@ -99,17 +109,20 @@ class _HoursWork:
         self.packs |= dict.fromkeys(record.packs)
         self.tzdata[record.tzdata_version] += 1
         region = await self._region(record)
-        windows = await self._windows_of(record.pack_set)
+        windows = await self._windows_of(record.packs)
         return check(record, where, windows, self._calendars, region)
 
-    async def _windows_of(self, pack_set: str) -> Mapping[str, Window]:
-        found = self._windows.get(pack_set)
-        if found is None:
+    async def _windows_of(self, refs: tuple[PackRef, ...]) -> Mapping[str, Window]:
+        """Rules of hours of the packs that bound a contact, as far as the ledger has them whole."""
+        missing = [ref for ref in refs if ref.sha256 not in self._windows]
+        if missing:
             async with self._ledger.read() as conn:
-                texts = await archived_texts(conn, pack_set) or {}
-            found = {k: w for text in texts.values() for k, w in windows_of(text).items()}
-            self._windows[pack_set] = found
-        return found
+                texts = await pack_texts(conn, [ref.sha256 for ref in missing])
+            self._windows |= {
+                ref.sha256: windows_of(texts[ref.sha256]) if ref.sha256 in texts else {}
+                for ref in missing
+            }
+        return {k: w for ref in refs for k, w in self._windows[ref.sha256].items()}
 
     async def _region(self, record: DecisionRecord) -> str | None:
         """Where the person lived by what was known then; None: not known, or erased."""
@@ -183,6 +196,15 @@ _stops: Final = msgspec.json.Decoder(_Stops)
 _headline: Final = msgspec.json.Decoder(_Headline)
 
 
+def _stopping(row: DecisionRow) -> list[str]:
+    """Every rule that stopped a contact; none where the proof was not kept, or cannot be read."""
+    try:
+        findings = _stops.decode(row.record or "").findings
+    except msgspec.MsgspecError:
+        return []
+    return [finding.rule_id for finding in findings if finding.outcome.stops]
+
+
 async def blocks_by_rule(ledger: Ledger, period: Period) -> BlocksReport:
     """Raises `LedgerUnavailable`."""
     totals = BlockTotals()
@@ -192,9 +214,8 @@ async def blocks_by_rule(ledger: Ledger, period: Period) -> BlocksReport:
             decided += 1
             if row.kind != BLOCKED:
                 continue
-            findings = () if row.record is None else _stops.decode(row.record).findings
-            stops = [finding.rule_id for finding in findings if finding.outcome.stops]
-            totals.add(from_ms(row.at_ms), _headline.decode(row.body).rule_id, stops)
+            headline = _headline.decode(row.body).rule_id
+            totals.add(from_ms(row.at_ms), headline, _stopping(row))
         await asyncio.sleep(0)
     return BlocksReport(
         period=period, decided=decided, blocked=totals.blocked, rules=totals.sorted()
@@ -220,8 +241,9 @@ async def counters_used(ledger: Ledger, period: Period) -> CountersReport:
     async for page in iterate_decisions(ledger, period):
         for row in page:
             decisions += 1
-            if row.record is not None:
-                totals.add(_record.decode(row.record))
+            record = _proof(row)
+            if record is not None:
+                totals.add(record)
         await asyncio.sleep(0)
     return CountersReport(period=period, decisions=decisions, counters=totals.sorted())
 

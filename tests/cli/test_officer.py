@@ -127,6 +127,16 @@ def test_a_contact_without_its_proof_does_not_hold(english: Cli, made: Made, sql
     assert ran.json["by_breach"] == {"no_proof": 1}
 
 
+def test_a_tampered_pack_proves_nothing(english: Cli, made: Made, sql: Sql) -> None:
+    sql("UPDATE rule_pack SET text = replace(text, '08:00', '00:00') WHERE pack = 'cl'")
+    ran = english("report", "hours", "--json")
+    assert ran.code == ExitCode.NO
+    assert set(ran.json["by_breach"]) == {"rule_unknown"}
+    sql(f"UPDATE ledger_event SET record = '{{}}' WHERE decision_id = '{made.dialed_id}'")
+    assert english("report", "hours", "--json").json["by_breach"]["no_proof"] == 1
+    assert english("report", "counters").code == ExitCode.OK
+
+
 def test_blocks_add_up(english: Cli, made: Made, sql: Sql) -> None:
     report = english("report", "blocks", "--campaign", CAMPAIGN, "--json").json
     ((blocked,),) = sql("SELECT count(*) FROM ledger_event WHERE kind = 'contact_blocked'")

@@ -8,7 +8,7 @@ So every profile that any decision was ever made from can be found, and deciding
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -112,10 +112,18 @@ async def archived_texts(conn: AsyncConnection, set_sha256: str) -> dict[PackRef
     return found if len(found) == len(wanted) else None
 
 
+async def pack_texts(conn: AsyncConnection, fingerprints: Sequence[str]) -> dict[str, str]:
+    """Texts of packs by fingerprint; one that is not what it is called by is left out."""
+    rows = await conn.execute(
+        select(rule_pack.c.sha256, rule_pack.c.text).where(rule_pack.c.sha256.in_(fingerprints))
+    )
+    return {str(r.sha256): str(r.text) for r in rows if sha256_of(str(r.text)) == r.sha256}
+
+
 def texts_hold(texts: Mapping[PackRef, str], set_sha256: str) -> bool:
     """Whether texts are, byte for byte, what they and their set are called by."""
     return set_sha256_of(texts) == set_sha256 and all(
-        hashlib.sha256(text.encode()).hexdigest() == ref.sha256 for ref, text in texts.items()
+        sha256_of(text) == ref.sha256 for ref, text in texts.items()
     )
 
 
@@ -158,9 +166,9 @@ async def read_subject(conn: AsyncConnection, person_id: PersonId, sha256: str) 
     return _SUBJECT.decode(text)
 
 
-def sha256_of(subject: str) -> str:
-    """Fingerprint of a profile's text: `gate.subject_sha256` of what it says."""
-    return hashlib.sha256(subject.encode()).hexdigest()
+def sha256_of(text: str) -> str:
+    """Fingerprint of a pack's or a profile's text; of a profile, `gate.subject_sha256` of it."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 # --- history --------------------------------------------------------------------------------------
