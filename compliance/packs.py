@@ -58,16 +58,17 @@ class PackError(Exception):
 
 
 class Pack:
-    """One loaded pack: its document, its rules ready to evaluate, its fingerprint."""
+    """One loaded pack: its document, its rules ready to evaluate, its fingerprint and text."""
 
-    __slots__ = ("calendars", "doc", "ref", "rules")
+    __slots__ = ("calendars", "doc", "ref", "rules", "text")
 
-    def __init__(self, doc: PackDoc, ref: PackRef, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, doc: PackDoc, ref: PackRef, rules: tuple[Rule, ...], text: str = "") -> None:
         self.doc = doc
         self.ref = ref
         self.rules = rules
         self.calendars = {c.country: calendar_data(c.country).source for c in doc.calendars}
         """Country -> release that the calendar's dates come from."""
+        self.text = text
 
 
 class Passed:
@@ -161,6 +162,8 @@ class PackSet:
     def __init__(self, packs: Sequence[Pack]) -> None:
         self.packs = tuple(sorted(packs, key=lambda p: p.doc.pack))
         self.refs = tuple(pack.ref for pack in self.packs)
+        self.sha256 = set_sha256(self.refs)
+        """Fingerprint of the set: what `archived` packs are found by."""
         self.heads: Mapping[str, Head] = {
             head.id: head
             for head in (
@@ -461,7 +464,13 @@ def _pack(name: str, text: str, doc: PackDoc, *, production: bool) -> Pack:
         _check_dates(name, where, rule)
         rules += _bind(name, where, doc, rule, calendars)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Pack(doc, PackRef(pack=doc.pack, version=doc.version, sha256=digest), tuple(rules))
+    return Pack(doc, PackRef(pack=doc.pack, version=doc.version, sha256=digest), tuple(rules), text)
+
+
+def set_sha256(refs: Iterable[PackRef]) -> str:
+    """Fingerprint of a set of packs, in whatever order: SHA-256 of sorted lines."""
+    lines = sorted(f"{ref.pack} {ref.version} {ref.sha256}\n" for ref in refs)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _check_dates(name: str, where: str, rule: RuleDoc) -> None:

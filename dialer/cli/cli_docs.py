@@ -55,6 +55,11 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "explain": (
         "marcador explain +56912345678",
         "marcador explain CL01-0000001 --language en --limit 20 --passes",
+        "marcador explain CL01-0000001 --replay --json",
+    ),
+    "replay-decisions": (
+        "marcador replay-decisions --sample 1000 --since 2026-11-24",
+        "marcador replay-decisions --seed 7 --json",
     ),
     "simulate": ("marcador simulate jump --agents 50 --seed 7", "marcador simulate --json"),
     "verify-ledger": (
@@ -85,6 +90,41 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "packs diff": ("marcador packs diff cl our-packs/cl.toml",),
     "packs retention": ("marcador packs retention --json",),
     "packs validate": ("marcador packs validate our-packs --production",),
+    "contacts": ("marcador contacts PERSON --limit 50 --json",),
+    "reconcile": (
+        "marcador reconcile cdr.csv --map number=dst --map duration=billsec --zone America/Lima",
+    ),
+    "retention": (
+        "marcador retention --keep-days 1096",
+        "marcador retention --request --user eva --password-stdin",
+    ),
+    "report hours": ("marcador report hours --since 2026-11-01 --until 2026-12-01 --json",),
+    "report blocks": ("marcador report blocks --since 2026-11-24 --campaign manana",),
+    "report counters": ("marcador report counters --portfolio banco-norte --json",),
+    "report abandonment": ("marcador report abandonment --at 2026-12-01",),
+    "report opt-outs": ("marcador report opt-outs --since 2026-11-01",),
+    "report consents": ("marcador report consents --portfolio banco-norte --json",),
+    "suppressions export": ("marcador suppressions export --out suppressions.csv",),
+    "suppressions import": ("marcador suppressions import list.csv --rejects bad.csv",),
+    "suppressions release": (
+        "marcador suppressions release ID --reason 'consent of 2026-11-20' --user eva",
+    ),
+    "override request": (
+        "marcador override request PERSON --rule house/no_rapid_succession --reason 'asked for it' "
+        "--user luis",
+    ),
+    "override approve": ("marcador override approve ID --user eva --password-stdin",),
+    "override refuse": ("marcador override refuse ID --user eva",),
+    "override revoke": ("marcador override revoke ID --user eva",),
+    "override list": ("marcador override list --person PERSON --json",),
+    "hold place": ("marcador hold place PERSON --matter 'case 2026/118' --user eva",),
+    "hold release": ("marcador hold release ID --reason 'case closed' --user eva",),
+    "hold list": ("marcador hold list --released --json",),
+    "erase preview": ("marcador erase preview PERSON --json",),
+    "erase request": ("marcador erase request PERSON --reason 'asked in writing' --user eva",),
+    "erase approve": ("marcador erase approve ID --user rosa --password-stdin",),
+    "erase refuse": ("marcador erase refuse ID --user rosa",),
+    "erase list": ("marcador erase list --json",),
     "users add": ("marcador users add luis --role supervisor --password-stdin",),
     "users list": ("marcador users list",),
     "users deactivate": ("marcador users deactivate luis",),

@@ -41,6 +41,7 @@ from compliance.types import (
     StreamKey,
 )
 from dialer.core.outcome import EVENT_RECHECK, Contact, Place
+from dialer.core.proofs import sealed
 from dialer.core.records import (
     AttemptEnded,
     AttemptPlanned,
@@ -101,6 +102,8 @@ class Dial(NamedTuple):
     """An agent is reserved before anything leaves: a promised one, or whoever is idle for a
     callback to anybody and after an abandoned call."""
     own_agent_id: str | None
+    heads: dict[StreamKey, int]
+    """Where the facts were read at; the record names numbers only by their ids."""
 
 
 class Plan(NamedTuple):
@@ -242,6 +245,7 @@ def _try_points(
         heads=person.heads,
         abandonment=campaign.abandonment,
         complete_from=now - campaign.lookback,
+        wide=account.wide,
     )
     wish = _as_callback(callback)
     blocked: list[Blocked] = []
@@ -266,7 +270,7 @@ def _try_points(
             break
         point = _point(person.subject, choice.contact_point_id)
         tried.add(point.contact_point_id)
-        request = _request(choice, point, person, campaign, new_id, callback)
+        request = _request(choice, point, person, campaign, new_id, callback, own_agent)
         verdict = gate.decide(request, facts, packs, now, permit_lifetime_s=permit_lifetime_s)
         if isinstance(verdict, Allowed):
             dial = _dial(
@@ -291,6 +295,7 @@ def _request(
     campaign: CampaignContext,
     new_id: Callable[[], str],
     callback: OpenCallback | None,
+    own_agent: str | None,
 ) -> ContactRequest:
     settings = campaign.settings
     caller_ids = settings.caller_ids
@@ -303,6 +308,7 @@ def _request(
         purpose=settings.purpose,
         debt_ids=choice.debt_ids,
         campaign_id=campaign.campaign_id,
+        agent_id=own_agent,
         caller_id=caller_ids[0] if caller_ids else None,
         caller_id_withheld=False,
         attestation=settings.attestation,
@@ -370,7 +376,8 @@ def _dial(
         answers_event_id=request.answers_event_id,
     )
     agent_first = choice.preview_only or callback is not None
-    return Dial(contact, body, verdict.record, verdict.permit, agent_first, own_agent)
+    record = sealed(verdict.record, person.subject)
+    return Dial(contact, body, record, verdict.permit, agent_first, own_agent, person.heads)
 
 
 def _shared_streams(guards: tuple[StreamKey, ...], person: PersonSnapshot) -> tuple[StreamKey, ...]:
@@ -395,7 +402,7 @@ def _blocked(
         rule_id=headline,
         first_allowed_ms=None if record.first_allowed is None else to_ms(record.first_allowed),
     )
-    return Blocked(person.person_id, body, record, person.heads)
+    return Blocked(person.person_id, body, sealed(record, person.subject), person.heads)
 
 
 def _stops_the_person(record: DecisionRecord) -> bool:

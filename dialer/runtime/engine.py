@@ -35,9 +35,11 @@ from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.recorder import Recorder
+from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.safety import check_adapter, check_campaign, check_portfolio
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
+from dialer.stores.ledger.archive import keep_packs
 from dialer.stores.ledger.campaigns import (
     Campaign,
     act_on_campaign,
@@ -131,6 +133,7 @@ class Engine:
         self.sweeps = self._make_sweeps()
         self.alerts: dict[AlertKind, int] = {}
         self.draining = False
+        self._replay = NightlyReplay(ledger, clock, packs, config.engine)
         self._pacing_memory = PacingMemory(ledger)
         self._checkpoints = checkpoints
         self._revive_redis = revive_redis
@@ -173,10 +176,14 @@ class Engine:
     # --- life --------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Connect to the carrier and begin. Raises `CarrierUnavailable`, `UnsafeDialing`."""
+        """Connect to the carrier and begin.
+
+        Raises `CarrierUnavailable`, `UnsafeDialing`, `LedgerUnavailable`.
+        """
         check_adapter(self.config, self.adapter)
         calm_collector()
         self.recorder.start()
+        await keep_packs(self.ledger, self.packs, now_ms=to_ms(self.clock.now()))
         await self.adapter.start(self.calls.sink)
         self._tasks.start("own", self._repeat("own", self.own_campaigns, OWN_S))
         self._tasks.start("publish", self._repeat("publish", self._publish, PUBLISH_S))
@@ -185,6 +192,8 @@ class Engine:
             "checkpoint",
             self._repeat("checkpoint", self.checkpoint, float(self.config.engine.checkpoint_s)),
         )
+
+        self._tasks.start("replay", self._repeat("replay", self._replay.run_if_due, LOOK_S))
 
     async def drain(self, limit_s: float) -> None:
         """Stop dialing, cancel what rings, let conversations end, for `limit_s` real seconds."""

@@ -16,6 +16,8 @@ from dialer.console.routes import (
     campaigns,
     content,
     evidence,
+    orders,
+    oversight,
     pacing,
     portfolios,
     session,
@@ -45,6 +47,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *content.ROUTES,
     *agents.ROUTES,
     *evidence.ROUTES,
+    *oversight.ROUTES,
+    *orders.ROUTES,
     *system.ROUTES,
     stream(
         "GET",

@@ -258,6 +258,14 @@ ledger_event = Table(
         sqlite_where=text("decision_id IS NOT NULL"),
         postgresql_where=text("decision_id IS NOT NULL"),
     ),
+    # Decisions of a period, for proofs and reports.
+    Index(
+        "ix_ledger_event_decided",
+        "at_ms",
+        "event_no",
+        sqlite_where=text("decision_id IS NOT NULL"),
+        postgresql_where=text("decision_id IS NOT NULL"),
+    ),
 )
 
 stream_link = Table(
