@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
@@ -298,7 +299,6 @@ def _request(
     own_agent: str | None,
 ) -> ContactRequest:
     settings = campaign.settings
-    caller_ids = settings.caller_ids
     return ContactRequest(
         decision_id=DecisionId(new_id()),
         person_id=person.person_id,
@@ -309,7 +309,7 @@ def _request(
         debt_ids=choice.debt_ids,
         campaign_id=campaign.campaign_id,
         agent_id=own_agent,
-        caller_id=caller_ids[0] if caller_ids else None,
+        caller_id=caller_id_of(person.person_id, settings.caller_ids),
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
@@ -320,6 +320,19 @@ def _request(
         recorded=settings.recorded,
         recording_can_pause=settings.recording_can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
+    )
+
+
+def caller_id_of(person_id: PersonId, caller_ids: Sequence[str]) -> str | None:
+    """The number that this person always sees; None where the campaign names none.
+
+    The people are spread evenly. Where a number is added or taken away, only those move who get
+    the new one, or had the old one (rendezvous hashing; Thaler and Ravishankar, 1998).
+    """
+    return max(
+        caller_ids,
+        key=lambda caller_id: sha256(f"{person_id}\n{caller_id}".encode()).digest(),
+        default=None,
     )
 
 

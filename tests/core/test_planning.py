@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import count
@@ -46,6 +47,7 @@ from dialer.core.planning import (
     OWN_AGENT_PATIENCE,
     CampaignContext,
     Plan,
+    caller_id_of,
     contact_of_attempt,
     plan,
 )
@@ -383,6 +385,31 @@ def test_the_gate_is_told_what_the_campaign_declares() -> None:
     quiet = decide(account())
     assert quiet.dial is not None
     assert quiet.dial.record.request.statements is None
+
+
+NUMBERS = tuple(f"+1202555010{n}" for n in range(5))
+
+
+def test_a_person_is_shown_the_same_number_and_people_are_spread_over_them() -> None:
+    people = [PersonId(f"person-{n}") for n in range(2_000)]
+    shown = {p: caller_id_of(p, NUMBERS) for p in people}
+    assert shown == {p: caller_id_of(p, NUMBERS[::-1]) for p in people}
+    by_number = Counter(shown.values())
+    assert set(by_number) == set(NUMBERS)
+    assert min(by_number.values()) > 300
+    fewer = {p: caller_id_of(p, NUMBERS[1:]) for p in people}
+    assert {shown[p] for p in people if fewer[p] != shown[p]} == {NUMBERS[0]}
+    assert caller_id_of(people[0], ()) is None
+
+
+def test_a_call_shows_its_persons_number() -> None:
+    found = decide(account(), how=campaign(caller_ids=NUMBERS))
+    assert found.dial is not None
+    asked = found.dial.record.request
+    assert asked.caller_id == caller_id_of(asked.person_id, NUMBERS)
+    bare = decide(account())
+    assert bare.dial is not None
+    assert bare.dial.record.request.caller_id is None
 
 
 def test_no_place_lies_in_the_past_or_at_once() -> None:
