@@ -175,13 +175,12 @@ class CampaignRunner:
         """One pacing decision and its calls; how many were placed."""
         if self.state is not CampaignState.RUNNING or not self.carrier_is_up:
             return 0
-        now = self._clock.now()
-        caps = {
-            "lines": max(0, self._limits.max_lines - len(self._calls)),
-            "supply": await self._supply(now),
-        }
+        caps = {"supply": await self._supply(self._clock.now())}
         if self._daily_cap is not None:
-            caps["daily_cap"] = await self._daily_cap.left(now)
+            caps["daily_cap"] = await self._daily_cap.left(self._clock.now())
+        # Only now: what was heard while the stores answered must not lie after the snapshot.
+        now = self._clock.now()
+        caps["lines"] = max(0, self._limits.max_lines - len(self._calls))
         self._last = self._pacer.decide(self._pacing.snapshot(now, caps))
         self._memory.log.add(self.campaign_id, self._last)
         wanted = self._last.calls_to_place

@@ -196,6 +196,7 @@ async def test_a_used_budget_binds_the_next_engine_from_its_first_decision(
         assert decision.estimates.tolerance == 0.0
         assert decision.calls_to_place <= decision.estimates.idle
     assert any(d.clamp is Clamp.BUDGET and d.calls_to_place == 1 for d in staffed)
+    assert all(d.clamp is not Clamp.BAD_SNAPSHOT for d in decisions)
 
 
 async def test_changed_settings_start_afresh_but_keep_the_budget(
