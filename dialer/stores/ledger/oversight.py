@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.types import EventKind
 from dialer.core.records import AttemptPlanned, ContactBlocked, to_ms
+from dialer.stores.ledger.answers import LIVE_ANSWERS
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.reads import LIVE_ANSWERS
 from dialer.stores.ledger.schema import (
     account,
     attempt,

@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from compliance.types import CampaignId, EventKind
 from dialer.core.pacing.messages import Decision
 from dialer.core.pacing_story import MINUTE_MS, LoggedDecision, PlacedCalls
+from dialer.stores.ledger.answers import ANSWERED_LIVE
 from dialer.stores.ledger.bulk import JsonQuery
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.reads import LIVE_ANSWERS
 from dialer.stores.ledger.schema import pacing_log
 
 PAGE_ROWS: Final = 1_000
@@ -69,7 +69,6 @@ class PacingReader:
                 since=from_ms,
                 until=to_ms,
                 minute=MINUTE_MS,
-                live=LIVE_ANSWERS,
                 abandoned=EventKind.ABANDONED,
             )
         return sorted(found or (), key=lambda minute: minute.at_ms)
@@ -84,11 +83,11 @@ _PLACED: Final = JsonQuery(
         sum(a.abandoned) AS abandoned
       FROM (
         SELECT planned_ms - planned_ms % :minute AS at_ms,
-          CASE WHEN outcome IN (SELECT value FROM EACH(:live)) THEN 1 ELSE 0 END AS answered,
+          CASE WHEN <ANSWERED_LIVE> THEN 1 ELSE 0 END AS answered,
           CASE WHEN outcome = :abandoned THEN 1 ELSE 0 END AS abandoned
         FROM attempt
         WHERE campaign_id = :campaign AND planned_ms >= :since AND planned_ms < :until) AS a
       GROUP BY a.at_ms) AS m
-    """,
+    """.replace("<ANSWERED_LIVE>", ANSWERED_LIVE),
     msgspec.json.Decoder(list[PlacedCalls] | None),
 )

@@ -23,6 +23,7 @@ from compliance.types import (
     PersonId,
 )
 from dialer.core.snapshots import AccountSnapshot, Batch
+from dialer.stores.ledger.answers import ANSWERED_LIVE
 from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.direct import Conn
@@ -77,15 +78,6 @@ class AnsweredSpell(msgspec.Struct, frozen=True, array_like=True):
     answered: int
     """By a live person, whatever came of it; the abandoned among them."""
     abandoned: int
-
-
-LIVE_ANSWERS: Final = (
-    EventKind.CONVERSATION,
-    EventKind.ANSWERED_DROPPED,
-    EventKind.ANSWERED_THIRD_PARTY,
-    EventKind.ANSWERED_WRONG_PARTY,
-    EventKind.ABANDONED,
-)
 
 
 LONGEST_RING_MS: Final = 180_000
@@ -165,7 +157,6 @@ class EventReader:
             _ABANDONMENT,
             campaign=campaign_id,
             since=since_ms,
-            live=LIVE_ANSWERS,
             abandoned=EventKind.ABANDONED,
             dropped=EventKind.ANSWERED_DROPPED,
         )
@@ -185,7 +176,6 @@ class EventReader:
             since=since_ms,
             until=until_ms,
             width=width_ms,
-            live=LIVE_ANSWERS,
             abandoned=EventKind.ABANDONED,
         )
         return sorted(found or (), key=lambda spell: spell.from_ms)
@@ -317,9 +307,8 @@ _ABANDONMENT = JsonQuery(
     SELECT ARRAY(count(*), coalesce(sum(CASE WHEN outcome = :abandoned THEN 1 ELSE 0 END), 0),
       coalesce(sum(CASE WHEN outcome IN (:abandoned, :dropped) THEN 0 ELSE 1 END), 0))
     FROM attempt
-    WHERE campaign_id = :campaign AND planned_ms >= :since
-      AND outcome IN (SELECT value FROM EACH(:live))
-    """,
+    WHERE campaign_id = :campaign AND planned_ms >= :since AND <ANSWERED_LIVE>
+    """.replace("<ANSWERED_LIVE>", ANSWERED_LIVE),
     msgspec.json.Decoder(AnswerCounts),
 )
 _SPELLS = JsonQuery(
@@ -333,10 +322,10 @@ _SPELLS = JsonQuery(
         FROM (
           SELECT planned_ms + coalesce(ring_ms, 0) AS at_ms, outcome FROM attempt
           WHERE campaign_id = :campaign AND planned_ms >= :planned AND planned_ms < :until
-            AND outcome IN (SELECT value FROM EACH(:live))) AS a
+            AND <ANSWERED_LIVE>) AS a
         WHERE a.at_ms >= :since AND a.at_ms < :until) AS b
       GROUP BY b.from_ms) AS s
-    """,
+    """.replace("<ANSWERED_LIVE>", ANSWERED_LIVE),
     msgspec.json.Decoder(list[AnsweredSpell] | None),
 )
 _COUNTS = JsonQuery(

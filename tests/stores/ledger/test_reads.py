@@ -21,11 +21,13 @@ from compliance.types import (
 from dialer.core.records import AttemptEnded, AttemptPlanned, CallbackRequested, fold_history
 from dialer.core.snapshots import AccountSnapshot, EnrolmentState, PersonSnapshot
 from dialer.core.writes import CloseCallback, MoveEnrolment, SaveCallback
-from dialer.stores.ledger.bulk import Dialect
+from dialer.stores.ledger.bulk import Dialect, JsonQuery
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable, Trouble, open_ledger
 from dialer.stores.ledger.reads import (
+    _ABANDONMENT,
     _ACCOUNTS,
     _ENROLMENTS,
+    _SPELLS,
     AnswerCounts,
     AnsweredSpell,
     EnrolmentRow,
@@ -327,3 +329,18 @@ async def test_no_question_reads_a_table_from_end_to_end(tmp_path: Path) -> None
             scanned = {step.split()[1] for step in steps if step.startswith("SCAN")}
             assert scanned <= allowed, steps
     await ledger.close()
+
+
+@pytest.mark.parametrize("query", [_ABANDONMENT, _SPELLS], ids=["counts", "spells"])
+async def test_abandonment_is_counted_from_an_index_alone(
+    tmp_path: Path, query: JsonQuery[object]
+) -> None:
+    """It is counted every few seconds, over the millions of attempts of thirty days."""
+    ledger = await open_ledger(f"sqlite:///{tmp_path}/ledger.db", now_ms=0)
+    sql = query.sql[Dialect.SQLITE]
+    bound = dict.fromkeys(re.findall(r":(\w+)", sql), 1)
+    async with ledger.read() as conn:
+        plan = await conn.execute(text("EXPLAIN QUERY PLAN " + sql), bound)
+        steps = [str(row.detail) for row in plan]
+    await ledger.close()
+    assert any("attempt USING COVERING INDEX ix_attempt_answered" in step for step in steps), steps

@@ -1,4 +1,4 @@
-"""What pacers learned, for whoever drives their campaigns next."""
+"""What pacers learned, for whoever drives their campaigns next; what abandonment is counted by."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from alembic import op
 
 revision = "0004"
 down_revision = "0003"
+
+
+_ANSWERED_LIVE = (
+    "outcome IN ('conversation', 'answered_dropped', 'answered_third_party', "
+    "'answered_wrong_party', 'abandoned')"
+)
 
 
 def upgrade() -> None:
@@ -18,4 +24,11 @@ def upgrade() -> None:
         sa.Column("settings_sha256", sa.String(length=64), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("campaign_id", name=op.f("pk_pacer_save")),
+    )
+    op.create_index(
+        "ix_attempt_answered",
+        "attempt",
+        ["campaign_id", "planned_ms", "outcome", "ring_ms"],
+        sqlite_where=sa.text(_ANSWERED_LIVE),
+        postgresql_where=sa.text(_ANSWERED_LIVE),
     )
