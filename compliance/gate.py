@@ -297,6 +297,11 @@ def _record(
             dict.fromkeys(d.creditor_id for d in ctx.debts if d.creditor_id is not None)
         ),
         wide=ctx.facts.wide,
+        abandonment=ctx.facts.abandonment,
+        traffic=ctx.facts.traffic,
+        emergencies=ctx.facts.emergencies,
+        ended_emergencies=ctx.facts.ended_emergencies,
+        campaign_started_at=ctx.facts.campaign_started_at,
         history_from=ctx.facts.complete_from,
     )
 
@@ -359,6 +364,11 @@ def _unreadable(
         subject_sha256=subject_sha256(facts.subject),
         collector=facts.collector,
         wide=facts.wide,
+        abandonment=facts.abandonment,
+        traffic=facts.traffic,
+        emergencies=facts.emergencies,
+        ended_emergencies=facts.ended_emergencies,
+        campaign_started_at=facts.campaign_started_at,
         history_from=facts.complete_from,
     )
 

@@ -458,5 +458,11 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     """Creditors of the debts that the contact names."""
     wide: tuple[SuppressionFact, ...] = ()
     """Suppressions of creditors and of the house that stood at that moment."""
+    abandonment: tuple[AbandonmentStat, ...] = ()
+    """The campaign's figures at that moment."""
+    traffic: tuple[TrafficStat, ...] = ()
+    emergencies: tuple[str, ...] = ()
+    ended_emergencies: dict[str, datetime] = {}
+    campaign_started_at: datetime | None = None
     history_from: datetime | None = None
     """Since when history was read; None: all of it."""

@@ -108,6 +108,11 @@ def rebuilt_facts(
         heads=heads_of(record, subject),
         complete_from=record.history_from,
         wide=record.wide,
+        abandonment=record.abandonment,
+        traffic=record.traffic,
+        emergencies=record.emergencies,
+        ended_emergencies=record.ended_emergencies,
+        campaign_started_at=record.campaign_started_at,
     )
 
 
@@ -116,7 +121,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     field: str
     recorded: str
-    """JSON."""
+    """JSON; of a list only what the other side does not have."""
     replayed: str
 
 
@@ -133,12 +138,19 @@ def environment_changes(then: DecisionRecord, again: DecisionRecord) -> tuple[Di
 def _compare(
     then: DecisionRecord, again: DecisionRecord, names: Sequence[str]
 ) -> tuple[Difference, ...]:
-    return tuple(
-        Difference(
-            field=name,
-            recorded=msgspec.json.encode(getattr(then, name)).decode(),
-            replayed=msgspec.json.encode(getattr(again, name)).decode(),
-        )
-        for name in names
-        if getattr(then, name) != getattr(again, name)
-    )
+    found: list[Difference] = []
+    for name in names:
+        recorded, replayed = getattr(then, name), getattr(again, name)
+        if recorded == replayed:
+            continue
+        if isinstance(recorded, tuple) and isinstance(replayed, tuple):
+            missing = [item for item in recorded if item not in replayed]
+            added = [item for item in replayed if item not in recorded]
+            if missing or added:
+                recorded, replayed = missing, added
+        found.append(Difference(field=name, recorded=_json(recorded), replayed=_json(replayed)))
+    return tuple(found)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
