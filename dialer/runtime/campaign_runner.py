@@ -160,6 +160,7 @@ class CampaignRunner:
 
     async def run(self) -> None:
         """Tick until cancelled. A store that is away stops new calls, never the loop."""
+        self._pacing.greet(self._clock.now())
         while True:
             started = asyncio.get_running_loop().time()
             pause_s = self._limits.tick_s
@@ -234,7 +235,6 @@ class CampaignRunner:
         now = self._clock.now()
         await self._memory.restore(self.campaign_id, self._pacing_config, self._pacer, now)
         self._pacer.resume(await self._abandonment.history(now))
-        self._pacing.greet(now)
 
     async def remember(self, *, at_once: bool = False) -> None:
         """Keep what the pacer has learned, for whoever drives this campaign next."""

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from campaigns.campaign import CampaignSettings
+from campaigns.campaign import CampaignAction, CampaignSettings
 from compliance.types import CampaignId, Mode
 from dialer.bootstrap import open_marcador
-from dialer.core.desk_messages import CallConnected
+from dialer.core.desk_messages import CallConnected, CallOver
 from dialer.core.pacing import Clamp, DialPlaced, Law, LiveAnswer, PacingConfig, make_pacer
 from dialer.core.pacing.messages import Decision, Snapshot
 from dialer.core.records import to_ms
@@ -220,3 +220,31 @@ async def test_changed_settings_start_afresh_but_keep_the_budget(
         await agent.ready()
         await agent.hear(CallConnected)
         assert "window is used up" in (await after.figures()).pacing_reason
+
+
+async def test_a_new_pacer_is_told_of_the_agents_who_are_here(
+    tmp_path: Path, redis_url: str
+) -> None:
+    world = FixedWorld(default=everybody_answers)
+    async with open_house(tmp_path, redis_url, world) as house:
+        campaign = await house.campaign(settings=PREDICTIVE)
+        agent = await house.agent("ana")
+        await house.engine.act(campaign.campaign_id, CampaignAction.PAUSE, actor="test")
+        await agent.ready()
+        changed = msgspec.structs.replace(PREDICTIVE, ring_timeout_s=30)
+        async with house.marcador.ledger.write() as conn:
+            await change_settings(
+                conn,
+                campaign.campaign_id,
+                changed,
+                actor="test",
+                now_ms=to_ms(house.marcador.clock.now()),
+            )
+        since_ms = to_ms(house.marcador.clock.now())
+        await house.engine.own_campaigns()
+        await house.engine.act(campaign.campaign_id, CampaignAction.RESUME, actor="test")
+        await agent.hear(CallOver)
+        await house.engine.sweep()
+        faults = [d.faults for d in await logged(house.marcador.ledger, since_ms)]
+    assert faults
+    assert all("unknown_agent" not in found for found in faults)
