@@ -13,6 +13,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
+from compliance.declared import Declared
 from compliance.messages import (
     ContactPointFacts,
     ContactRequest,
@@ -121,6 +122,7 @@ class Context:
     __slots__ = (
         "canonical",
         "debts",
+        "declared",
         "events",
         "facts",
         "history",
@@ -150,6 +152,7 @@ class Context:
         """Instant of the decision; rules may be asked about later ones."""
         self.place: Place | None = subject.person.residence
         self.point = _find_point(subject.contact_points, request.contact_point_id)
+        self.declared = Declared.of(request, facts.collector)
         self.debts = _named(subject.debts, request.debt_ids)
         self.canonical = _canonical(subject.debts)
         self.history: list[HistoryEvent] = sorted(facts.history, key=_AT)

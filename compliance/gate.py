@@ -113,25 +113,24 @@ class _Said(NamedTuple):
 
 
 def _evaluate(plan: Plan, ctx: Context, at: datetime) -> _Said:
-    shape = plan.shape(ctx.signals)
     told: list[Finding] = []
     stops: list[Finding] = []
     places: list[int] = []
-    for index, rule in shape.asked:
-        try:
-            finding = rule.evaluate(ctx, at)
-            if finding is rule.passed:
-                continue
-            if finding.outcome is not Outcome.PASS:
-                finding = _lifted(rule, finding, ctx, at)
-                if finding.outcome.stops:
-                    stops.append(finding)
-        except Exception as error:
-            finding = _fault(rule.head.id, error)
+    for place, rule, finding in plan.steps(ctx.signals, ctx.declared):
+        if finding is None:
+            try:
+                finding = rule.evaluate(ctx, at)
+                if finding is rule.passed:
+                    continue
+                if finding.outcome is not Outcome.PASS:
+                    finding = _lifted(rule, finding, ctx, at)
+            except Exception as error:
+                finding = _fault(rule.head.id, error)
+        if finding.outcome.stops:
             stops.append(finding)
-        places.append(index)
+        places.append(place)
         told.append(finding)
-    return _Said(told, stops, shape.passed.without(tuple(places)))
+    return _Said(told, stops, plan.passed(tuple(places)))
 
 
 def _lifted(rule: Rule, finding: Finding, ctx: Context, at: datetime) -> Finding:

@@ -22,7 +22,8 @@ import msgspec
 from compliance.applicability import Applicability, Scope, countries_of
 from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
-from compliance.messages import ContactRequest, PackRef
+from compliance.declared import Declared
+from compliance.messages import ContactRequest, Finding, PackRef
 from compliance.rules import bind
 from compliance.rules.base import Head, ParamError, Rule, head_of
 from compliance.rules.conflict import contested
@@ -90,6 +91,16 @@ class Passed:
         return found
 
 
+class Step(NamedTuple):
+    """One rule of a plan that has something to say."""
+
+    place: int
+    """Of the rule in the plan."""
+    rule: Rule
+    settled: Finding | None
+    """What it says of all contacts that declare the same; None: it must be asked."""
+
+
 class Shape(NamedTuple):
     """What evaluating a plan comes to for contexts that show the same signals."""
 
@@ -104,6 +115,7 @@ class Plan:
     __slots__ = (
         "_passed",
         "_shapes",
+        "_steps",
         "_watched",
         "calendars",
         "counts_account",
@@ -134,6 +146,7 @@ class Plan:
         for rule in self.rules:
             self._watched |= rule.signals
         self._shapes: dict[int, Shape] = {}
+        self._steps: dict[tuple[int, Declared], tuple[Step, ...]] = {}
 
     def shape(self, signals: int) -> Shape:
         """Which rules must be asked of a context that shows these signals.
@@ -153,6 +166,47 @@ class Plan:
             )
             found = self._shapes[signals] = Shape(self._passed, asked)
         return found
+
+
+    def steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
+        """What is left to do for a context that shows these signals and declares this, in order.
+
+        Rules that pass by what is declared alone are left out; what others make of it alone
+        is found once.
+        """
+        key = (signals & self._watched, declared)
+        try:
+            found = self._steps.get(key)
+        except TypeError:  # something declared is of a type that it should not be
+            return self._find_steps(signals, declared)
+        if found is None:
+            found = self._find_steps(signals, declared)
+            if declared.text is None:  # a text is often one person's: not worth keeping
+                if len(self._steps) >= _SHAPES_LIMIT:
+                    self._steps.clear()
+                self._steps[key] = found
+        return found
+
+    def _find_steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
+        steps = [
+            Step(place, rule, _settled(rule, declared)) for place, rule in self.shape(signals).asked
+        ]
+        return tuple(step for step in steps if step.settled is not step.rule.passed)
+
+    def passed(self, told: tuple[int, ...]) -> tuple[str, ...]:
+        """Ids of all rules but those at these places."""
+        return self._passed.without(told)
+
+
+def _settled(rule: Rule, declared: Declared) -> Finding | None:
+    """What a rule makes of what is declared alone; None where more must be looked at."""
+    try:
+        finding = rule.settled(declared)
+    except Exception:
+        return None  # it fails again when it is asked, and closes the gate
+    if finding is None or not finding.outcome.stops or not rule.head.can_lift:
+        return finding
+    return None
 
 
 class PackSet:
