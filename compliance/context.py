@@ -66,6 +66,11 @@ def _union(parts: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+@lru_cache(maxsize=10_000)
+def _country_of(region: str) -> frozenset[str]:
+    return frozenset((region[:2],))
+
+
 class Signal(IntFlag):
     """What is out of the ordinary about a contact.
 
@@ -95,6 +100,8 @@ class Signal(IntFlag):
     """The facts are somebody else's."""
     SHARED = 1024
     """Other people have the point too, or it is somebody's reference."""
+    CHECKED = 2048
+    """A number of the person has been looked up."""
 
 
 _EVENT_BITS: Final = {kind.value: 1 << (16 + place) for place, kind in enumerate(EventKind)}
@@ -113,7 +120,7 @@ def event_signals(kinds: Iterable[EventKind]) -> int:
 # The same bits as plain integers: combining enum members costs microseconds.
 _STATUS, _DEBT_STATE, _ROLE = 1, 2, 4
 _OPT_OUT, _PREFERENCE, _POINT, _DEBTS = 8, 16, 32, 64
-_ZONE, _HISTORY, _SUBJECT, _SHARED = 128, 256, 512, 1024
+_ZONE, _HISTORY, _SUBJECT, _SHARED, _CHECKED = 128, 256, 512, 1024, 2048
 
 
 class Context:
@@ -172,7 +179,10 @@ class Context:
             signals |= _OPT_OUT
         if subject.preferences:
             signals |= _PREFERENCE
-        if not request.debt_ids or len(self.debts) != len(set(request.debt_ids)):
+        if subject.number_checks:
+            signals |= _CHECKED
+        ids = request.debt_ids
+        if not ids or len(self.debts) != (1 if len(ids) == 1 else len(set(ids))):
             signals |= _DEBTS
         for debt in self.debts:
             if debt.status is not DebtStatus.OVERDUE:
@@ -199,7 +209,7 @@ class Context:
             self.number = zones_for_number(point.address)
             self.region = point.region or self.number.region
             self.number_countries = (
-                frozenset((self.region[:2],)) if self.region else calling_countries(point.address)
+                _country_of(self.region) if self.region else calling_countries(point.address)
             )
         if self.place is not None:
             self.residence_zones = person.zones or zones_for_place(self.place)
@@ -227,9 +237,10 @@ class Context:
         for point in self.subject.contact_points:
             if point.kind not in _PHONE_KINDS:
                 continue
-            if point is not self.point and (point.validity.is_dead or point.role in _NOT_THEIRS):
-                continue
-            found.append(point.zones or zones_for_number(point.address).zones)
+            if point is self.point:
+                found.append(self.number_zones)
+            elif not (point.validity.is_dead or point.role in _NOT_THEIRS):
+                found.append(point.zones or zones_for_number(point.address).zones)
         return found
 
     def zones_for(self, policy: ZonePolicy) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ _MAX_STEPS: Final = 1_000
 _REPLY_TO: Final = frozenset({EventKind.INBOUND_MESSAGE, EventKind.INBOUND_CALL})
 _CALLBACK_TO: Final = frozenset({EventKind.CALLBACK_REQUESTED, EventKind.INBOUND_CALL})
 _CALLBACK_LASTS: Final = timedelta(days=7)
+_PASS: Final = Outcome.PASS
 _FACTS_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -116,17 +117,16 @@ def _evaluate(plan: Plan, ctx: Context, at: datetime) -> _Said:
     told: list[Finding] = []
     stops: list[Finding] = []
     places: list[int] = []
-    for place, rule, finding in plan.steps(ctx.signals, ctx.declared):
-        if finding is None:
-            try:
-                finding = rule.evaluate(ctx, at)
-                if finding is rule.passed:
-                    continue
-                if finding.outcome is not Outcome.PASS:
-                    finding = _lifted(rule, finding, ctx, at)
-            except Exception as error:
-                finding = _fault(rule.head.id, error)
-        if finding.outcome.stops:
+    for place, rule, settled in plan.steps(ctx.signals, ctx.declared):
+        try:
+            finding = settled or rule.evaluate(ctx, at)
+            if finding is rule.passed:
+                continue
+            if finding.outcome is not _PASS and settled is None:
+                finding = _lifted(rule, finding, ctx, at)
+        except Exception as error:
+            finding = _fault(rule.head.id, error)
+        if finding.outcome is not _PASS and finding.outcome.stops:
             stops.append(finding)
         places.append(place)
         told.append(finding)

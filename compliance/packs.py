@@ -24,6 +24,7 @@ from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
 from compliance.declared import Declared
 from compliance.messages import ContactRequest, Finding, PackRef
+from compliance.remembered import Remembered
 from compliance.rules import bind
 from compliance.rules.base import Head, ParamError, Rule, head_of
 from compliance.rules.conflict import contested
@@ -78,16 +79,14 @@ class Passed:
 
     def __init__(self, ids: tuple[str, ...]) -> None:
         self._ids = ids
-        self._without: dict[tuple[int, ...], tuple[str, ...]] = {}
+        self._without = Remembered[tuple[int, ...], tuple[str, ...]](_SHAPES_LIMIT)
 
     def without(self, places: tuple[int, ...]) -> tuple[str, ...]:
         """All ids but those at these places."""
         found = self._without.get(places)
         if found is None:
-            if len(self._without) >= _SHAPES_LIMIT:
-                self._without.clear()
             left = tuple(name for index, name in enumerate(self._ids) if index not in places)
-            found = self._without[places] = left
+            found = self._without.keep(places, left)
         return found
 
 
@@ -145,8 +144,8 @@ class Plan:
         self._watched = 0
         for rule in self.rules:
             self._watched |= rule.signals
-        self._shapes: dict[int, Shape] = {}
-        self._steps: dict[tuple[int, Declared], tuple[Step, ...]] = {}
+        self._shapes = Remembered[int, Shape](_SHAPES_LIMIT)
+        self._steps = Remembered[tuple[int, Declared], tuple[Step, ...]](_SHAPES_LIMIT)
 
     def shape(self, signals: int) -> Shape:
         """Which rules must be asked of a context that shows these signals.
@@ -157,16 +156,13 @@ class Plan:
         signals &= self._watched
         found = self._shapes.get(signals)
         if found is None:
-            if len(self._shapes) >= _SHAPES_LIMIT:
-                self._shapes.clear()
             asked = tuple(
                 (index, rule)
                 for index, rule in enumerate(self.rules)
                 if index not in self.inert and (not rule.signals or rule.signals & signals)
             )
-            found = self._shapes[signals] = Shape(self._passed, asked)
+            found = self._shapes.keep(signals, Shape(self._passed, asked))
         return found
-
 
     def steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
         """What is left to do for a context that shows these signals and declares this, in order.
@@ -182,9 +178,7 @@ class Plan:
         if found is None:
             found = self._find_steps(signals, declared)
             if declared.text is None:  # a text is often one person's: not worth keeping
-                if len(self._steps) >= _SHAPES_LIMIT:
-                    self._steps.clear()
-                self._steps[key] = found
+                self._steps.keep(key, found)
         return found
 
     def _find_steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
