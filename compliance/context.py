@@ -102,6 +102,8 @@ class Signal(IntFlag):
     """Other people have the point too, or it is somebody's reference."""
     CHECKED = 2048
     """A number of the person has been looked up."""
+    NOTICED = 4096
+    """A named debt had its validation notice."""
 
 
 _EVENT_BITS: Final = {kind.value: 1 << (16 + place) for place, kind in enumerate(EventKind)}
@@ -120,7 +122,8 @@ def event_signals(kinds: Iterable[EventKind]) -> int:
 # The same bits as plain integers: combining enum members costs microseconds.
 _STATUS, _DEBT_STATE, _ROLE = 1, 2, 4
 _OPT_OUT, _PREFERENCE, _POINT, _DEBTS = 8, 16, 32, 64
-_ZONE, _HISTORY, _SUBJECT, _SHARED, _CHECKED = 128, 256, 512, 1024, 2048
+_ZONE, _HISTORY, _SUBJECT, _SHARED = 128, 256, 512, 1024
+_CHECKED, _NOTICED = 2048, 4096
 
 
 class Context:
@@ -189,6 +192,8 @@ class Context:
                 signals |= _DEBT_STATE
             if debt.role is not PartyRole.HOLDER:
                 signals |= _ROLE
+            if debt.validation_sent_at is not None:
+                signals |= _NOTICED
         if not self.zones_known:
             signals |= _ZONE
         if self.facts.complete_from is not None:

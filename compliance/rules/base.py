@@ -77,6 +77,7 @@ GROUPS: Final[Mapping[RuleKind, ReasonGroup]] = {
 }
 """Reason group of each kind, where the rule does not say otherwise."""
 
+_EVERY_ZONE: Final = ZonePolicy.ALL
 _STOPPING: Final[Mapping[Severity, Outcome]] = {
     Severity.BLOCK: Outcome.DENY,
     Severity.HOLD: Outcome.HOLD,
@@ -297,4 +298,6 @@ class Zones:
         self.fixed = None if fixed_zone is None else (fixed_zone,)
 
     def of(self, ctx: Context) -> tuple[str, ...]:
+        if self.policy is _EVERY_ZONE:
+            return ctx.zones
         return self.fixed or ctx.zones_for(self.policy)

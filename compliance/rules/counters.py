@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from compliance.context import Context
+from compliance.context import Context, Signal, event_signals
 from compliance.hours import ONE_DAY, day_start, local_date
 from compliance.messages import Finding, HistoryEvent
 from compliance.remembered import Remembered
@@ -75,9 +75,9 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
 
     def _nothing_counted(self, ctx: Context, start: datetime, zones: tuple[str, ...]) -> Finding:
         """The pass of a contact whose history holds no event of the kinds that are counted."""
-        value = next((value for value in self.counter.values(ctx) if value), "")
-        if value:
-            return self._pass((), value, start, zones)
+        for value in self.counter.values(ctx):
+            if value:
+                return self._pass((), value, start, zones)
         found = self._unused.get((start, zones))
         if found is None:
             found = self._unused.keep((start, zones), self._pass((), "", start, zones))
@@ -302,6 +302,8 @@ class SequenceGate(PackRule[SequenceGateParams]):
         self.days = timedelta(days=params.clear_days + 1)
         self.due_after = frozenset(params.due_after)
         self.due = timedelta(days=(params.due_days or 0) + 1)
+        if self.due_after:  # before it nothing is due
+            self.signals = event_signals(self.kinds | self.due_after) | Signal.NOTICED.value
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         for event in ctx.events:

@@ -304,11 +304,13 @@ def _of_creditor(event: HistoryEvent, creditor: str, ctx: Context) -> bool:
 class WindowBounds:
     """Start of a counting window at an instant, and the instant at which an event leaves it."""
 
-    __slots__ = ("_cache", "firsts", "hours", "steps", "window", "zones")
+    __slots__ = ("_cache", "by_campaign", "by_hours", "firsts", "hours", "steps", "window", "zones")
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.zones = Zones(window.zones, window.fixed_zone)
+        self.by_campaign = window.unit is WindowUnit.CAMPAIGN_30D
+        self.by_hours = window.unit is WindowUnit.ROLLING_HOURS
         self.hours = timedelta(hours=window.n)
         self.firsts, self.steps = _dates_of(window)
         self._cache = Remembered[tuple[tuple[str, ...], int], tuple[datetime, datetime, datetime]](
@@ -325,14 +327,16 @@ class WindowBounds:
 
     def of(self, ctx: Context) -> WindowBounds:
         """The bounds for a contact: periods of a campaign are counted from its own start."""
+        if not self.by_campaign:
+            return self
         started = ctx.facts.campaign_started_at
-        if self.window.unit is not WindowUnit.CAMPAIGN_30D or started is None:
+        if started is None:
             return self
         return _CampaignBounds(self.window, started)
 
     def start(self, at: datetime, zones: tuple[str, ...]) -> datetime:
         """First instant of the window that `at` lies in, earliest over zones and week starts."""
-        if self.window.unit is WindowUnit.ROLLING_HOURS:
+        if self.by_hours:
             return at - self.hours
         # A decision asks about today and, to find the first allowed instant, about later days.
         key = (zones, at.toordinal())
@@ -347,13 +351,13 @@ class WindowBounds:
         return start
 
     def inside(self, event_at: datetime, start: datetime) -> bool:
-        if self.window.unit is WindowUnit.ROLLING_HOURS:
+        if self.by_hours:
             return event_at > start
         return event_at >= start
 
     def leaves(self, event_at: datetime, zones: tuple[str, ...]) -> datetime:
         """Least instant whose window no longer holds an event of `event_at`."""
-        if self.window.unit is WindowUnit.ROLLING_HOURS:
+        if self.by_hours:
             return event_at + self.hours
         return max(
             day_start(name, step(local_date(event_at, name)))
