@@ -9,6 +9,7 @@ import msgspec
 
 from compliance.context import Context
 from compliance.messages import Place
+from compliance.remembered import Remembered
 from compliance.schema import AnyOf, AppliesWhen
 from compliance.types import CollectorRole, DebtClass, PersonKind, Purpose
 from compliance.zones import fold_text
@@ -94,7 +95,7 @@ class Applicability:
         self._whens = tuple(whens)
         self._covered = covered
         self._everywhere = self._bits(lambda when: when.any_of is None)
-        self._known: dict[tuple[object, ...], int] = {}
+        self._known = Remembered[tuple[object, ...], int](_KNOWN_MOST)
 
     def of(self, scope: Scope) -> int:
         """The packs that bind a contact: bit n for the n-th."""
@@ -111,9 +112,7 @@ class Applicability:
     def _once(self, key: tuple[object, ...], holds: Callable[[AppliesWhen], bool]) -> int:
         found = self._known.get(key)
         if found is None:
-            if len(self._known) >= _KNOWN_MOST:
-                self._known.clear()
-            found = self._known[key] = self._bits(holds)
+            found = self._known.keep(key, self._bits(holds))
         return found
 
     def _of_residence(self, place: Place | None) -> int:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Final
 
+from compliance.declared import Declared
 from compliance.messages import (
     ContactPointFacts,
     ContactRequest,
@@ -65,6 +66,11 @@ def _union(parts: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+@lru_cache(maxsize=10_000)
+def _country_of(region: str) -> frozenset[str]:
+    return frozenset((region[:2],))
+
+
 class Signal(IntFlag):
     """What is out of the ordinary about a contact.
 
@@ -94,6 +100,10 @@ class Signal(IntFlag):
     """The facts are somebody else's."""
     SHARED = 1024
     """Other people have the point too, or it is somebody's reference."""
+    CHECKED = 2048
+    """A number of the person has been looked up."""
+    NOTICED = 4096
+    """A named debt had its validation notice."""
 
 
 _EVENT_BITS: Final = {kind.value: 1 << (16 + place) for place, kind in enumerate(EventKind)}
@@ -113,6 +123,7 @@ def event_signals(kinds: Iterable[EventKind]) -> int:
 _STATUS, _DEBT_STATE, _ROLE = 1, 2, 4
 _OPT_OUT, _PREFERENCE, _POINT, _DEBTS = 8, 16, 32, 64
 _ZONE, _HISTORY, _SUBJECT, _SHARED = 128, 256, 512, 1024
+_CHECKED, _NOTICED = 2048, 4096
 
 
 class Context:
@@ -121,6 +132,7 @@ class Context:
     __slots__ = (
         "canonical",
         "debts",
+        "declared",
         "events",
         "facts",
         "history",
@@ -152,6 +164,7 @@ class Context:
         self.suppressions = (*subject.suppressions, *facts.wide)
         self.place: Place | None = subject.person.residence
         self.point = _find_point(subject.contact_points, request.contact_point_id)
+        self.declared = Declared.of(request, facts.collector)
         self.debts = _named(subject.debts, request.debt_ids)
         self.canonical = _canonical(subject.debts)
         self.history: list[HistoryEvent] = sorted(facts.history, key=_AT)
@@ -171,13 +184,18 @@ class Context:
             signals |= _OPT_OUT
         if subject.preferences:
             signals |= _PREFERENCE
-        if not request.debt_ids or len(self.debts) != len(set(request.debt_ids)):
+        if subject.number_checks:
+            signals |= _CHECKED
+        ids = request.debt_ids
+        if not ids or len(self.debts) != (1 if len(ids) == 1 else len(set(ids))):
             signals |= _DEBTS
         for debt in self.debts:
             if debt.status is not DebtStatus.OVERDUE:
                 signals |= _DEBT_STATE
             if debt.role is not PartyRole.HOLDER:
                 signals |= _ROLE
+            if debt.validation_sent_at is not None:
+                signals |= _NOTICED
         if not self.zones_known:
             signals |= _ZONE
         if self.facts.complete_from is not None:
@@ -198,7 +216,7 @@ class Context:
             self.number = zones_for_number(point.address)
             self.region = point.region or self.number.region
             self.number_countries = (
-                frozenset((self.region[:2],)) if self.region else calling_countries(point.address)
+                _country_of(self.region) if self.region else calling_countries(point.address)
             )
         if self.place is not None:
             self.residence_zones = person.zones or zones_for_place(self.place)
@@ -226,9 +244,10 @@ class Context:
         for point in self.subject.contact_points:
             if point.kind not in _PHONE_KINDS:
                 continue
-            if point is not self.point and (point.validity.is_dead or point.role in _NOT_THEIRS):
-                continue
-            found.append(point.zones or zones_for_number(point.address).zones)
+            if point is self.point:
+                found.append(self.number_zones)
+            elif not (point.validity.is_dead or point.role in _NOT_THEIRS):
+                found.append(point.zones or zones_for_number(point.address).zones)
         return found
 
     def zones_for(self, policy: ZonePolicy) -> tuple[str, ...]:

@@ -30,8 +30,9 @@ from compliance.messages import (
     HistoryEvent,
     Subject,
 )
-from compliance.packs import PackSet, Plan
+from compliance.packs import PackSet
 from compliance.permit import _MINT, Allowed, Blocked, ContactPermit, Verdict
+from compliance.plan import Plan
 from compliance.rules.base import HORIZON_DAYS, Rule
 from compliance.rules.structure import FAULT_HEAD
 from compliance.schema import RuleException
@@ -44,6 +45,7 @@ _MAX_STEPS: Final = 1_000
 _REPLY_TO: Final = frozenset({EventKind.INBOUND_MESSAGE, EventKind.INBOUND_CALL})
 _CALLBACK_TO: Final = frozenset({EventKind.CALLBACK_REQUESTED, EventKind.INBOUND_CALL})
 _CALLBACK_LASTS: Final = timedelta(days=7)
+_PASS: Final = Outcome.PASS
 _FACTS_ENCODER: Final = msgspec.json.Encoder(order="deterministic")
 
 
@@ -115,25 +117,23 @@ class _Said(NamedTuple):
 
 
 def _evaluate(plan: Plan, ctx: Context, at: datetime) -> _Said:
-    shape = plan.shape(ctx.signals)
     told: list[Finding] = []
     stops: list[Finding] = []
     places: list[int] = []
-    for index, rule in shape.asked:
+    for place, rule, settled in plan.steps(ctx.signals, ctx.declared):
         try:
-            finding = rule.evaluate(ctx, at)
+            finding = settled or rule.evaluate(ctx, at)
             if finding is rule.passed:
                 continue
-            if finding.outcome is not Outcome.PASS:
+            if finding.outcome is not _PASS and settled is None:
                 finding = _lifted(rule, finding, ctx, at)
-                if finding.outcome.stops:
-                    stops.append(finding)
         except Exception as error:
             finding = _fault(rule.head.id, error)
+        if finding.outcome is not _PASS and finding.outcome.stops:
             stops.append(finding)
-        places.append(index)
+        places.append(place)
         told.append(finding)
-    return _Said(told, stops, shape.passed.without(tuple(places)))
+    return _Said(told, stops, plan.passed(tuple(places)))
 
 
 def _lifted(rule: Rule, finding: Finding, ctx: Context, at: datetime) -> Finding:

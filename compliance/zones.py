@@ -130,9 +130,11 @@ def fold_text(text: str) -> str:
 
 @lru_cache(maxsize=100_000)
 def _place_zones(
-    country: str, subdivision: str, locality: str, postal_code: str
+    country: str, subdivision: str | None, locality: str | None, postal_code: str | None
 ) -> tuple[str, ...]:
     tables = _tables()
+    country, subdivision = country.upper(), (subdivision or "").upper()
+    locality, postal_code = locality or "", (postal_code or "").strip()
     if subdivision and "-" not in subdivision:
         subdivision = f"{country}-{subdivision}"
     of_subdivision = tables.subdivisions.get(subdivision, ())
@@ -157,12 +159,7 @@ def zones_for_place(place: Place) -> tuple[str, ...]:
     An unknown subdivision, or one of several zones whose city and postal code do not decide,
     gives all of them; an unknown country gives an empty tuple, which the gate blocks.
     """
-    return _place_zones(
-        place.country.upper(),
-        (place.subdivision or "").upper(),
-        place.locality or "",
-        (place.postal_code or "").strip(),
-    )
+    return _place_zones(place.country, place.subdivision, place.locality, place.postal_code)
 
 
 def _longest(table: dict[str, tuple[str, ...]], digits: str) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import msgspec
 
 from compliance.calendars import Calendar
 from compliance.context import Context
+from compliance.declared import Declared
 from compliance.hours import day_start
 from compliance.messages import Citation, ContactRequest, Finding
 from compliance.schema import (
@@ -76,6 +77,7 @@ GROUPS: Final[Mapping[RuleKind, ReasonGroup]] = {
 }
 """Reason group of each kind, where the rule does not say otherwise."""
 
+_EVERY_ZONE: Final = ZonePolicy.ALL
 _STOPPING: Final[Mapping[Severity, Outcome]] = {
     Severity.BLOCK: Outcome.DENY,
     Severity.HOLD: Outcome.HOLD,
@@ -104,6 +106,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """First instant no longer in force."""
     citation: Citation
     explain: Explain
+
+    @property
+    def can_lift(self) -> bool:
+        """Whether an exception, a consent or its end can release what the rule stops."""
+        return bool(self.exceptions or self.lifted_by or self.lapses)
 
     def in_force(self, at: datetime) -> bool:
         """Whether the law is effective at an instant."""
@@ -190,6 +197,11 @@ class Rule(ABC):
     def is_inert(self, request: ContactRequest) -> bool:
         """Whether the rule passes for every contact of this channel, mode, purpose and content."""
         return False
+
+    def settled(self, declared: Declared) -> Finding | None:
+        """What `evaluate` says of every contact that declares this, whoever the person and
+        whenever; None: it must be asked."""
+        return None
 
     @abstractmethod
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
@@ -286,4 +298,6 @@ class Zones:
         self.fixed = None if fixed_zone is None else (fixed_zone,)
 
     def of(self, ctx: Context) -> tuple[str, ...]:
+        if self.policy is _EVERY_ZONE:
+            return ctx.zones
         return self.fixed or ctx.zones_for(self.policy)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from compliance.messages import ContactRequest, Finding
+from compliance.declared import Declared
+from compliance.messages import Finding
 from compliance.rules.base import Rule
 from compliance.schema import IfUnknown
 from compliance.types import Outcome
@@ -28,17 +29,17 @@ def not_known(
     return finding
 
 
-def says(request: ContactRequest, statement: str, phrases: tuple[str, ...] = ()) -> bool | None:
+def says(declared: Declared, statement: str, phrases: tuple[str, ...] = ()) -> bool | None:
     """Whether a contact makes a statement; None: it does not declare what it says.
 
     A text that can be read outweighs what is declared of it: with `phrases`, one of them must
     be in the text.
     """
-    if phrases and request.text is not None:
-        return has_phrase(request.text, phrases)
-    if request.statements is None:
+    if phrases and declared.text is not None:
+        return has_phrase(declared.text, phrases)
+    if declared.statements is None:
         return None
-    return statement in request.statements
+    return statement in declared.statements
 
 
 def has_phrase(text: str, phrases: tuple[str, ...]) -> bool:

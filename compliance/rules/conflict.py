@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from compliance.context import Context
+from compliance.declared import Declared
 from compliance.messages import ContactRequest, Finding
 from compliance.rules.base import Rule
 from compliance.rules.conduct import speaks
@@ -76,6 +77,12 @@ class Contested(Rule):
 
     def is_inert(self, request: ContactRequest) -> bool:
         return self.rule.is_inert(request)
+
+    def settled(self, declared: Declared) -> Finding | None:
+        finding = self.rule.settled(declared)
+        if finding is None or finding.outcome is Outcome.DENY:
+            return None  # whether a rival is due depends on the person
+        return finding
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         finding = self.rule.evaluate(ctx, at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from compliance.context import Context
+from compliance.declared import Declared
 from compliance.messages import ContactRequest, Finding
 from compliance.rules.base import PackRule, ParamError
 from compliance.rules.conduct import has_phrase, not_known
@@ -49,17 +50,22 @@ class ContentRule(PackRule[ContentRuleParams], Demanding):
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         reason = "always" if self.always else self._reason(ctx)
-        if not reason:
-            return self.passed
-        detail: dict[str, str | int] = {"because": reason}
-        if ctx.request.content_class not in self.allowed:
-            return self._stop(
-                "content_class_forbidden", detail | {"content_class": ctx.request.content_class}
-            )
-        return self._text(ctx.request, detail) or self._statements(ctx.request, detail)
+        return self._judge(ctx.declared, reason) if reason else self.passed
 
-    def _statements(self, request: ContactRequest, detail: dict[str, str | int]) -> Finding:
-        params, made = self.params, request.statements
+    def settled(self, declared: Declared) -> Finding | None:
+        finding = self._judge(declared, "always")
+        return finding if self.always or finding is self.passed else None
+
+    def _judge(self, declared: Declared, reason: str) -> Finding:
+        detail: dict[str, str | int] = {"because": reason}
+        if declared.content_class not in self.allowed:
+            return self._stop(
+                "content_class_forbidden", detail | {"content_class": declared.content_class}
+            )
+        return self._text(declared, detail) or self._statements(declared, detail)
+
+    def _statements(self, declared: Declared, detail: dict[str, str | int]) -> Finding:
+        params, made = self.params, declared.statements
         if not self.words:
             return self.passed
         if made is None:
@@ -78,9 +84,9 @@ class ContentRule(PackRule[ContentRuleParams], Demanding):
                 return self._stop("statement_forbidden", detail | {"statement": statement})
         return self.passed
 
-    def _text(self, request: ContactRequest, detail: dict[str, str | int]) -> Finding | None:
-        for phrase in self.params.forbid_phrases if request.text is not None else ():
-            if has_phrase(request.text or "", (phrase,)):
+    def _text(self, declared: Declared, detail: dict[str, str | int]) -> Finding | None:
+        for phrase in self.params.forbid_phrases if declared.text is not None else ():
+            if has_phrase(declared.text or "", (phrase,)):
                 return self._stop("phrase_forbidden", detail | {"phrase": phrase})
         return None
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from compliance.context import Context, event_signals
+from compliance.context import Context, Signal, event_signals
 from compliance.hours import ONE_DAY, day_start, local_date
 from compliance.messages import Finding, HistoryEvent
+from compliance.remembered import Remembered
 from compliance.rules.base import PackRule, ParamError, Zones
 from compliance.rules.counting import Counter, WindowBounds
 from compliance.schema import (
@@ -21,6 +23,8 @@ from compliance.schema import (
 )
 from compliance.types import EventKind, Outcome
 
+_CACHE_LIMIT: Final = 4_096
+
 
 class FrequencyCap(PackRule[FrequencyCapParams]):
     """At most `max` counted contacts in a window, for each value of the key."""
@@ -33,12 +37,16 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
         self.lookback_days = self.bounds.lookback_days
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
+        self.key = str(self.params.count.key.value)
+        self._unused = Remembered[tuple[datetime, tuple[str, ...]], Finding](_CACHE_LIMIT)
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         limit = self.params.max
         bounds = self.bounds.of(ctx)
         zones = bounds.zones.of(ctx)
         start = bounds.start(at, zones)
+        if limit and not ctx.signals & self.counter.signals:
+            return self._nothing_counted(ctx, start, zones)
         worst: list[HistoryEvent] = []
         worst_key = ""
         first_ok: datetime | None = at
@@ -50,24 +58,8 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
             if not worst_key or len(inside) > len(worst):
                 worst, worst_key = inside, key
         ids = tuple(e.event_id for e in worst)
-        detail: dict[str, str | int] = {self.params.count.key: worst_key} if worst_key else {}
         if first_ok == at:
-            passed = self.passed
-            return Finding(
-                rule_id=passed.rule_id,
-                pack=passed.pack,
-                kind=passed.kind,
-                group=passed.group,
-                outcome=Outcome.PASS,
-                severity=passed.severity,
-                basis=passed.basis,
-                counter=len(worst),
-                limit=limit,
-                window_start=start,
-                zones=zones,
-                event_ids=ids,
-                detail=detail,
-            )
+            return self._pass(ids, worst_key, start, zones)
         return self.stop(
             "cap_reached",
             first_ok=first_ok,
@@ -78,7 +70,38 @@ class FrequencyCap(PackRule[FrequencyCapParams]):
             window_end=first_ok,
             zones=zones,
             event_ids=ids,
-            detail=detail,
+            detail={self.key: worst_key} if worst_key else {},
+        )
+
+    def _nothing_counted(self, ctx: Context, start: datetime, zones: tuple[str, ...]) -> Finding:
+        """The pass of a contact whose history holds no event of the kinds that are counted."""
+        for value in self.counter.values(ctx):
+            if value:
+                return self._pass((), value, start, zones)
+        found = self._unused.get((start, zones))
+        if found is None:
+            found = self._unused.keep((start, zones), self._pass((), "", start, zones))
+        return found
+
+    def _pass(
+        self, ids: tuple[str, ...], value: str, start: datetime, zones: tuple[str, ...]
+    ) -> Finding:
+        """The pass with its figures: the record shows how near the limit is."""
+        passed = self.passed
+        return Finding(
+            rule_id=passed.rule_id,
+            pack=passed.pack,
+            kind=passed.kind,
+            group=passed.group,
+            outcome=Outcome.PASS,
+            severity=passed.severity,
+            basis=passed.basis,
+            counter=len(ids),
+            limit=self.params.max,
+            window_start=start,
+            zones=zones,
+            event_ids=ids,
+            detail={self.key: value} if value else {},
         )
 
 
@@ -91,7 +114,7 @@ class Cooldown(PackRule[CooldownParams]):
         params = self.params
         self.zones = Zones(params.zones, params.fixed_zone)
         self.counter = Counter(params.count)
-        self.signals = event_signals(self.counter.kinds)
+        self.signals = self.counter.signals
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
         self.by_hours = params.unit is CooldownUnit.HOURS
@@ -147,7 +170,7 @@ class MinSpacing(PackRule[MinSpacingParams]):
             )
         self.zones = Zones(self.params.zones, self.params.fixed_zone)
         self.counter = Counter(self.params.count)
-        self.signals = event_signals(self.counter.kinds)
+        self.signals = self.counter.signals
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
         self.gap = timedelta(hours=params.hours or 0)
@@ -186,7 +209,7 @@ class RedialGuard(PackRule[RedialGuardParams]):
 
     def prepare(self) -> None:
         self.counter = Counter(self.params.count)
-        self.signals = event_signals(self.counter.kinds)
+        self.signals = self.counter.signals
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
         self.rest = timedelta(hours=self.params.hours)
@@ -215,7 +238,7 @@ class ChannelExclusivity(PackRule[ChannelExclusivityParams]):
         self.bounds = WindowBounds(self.params.window)
         self.counter = Counter(self.params.count)
         self.lookback_days = self.bounds.lookback_days
-        self.signals = event_signals(self.counter.kinds)
+        self.signals = self.counter.signals
         self.counts_number = self.counter.by_number
         self.counts_account = self.counter.by_account
 
@@ -279,6 +302,8 @@ class SequenceGate(PackRule[SequenceGateParams]):
         self.days = timedelta(days=params.clear_days + 1)
         self.due_after = frozenset(params.due_after)
         self.due = timedelta(days=(params.due_days or 0) + 1)
+        if self.due_after:  # before it nothing is due
+            self.signals = event_signals(self.kinds | self.due_after) | Signal.NOTICED.value
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         for event in ctx.events:

@@ -6,14 +6,15 @@ A `Counter` selects events, separately for each value of the rule's key (debt, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from compliance import consents
-from compliance.context import Context
+from compliance.context import Context, event_signals
 from compliance.hours import ONE_DAY, day_start, local_date, month_first, week_first
 from compliance.messages import HistoryEvent
+from compliance.remembered import Remembered
 from compliance.rules.base import ParamError, Zones
 from compliance.schema import (
     Count,
@@ -40,6 +41,7 @@ _NAMES_EACH_DEBT: Final = frozenset(
 """Contacts that say which debts they are about, and so count for each (cmt. 14(b)(4)-1)."""
 _INBOUND: Final = frozenset({EventKind.INBOUND_CALL, EventKind.INBOUND_MESSAGE})
 _CACHE_LIMIT: Final = 50_000
+_ONE_VALUE: Final = ("",)
 _PERIOD: Final = timedelta(days=30)
 """Length of a campaign's periods (16 CFR 310.4(b)(4)(i))."""
 _DAYS_OF: Final = {
@@ -92,7 +94,7 @@ Tally = list[tuple[str, list[HistoryEvent]]]
 class Counter:
     """Selects the events that a rule counts, separately for each value of its key."""
 
-    __slots__ = ("by_account", "by_number", "count", "kinds", "plain")
+    __slots__ = ("by_account", "by_number", "count", "kinds", "plain", "signals")
 
     def __init__(self, count: Count) -> None:
         self.count = count
@@ -102,6 +104,8 @@ class Counter:
             )
         counted = frozenset(count.events) if count.basis is None else BASES[count.basis]
         self.kinds = counted - frozenset(count.exclude)
+        self.signals = event_signals(self.kinds)
+        """Where a context shows none of these, nothing is counted."""
         self.by_number = count.key in (CountKey.NUMBER, CountKey.HOUSEHOLD)
         """Depends on contacts that others had at the same number."""
         self.by_account = count.key in (CountKey.ACCOUNT, CountKey.HOUSEHOLD)
@@ -117,6 +121,21 @@ class Counter:
             or count.own_only
         )
 
+    def values(self, ctx: Context) -> Sequence[str]:
+        """The values of the key that a contact has: what `tally` counts for."""
+        key = self.count.key
+        if key is CountKey.DEBT:
+            return self._debts(ctx)
+        if key is CountKey.ACCOUNT:
+            return tuple(dict.fromkeys(str(d.account_id) for d in ctx.debts or ctx.subject.debts))
+        if key is CountKey.CREDITOR:
+            return tuple(dict.fromkeys(str(d.creditor_id) for d in ctx.debts or ctx.subject.debts))
+        if key is CountKey.CAMPAIGN:
+            return (str(ctx.request.campaign_id or ""),)
+        if key is CountKey.COLLECTOR:
+            return (ctx.facts.collector.collector_id,)
+        return _ONE_VALUE
+
     def tally(self, ctx: Context, since: datetime) -> Tally:
         """Counted events at or after `since`, for each value of the key."""
         key = self.count.key
@@ -128,20 +147,17 @@ class Counter:
         if key is CountKey.NUMBER:
             return [("", [e for e in everyone if _at_number(e, ctx)])]
         if key is CountKey.ACCOUNT:
-            accounts = dict.fromkeys(str(d.account_id) for d in ctx.debts or ctx.subject.debts)
-            return [(a, [e for e in everyone if _of_account(e, a, ctx)]) for a in accounts]
+            return [(a, [e for e in everyone if _of_account(e, a, ctx)]) for a in self.values(ctx)]
         if key is CountKey.HOUSEHOLD:
             return [("", [e for e in everyone if _of_household(e, ctx)])]
         if key is CountKey.CAMPAIGN:
             mine = self._counted(ctx, ctx.events, since)
-            return [(str(ctx.request.campaign_id or ""), [e for e in mine if _of_campaign(e, ctx)])]
+            return [(c, [e for e in mine if _of_campaign(e, ctx)]) for c in self.values(ctx)]
         if key is CountKey.COLLECTOR:
-            collector = ctx.facts.collector.collector_id
             mine = self._counted(ctx, ctx.events, since)
-            return [(collector, [e for e in mine if e.collector_id in (None, collector)])]
-        creditors = dict.fromkeys(str(d.creditor_id) for d in ctx.debts or ctx.subject.debts)
+            return [(c, [e for e in mine if e.collector_id in (None, c)]) for c in self.values(ctx)]
         own = self._counted(ctx, ctx.events, since)
-        return [(c, [e for e in own if _of_creditor(e, c, ctx)]) for c in creditors]
+        return [(c, [e for e in own if _of_creditor(e, c, ctx)]) for c in self.values(ctx)]
 
     def last(self, ctx: Context, since: datetime) -> HistoryEvent | None:
         """The latest counted event at or after `since`, over all values of the key."""
@@ -159,11 +175,12 @@ class Counter:
         for event in reversed(events):  # newest first: most windows hold few of them
             if event.at < since:
                 break
-            if event.kind not in kinds or event.misdirected:
+            kind = event.kind
+            if kind not in kinds or event.misdirected:
                 continue
             if not inbound_too and _inbound(event, ctx):
                 continue
-            if event.kind in NEVER_CONNECTED and _repeated(event, ctx):
+            if kind in NEVER_CONNECTED and _repeated(event, ctx):
                 continue
             if self.plain or self._fits(event, ctx):
                 found.append(event)
@@ -200,16 +217,19 @@ class Counter:
         # The conversation that ends a consent was itself placed while it lasted: <=.
         return [e for e in events if not any(start <= e.at <= end for start, end in spans)]
 
-    def _by_debt(self, ctx: Context, events: list[HistoryEvent]) -> Tally:
+    def _debts(self, ctx: Context) -> tuple[DebtId, ...]:
+        """Debts that are counted for, those of one account number as one; empty: none is known."""
         named = ctx.request.debt_ids or tuple(d.debt_id for d in ctx.subject.debts)
-        if not named:
-            return [("", events)]
-        multi = self.count.multi_debt
-        if multi is MultiDebt.ALL:
-            return [(named[0], events)]
+        if self.count.multi_debt is MultiDebt.ALL:
+            return named[:1]
         canonical = ctx.canonical
-        ids = dict.fromkeys(canonical.get(d, d) for d in named) if canonical else named
-        return [(d, [e for e in events if _for_debt(e, d, multi, canonical)]) for d in ids]
+        return tuple(dict.fromkeys(canonical.get(d, d) for d in named)) if canonical else named
+
+    def _by_debt(self, ctx: Context, events: list[HistoryEvent]) -> Tally:
+        debts, multi, canonical = self._debts(ctx), self.count.multi_debt, ctx.canonical
+        if multi is MultiDebt.ALL or not debts:
+            return [(debts[0] if debts else "", events)]
+        return [(d, [e for e in events if _for_debt(e, d, multi, canonical)]) for d in debts]
 
 
 def _for_debt(
@@ -284,14 +304,18 @@ def _of_creditor(event: HistoryEvent, creditor: str, ctx: Context) -> bool:
 class WindowBounds:
     """Start of a counting window at an instant, and the instant at which an event leaves it."""
 
-    __slots__ = ("_cache", "firsts", "hours", "steps", "window", "zones")
+    __slots__ = ("_cache", "by_campaign", "by_hours", "firsts", "hours", "steps", "window", "zones")
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.zones = Zones(window.zones, window.fixed_zone)
+        self.by_campaign = window.unit is WindowUnit.CAMPAIGN_30D
+        self.by_hours = window.unit is WindowUnit.ROLLING_HOURS
         self.hours = timedelta(hours=window.n)
         self.firsts, self.steps = _dates_of(window)
-        self._cache: dict[tuple[tuple[str, ...], int], tuple[datetime, datetime, datetime]] = {}
+        self._cache = Remembered[tuple[tuple[str, ...], int], tuple[datetime, datetime, datetime]](
+            _CACHE_LIMIT
+        )
 
     @property
     def lookback_days(self) -> int:
@@ -303,14 +327,16 @@ class WindowBounds:
 
     def of(self, ctx: Context) -> WindowBounds:
         """The bounds for a contact: periods of a campaign are counted from its own start."""
+        if not self.by_campaign:
+            return self
         started = ctx.facts.campaign_started_at
-        if self.window.unit is not WindowUnit.CAMPAIGN_30D or started is None:
+        if started is None:
             return self
         return _CampaignBounds(self.window, started)
 
     def start(self, at: datetime, zones: tuple[str, ...]) -> datetime:
         """First instant of the window that `at` lies in, earliest over zones and week starts."""
-        if self.window.unit is WindowUnit.ROLLING_HOURS:
+        if self.by_hours:
             return at - self.hours
         # A decision asks about today and, to find the first allowed instant, about later days.
         key = (zones, at.toordinal())
@@ -321,19 +347,17 @@ class WindowBounds:
         start = min(day_start(name, first(day)) for name, day in days for first in self.firsts)
         since = max(day_start(name, day) for name, day in days)
         until = min(day_start(name, day + ONE_DAY) for name, day in days)
-        if len(self._cache) >= _CACHE_LIMIT:
-            self._cache.clear()
-        self._cache[key] = (since, until, start)
+        self._cache.keep(key, (since, until, start))
         return start
 
     def inside(self, event_at: datetime, start: datetime) -> bool:
-        if self.window.unit is WindowUnit.ROLLING_HOURS:
+        if self.by_hours:
             return event_at > start
         return event_at >= start
 
     def leaves(self, event_at: datetime, zones: tuple[str, ...]) -> datetime:
         """Least instant whose window no longer holds an event of `event_at`."""
-        if self.window.unit is WindowUnit.ROLLING_HOURS:
+        if self.by_hours:
             return event_at + self.hours
         return max(
             day_start(name, step(local_date(event_at, name)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from compliance.context import Context
+from compliance.declared import Declared
 from compliance.messages import Finding
 from compliance.rules.base import PackRule
 from compliance.rules.conduct import not_known
@@ -17,7 +18,10 @@ class RingMin(PackRule[RingMinParams]):
     params_type = RingMinParams
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        seconds, least = ctx.request.ring_timeout_s, self.params.seconds
+        return self.settled(ctx.declared)
+
+    def settled(self, declared: Declared) -> Finding:
+        seconds, least = declared.ring_timeout_s, self.params.seconds
         if seconds is None:
             return not_known(
                 self,
@@ -38,7 +42,10 @@ class AgentConnectMax(PackRule[AgentConnectMaxParams]):
     params_type = AgentConnectMaxParams
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        wait_ms, most = ctx.request.connect_limit_ms, self.params.milliseconds
+        return self.settled(ctx.declared)
+
+    def settled(self, declared: Declared) -> Finding:
+        wait_ms, most = declared.connect_limit_ms, self.params.milliseconds
         if wait_ms is None:
             return not_known(
                 self,
@@ -59,11 +66,14 @@ class AbandonMessage(PackRule[AbandonMessageParams]):
     params_type = AbandonMessageParams
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        request, within_ms = ctx.request, self.params.within_ms
-        if request.abandon_message is None:
+        return self.settled(ctx.declared)
+
+    def settled(self, declared: Declared) -> Finding:
+        within_ms = self.params.within_ms
+        if declared.abandon_message is None:
             return self._unknown("abandon_message_not_known")
         for statement in self.params.statements:
-            if statement not in request.abandon_message:
+            if statement not in declared.abandon_message:
                 return self.stop(
                     "abandon_message_incomplete",
                     releasing_event="dialling_changed",
@@ -71,14 +81,14 @@ class AbandonMessage(PackRule[AbandonMessageParams]):
                 )
         if within_ms is None:
             return self.passed
-        if request.connect_limit_ms is None:
+        if declared.connect_limit_ms is None:
             return self._unknown("connect_limit_not_known")
-        if request.connect_limit_ms <= within_ms:
+        if declared.connect_limit_ms <= within_ms:
             return self.passed
         return self.stop(
             "abandon_message_too_late",
             releasing_event="dialling_changed",
-            counter=request.connect_limit_ms,
+            counter=declared.connect_limit_ms,
             limit=within_ms,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from compliance.context import Context
+from compliance.declared import Declared
 from compliance.messages import Finding
 from compliance.rules.base import PackRule, ParamError
 from compliance.rules.conduct import not_known
@@ -33,11 +34,15 @@ class SenderIdentity(PackRule[SenderIdentityParams]):
             )
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        return self._number(ctx) or self._attestation(ctx) or self._name(ctx) or self.passed
+        return self.settled(ctx.declared)
 
-    def _number(self, ctx: Context) -> Finding | None:
-        params, request = self.params, ctx.request
-        shown, withheld = request.caller_id, request.caller_id_withheld
+    def settled(self, declared: Declared) -> Finding:
+        wrong = self._number(declared) or self._attestation(declared) or self._name(declared)
+        return wrong or self.passed
+
+    def _number(self, declared: Declared) -> Finding | None:
+        params = self.params
+        shown, withheld = declared.caller_id, declared.caller_id_withheld
         by_prefix = bool(params.prefixes or params.forbidden_prefixes)
         if not (params.caller_id_visible or by_prefix):
             return None
@@ -61,8 +66,8 @@ class SenderIdentity(PackRule[SenderIdentityParams]):
             detail={"shown": shown[:7], "wanted": wanted},
         )
 
-    def _attestation(self, ctx: Context) -> Finding | None:
-        wanted, given = self.params.attestation, ctx.request.attestation
+    def _attestation(self, declared: Declared) -> Finding | None:
+        wanted, given = self.params.attestation, declared.attestation
         if not wanted or given in wanted:
             return None
         detail: dict[str, str | int] = {"wanted": ",".join(wanted), "attestation": given or "?"}
@@ -70,8 +75,8 @@ class SenderIdentity(PackRule[SenderIdentityParams]):
             return self._unless_passed("attestation_not_known", detail)
         return self.stop("attestation_too_weak", releasing_event=_EVENT, detail=detail)
 
-    def _name(self, ctx: Context) -> Finding | None:
-        name, neutral = ctx.request.sender_name, ctx.facts.collector.name_neutral
+    def _name(self, declared: Declared) -> Finding | None:
+        name, neutral = declared.sender_name, declared.name_neutral
         if self.params.name is None:
             return None
         if not name:

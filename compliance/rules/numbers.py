@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from compliance.context import Context
+from compliance.context import Context, Signal
 from compliance.messages import Finding, NumberCheckFact
 from compliance.rules.base import PackRule, ParamError
 from compliance.schema_conduct import NumberCheckParams
@@ -26,6 +26,8 @@ class NumberCheck(PackRule[NumberCheckParams]):
             raise ParamError(
                 "refuse", sorted(both)[0], "is also in accept", "keep it in one of them"
             )
+        if not params.required:
+            self.signals = Signal.CHECKED.value
         self.age = None if params.max_age_days is None else timedelta(days=params.max_age_days)
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:

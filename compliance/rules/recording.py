@@ -6,6 +6,7 @@ from datetime import datetime
 
 from compliance import consents
 from compliance.context import Context
+from compliance.declared import Declared
 from compliance.messages import Finding
 from compliance.rules.base import PackRule, ParamError
 from compliance.rules.conduct import not_known, says
@@ -31,29 +32,36 @@ class RecordingConsent(PackRule[RecordingConsentParams], Demanding):
         return ctx.request.recorded is not False
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        params, request = self.params, ctx.request
-        if request.recorded is False:
+        found, consent = self.settled(ctx.declared), self.params.consent
+        if found is not None:
+            return found
+        if consent is None or consents.in_force(consent, ctx, at) is not None:
             return self.passed
-        if request.recorded is None:
+        return self._unannounced(ctx.declared, consents.next_start(consent, ctx, at))
+
+    def settled(self, declared: Declared) -> Finding | None:
+        params = self.params
+        if declared.recorded is False:
+            return self.passed
+        if declared.recorded is None:
             return self._unknown("recording_not_known", {})
-        if params.pause and request.recording_can_pause is not True:
-            if request.recording_can_pause is None:
+        if params.pause and declared.recording_can_pause is not True:
+            if declared.recording_can_pause is None:
                 return self._unknown("recording_pause_not_known", {})
             return self.stop("recording_cannot_pause", releasing_event="recording_changed")
-        return self._consent(ctx, at)
-
-    def _consent(self, ctx: Context, at: datetime) -> Finding:
-        params = self.params
         if params.announce is None and params.consent is None:
             return self.passed
-        first_ok: datetime | None = None
-        if params.consent is not None:
-            if consents.in_force(params.consent, ctx, at) is not None:
-                return self.passed
-            first_ok = consents.next_start(params.consent, ctx, at)
+        if params.consent is None:
+            return self._unannounced(declared, None)
+        announced = params.announce is not None and says(declared, params.announce)
+        return self.passed if announced else None
+
+    def _unannounced(self, declared: Declared, first_ok: datetime | None) -> Finding:
+        """What the announcement makes of a recording that nobody has consented to beforehand."""
+        params = self.params
         detail: dict[str, str | int] = {"parties": params.parties}
         if params.announce is not None:
-            said = says(ctx.request, params.announce)
+            said = says(declared, params.announce)
             if said:
                 return self.passed
             detail |= {"statement": params.announce}

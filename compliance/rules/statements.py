@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from compliance.context import Context
+from compliance.context import Context, event_signals
+from compliance.declared import Declared
 from compliance.messages import Finding, HistoryEvent
 from compliance.rules.base import PackRule, ParamError
 from compliance.rules.conduct import not_known, says, speaks
@@ -38,13 +39,27 @@ class Disclosure(PackRule[DisclosureParams], Demanding):
         self.demands = Demands(
             requires=frozenset({self.params.statement}), languages=self.params.languages
         )
+        if self.params.at is Occasion.LATER_CONTACTS:
+            self.signals = event_signals(_MET)
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        params, request = self.params, ctx.request
         if not self.is_due(ctx):
             return self.passed
+        return self._judge(ctx.declared, ctx.person.language)
+
+    def settled(self, declared: Declared) -> Finding | None:
+        params = self.params
+        if params.persons_language:
+            return None
+        finding = self._judge(declared, None)
+        every = params.at is Occasion.EVERY_CONTACT
+        return finding if every or finding is self.passed else None
+
+    def _judge(self, declared: Declared, persons: str | None) -> Finding:
+        """What the rule says where it is due; `persons` is the language of the person."""
+        params = self.params
         detail: dict[str, str | int] = {"statement": params.statement}
-        said = says(request, params.statement, params.phrases)
+        said = says(declared, params.statement, params.phrases)
         if said is None:
             return not_known(
                 self,
@@ -55,13 +70,15 @@ class Disclosure(PackRule[DisclosureParams], Demanding):
             )
         if not said:
             return self.stop("statement_missing", releasing_event="content_changed", detail=detail)
-        return self._in_language(ctx, detail)
+        return self._in_language(declared.language, persons, detail)
 
-    def _in_language(self, ctx: Context, detail: dict[str, str | int]) -> Finding:
-        params, language = self.params, ctx.request.language
+    def _in_language(
+        self, language: str | None, persons: str | None, detail: dict[str, str | int]
+    ) -> Finding:
+        params = self.params
         wanted = params.languages
-        if params.persons_language and ctx.person.language is not None:
-            wanted = (ctx.person.language,)
+        if params.persons_language and persons is not None:
+            wanted = (persons,)
         if not wanted or (language is not None and any(speaks(language, w) for w in wanted)):
             return self.passed
         detail = detail | {"wanted": ",".join(wanted), "language": language or "?"}
@@ -127,13 +144,19 @@ class LanguageAccess(PackRule[LanguageAccessParams], Demanding):
                 return self.stop(
                     "wrong_language", releasing_event="language_changed", detail=detail
                 )
-        return self._offer(ctx)
+        return self._offer(ctx.declared)
 
-    def _offer(self, ctx: Context) -> Finding:
+    def settled(self, declared: Declared) -> Finding | None:
+        params = self.params
+        if params.record or params.serve or params.serve_offered:
+            return None
+        return self._offer(declared)
+
+    def _offer(self, declared: Declared) -> Finding:
         statement = self.params.statement
         if statement is None:
             return self.passed
-        said = says(ctx.request, statement)
+        said = says(declared, statement)
         if said:
             return self.passed
         detail: dict[str, str | int] = {"statement": statement}

@@ -12,6 +12,7 @@ from typing import Final
 
 from compliance.context import KINDS_OF_CHANNEL, Context, Signal
 from compliance.messages import Citation, Finding
+from compliance.remembered import Remembered
 from compliance.rules.base import Head, Rule
 from compliance.schema import Explain, When
 from compliance.types import (
@@ -24,6 +25,7 @@ from compliance.types import (
 )
 
 PACK: Final = "marcador"
+_MOST_WARNINGS: Final = 1_000
 _CITATION: Final = Citation(instrument="Marcador", locator="structural checks of the gate")
 
 
@@ -104,12 +106,20 @@ class PointShared(Rule):
 
     signals = Signal.SHARED.value
 
+    def __init__(self, head: Head) -> None:
+        super().__init__(head)
+        self._warnings = Remembered[tuple[str, int], Finding](_MOST_WARNINGS)
+
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         point = ctx.point
         if point is None or not (point.shared_with or point.also_reference):
             return self.passed
         code = "also_reference" if point.also_reference else "shared_number"
-        return self.stop(code, counter=len(point.shared_with))
+        key = (code, len(point.shared_with))
+        found = self._warnings.get(key)
+        if found is None:
+            found = self._warnings.keep(key, self.stop(code, counter=key[1]))
+        return found
 
 
 class ReferenceNever(Rule):

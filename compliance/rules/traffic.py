@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 from compliance.context import Context
 from compliance.messages import AbandonmentStat, Finding, StatScope, TrafficStat
+from compliance.remembered import Remembered
 from compliance.rules.base import PackRule, ParamError, Rule
 from compliance.rules.conduct import not_known
 from compliance.schema_conduct import (
@@ -19,6 +21,7 @@ from compliance.schema_conduct import (
 )
 from compliance.types import Outcome
 
+_PASSES_MOST: Final = 1_000
 PER_MYRIAD = 10_000
 """Shares in findings are whole numbers: parts of ten thousand."""
 
@@ -41,6 +44,7 @@ class AbandonmentLimit(PackRule[AbandonmentLimitParams]):
         self.window_s = window_s(self.params.window)
         _check_stop(self.params.max_rate, self.params.stop_at)
         self.threshold = self.params.stop_at or self.params.max_rate
+        self._passes = Remembered[tuple[int, int], Finding](_PASSES_MOST)
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         stat = self._stat(ctx)
@@ -76,13 +80,17 @@ class AbandonmentLimit(PackRule[AbandonmentLimitParams]):
 
     def _pass(self, abandoned: int, whole: int) -> Finding:
         """The pass with its figures: the record shows how near the limit was."""
-        return msgspec.structs.replace(
+        found = self._passes.get((abandoned, whole))
+        if found is not None:
+            return found
+        finding = msgspec.structs.replace(
             self.passed,
             outcome=Outcome.PASS,
             counter=_share(abandoned, whole),
             limit=round(self.threshold * PER_MYRIAD),
             detail={"abandoned": abandoned, "of": whole, "window_s": self.window_s},
         )
+        return self._passes.keep((abandoned, whole), finding)
 
     def _stat(self, ctx: Context) -> AbandonmentStat | None:
         for stat in ctx.facts.abandonment:

@@ -18,6 +18,7 @@ from compliance.hours import (
     subtract,
 )
 from compliance.messages import Finding, PreferenceFact, WeeklyInterval
+from compliance.remembered import Remembered
 from compliance.rules.base import HORIZON_DAYS, PackRule, ParamError, Zones
 from compliance.schema import (
     BlackoutParams,
@@ -31,6 +32,8 @@ from compliance.types import Outcome, PointLabel, ReasonGroup
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 50_000
+_Where = tuple[tuple[str, ...], str | None]
+"""Zones, and the region whose holidays count."""
 _WHOLE_DAY: Final[ClockInterval] = (time(0), time(0))
 
 
@@ -70,11 +73,9 @@ class ContactWindow(PackRule[ContactWindowParams]):
             raise ParamError(
                 "holiday_hours", "...", "needs a calendar", "name one, or leave it out"
             )
-        self._spans: dict[tuple[str, date, str | None], tuple[Interval, ...]] = {}
-        self._open: dict[tuple[tuple[str, ...], str | None], tuple[datetime, datetime, Finding]]
-        self._open = {}
-        self._closed: dict[tuple[tuple[str, ...], str | None], tuple[datetime, datetime | None]]
-        self._closed = {}
+        self._spans = Remembered[tuple[str, date, str | None], tuple[Interval, ...]](_CACHE_LIMIT)
+        self._open = Remembered[_Where, tuple[datetime, datetime, Finding]](_CACHE_LIMIT)
+        self._closed = Remembered[_Where, tuple[datetime, datetime | None]](_CACHE_LIMIT)
 
     def _region(self, ctx: Context) -> str | None:
         """Subdivision whose holidays count; None counts those of every subdivision."""
@@ -89,15 +90,13 @@ class ContactWindow(PackRule[ContactWindowParams]):
         key = (zone_name, day, region)
         found = self._spans.get(key)
         if found is None:
-            if len(self._spans) >= _CACHE_LIMIT:
-                self._spans.clear()
             hours = self.weekly[day.isoweekday()]
             if self.calendar is not None:
                 if not self.calendar.verified(day):
                     hours = ()
                 elif self.calendar.holiday(day, region) is not None:
                     hours = self.on_holidays
-            found = self._spans[key] = clock_spans(zone_name, day, hours)
+            found = self._spans.keep(key, clock_spans(zone_name, day, hours))
         return found
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
@@ -130,9 +129,7 @@ class ContactWindow(PackRule[ContactWindowParams]):
         first_ok = next_open(
             at, zones, lambda name, day: self.spans(name, day, region), HORIZON_DAYS
         )
-        if len(self._closed) >= _CACHE_LIMIT:
-            self._closed.clear()
-        self._closed[(zones, region)] = (at, first_ok)
+        self._closed.keep((zones, region), (at, first_ok))
         return first_ok
 
     def _remember(self, zones: tuple[str, ...], region: str | None, at: datetime) -> Finding:
@@ -154,9 +151,7 @@ class ContactWindow(PackRule[ContactWindowParams]):
             window_end=end,
             zones=zones,
         )
-        if len(self._open) >= _CACHE_LIMIT:
-            self._open.clear()
-        self._open[(zones, region)] = (start, end, finding)
+        self._open.keep((zones, region), (start, end, finding))
         return finding
 
     def _why_closed(

@@ -28,7 +28,7 @@ from compliance.messages import (
     Subject,
 )
 from compliance.packs import PackSet
-from compliance.permit import Allowed, ContactPermit
+from compliance.permit import Allowed, ContactPermit, Verdict
 from compliance.types import (
     AccountId,
     CampaignId,
@@ -39,6 +39,7 @@ from compliance.types import (
     PartyRole,
     PersonId,
     ReasonGroup,
+    RuleKind,
     StreamKey,
 )
 from dialer.core.outcome import EVENT_RECHECK, Contact, Place
@@ -239,16 +240,14 @@ def _try_points(
     agent_is_idle: AgentIsIdle,
 ) -> _Found:
     """Put the person's best contact points to the gate, one after the other."""
-    facts = Facts(
-        subject=person.subject,
-        collector=campaign.collector,
-        history=history,
-        heads=person.heads,
-        abandonment=campaign.abandonment,
-        complete_from=now - campaign.lookback,
-        wide=account.wide,
-    )
+    facts = _facts(account, person, history, campaign, now)
     wish = _as_callback(callback)
+
+    def ask(choice: ContactChoice) -> tuple[ContactRequest, Verdict]:
+        point = _point(person.subject, choice.contact_point_id)
+        request = _request(choice, point, person, campaign, new_id, callback, own_agent)
+        return request, gate.decide(request, facts, packs, now, permit_lifetime_s=permit_lifetime_s)
+
     blocked: list[Blocked] = []
     later: list[tuple[datetime, str]] = []
     tried: set[ContactPointId] = set()
@@ -265,14 +264,19 @@ def _try_points(
             if not blocked:
                 later.append((now + EVENT_RECHECK, f"missing:{choice.missing}"))
             break
-        agent_first = choice.preview_only or callback is not None
-        if agent_first and not agent_is_idle(own_agent):
+        if (choice.preview_only or wish is not None) and not agent_is_idle(own_agent):
             later.append((now + AGENT_RETRY, "agent_first"))
             break
         point = _point(person.subject, choice.contact_point_id)
         tried.add(point.contact_point_id)
-        request = _request(choice, point, person, campaign, new_id, callback, own_agent)
-        verdict = gate.decide(request, facts, packs, now, permit_lifetime_s=permit_lifetime_s)
+        request, verdict = ask(choice)
+        if not isinstance(verdict, Allowed) and _asks_for_an_agent(verdict.record):
+            # With an agent reserved beforehand nobody is abandoned, and the campaign goes on.
+            choice = msgspec.structs.replace(choice, preview_only=True)
+            if not agent_is_idle(own_agent):
+                later.append((now + AGENT_RETRY, "agent_first"))
+                break
+            request, verdict = ask(choice)
         if isinstance(verdict, Allowed):
             dial = _dial(
                 account, person, history, campaign, choice, point, verdict, callback, own_agent
@@ -287,6 +291,24 @@ def _try_points(
         if _stops_the_person(verdict.record):
             break
     return _Found(blocked, None, later)
+
+
+def _facts(
+    account: AccountSnapshot,
+    person: PersonSnapshot,
+    history: tuple[HistoryEvent, ...],
+    campaign: CampaignContext,
+    now: datetime,
+) -> Facts:
+    return Facts(
+        subject=person.subject,
+        collector=campaign.collector,
+        history=history,
+        heads=person.heads,
+        abandonment=campaign.abandonment,
+        complete_from=now - campaign.lookback,
+        wide=account.wide,
+    )
 
 
 def _request(
@@ -431,6 +453,12 @@ def _waits_for_the_campaign(record: DecisionRecord) -> bool:
     """Whether what stops is the campaign's dialling alone, which mends itself in time."""
     stops = [finding for finding in record.findings if finding.outcome.stops]
     return all(finding.group is ReasonGroup.PACING for finding in stops)
+
+
+def _asks_for_an_agent(record: DecisionRecord) -> bool:
+    """Whether all that stops a call is that the campaign has abandoned too many."""
+    stops = [finding for finding in record.findings if finding.outcome.stops]
+    return all(finding.kind is RuleKind.ABANDONMENT_LIMIT for finding in stops)
 
 
 def _headline(record: DecisionRecord) -> str:

@@ -364,6 +364,23 @@ def test_too_many_abandoned_calls_rest_the_campaign_and_not_the_person() -> None
     assert found.place == ("waiting", to_ms(NOW + DIALLING_RETRY), "tiny/rule")
 
 
+def test_a_campaign_that_abandoned_too_many_goes_on_with_agents_reserved_beforehand() -> None:
+    """Where the rule binds automatic calls only, a guaranteed call is lawful."""
+    limit = 'max_rate = 0.03\nwindow = { unit = "campaign_30d" }'
+    under = tiny_pack(
+        rule("abandonment_limit", limit, extra='when = { modes = ["predictive", "progressive"] }')
+    )
+    over = AbandonmentStat(window_s=30 * 86_400, live_answered=100, abandoned=4)
+    how = msgspec.structs.replace(campaign(), abandonment=(over,))
+    found = decide(account(), under=under, how=how)
+    assert found.dial is not None
+    assert (found.dial.agent_first, found.dial.body.mode) == (True, Mode.PREVIEW)
+    assert found.blocked == ()
+    nobody = decide(account(), under=under, how=how, idle=lambda _: False)
+    assert nobody.dial is None
+    assert nobody.place == ("waiting", to_ms(NOW + AGENT_RETRY), "agent_first")
+
+
 def test_the_gate_is_told_what_the_campaign_declares() -> None:
     how = campaign(
         statements=("mini_miranda",),
