@@ -23,7 +23,7 @@ from dialer.cli.export_command import actor_name
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import from_ms, to_ms
-from dialer.runtime.suppression_files import BadList, ListRead, read_list, write_list
+from dialer.runtime.suppression_files import write_list
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.erasing import (
@@ -97,41 +97,6 @@ def export_suppressions(shell: Shell, out: Path, *, portfolio: str | None, ended
         shell.say(
             shell.texts.say(f"{out}: {count:,} supresiones", f"{out}: {count:,} suppressions")
         )
-
-
-def import_suppressions(shell: Shell, file: Path, *, rejects: Path | None) -> None:
-    async def work() -> ListRead:
-        async with existing_ledger(shell) as ledger:
-            return await read_list(
-                ledger,
-                file,
-                rejects=rejects or file.with_suffix(".rejects.csv"),
-                actor=actor_name(),
-                now=datetime.now(UTC),
-            )
-
-    texts = shell.texts
-    try:
-        report = shell.run(work())
-    except BadList as error:
-        raise CliError(
-            ExitCode.BAD_INPUT,
-            texts.say(f"No se puede leer: {error}", f"It cannot be read: {error}"),
-            texts.say("vea docs/officer.md", "see docs/officer.md"),
-        ) from error
-    if shell.json:
-        shell.answer(report)
-    else:
-        shell.say(
-            texts.say(
-                f"{report.lines:,} líneas: {report.added:,} supresiones nuevas, {report.known:,} "
-                f"ya estaban, {report.rejected:,} rechazadas {report.reject_file or ''}",
-                f"{report.lines:,} lines: {report.added:,} new suppressions, {report.known:,} "
-                f"stood already, {report.rejected:,} rejected {report.reject_file or ''}",
-            )
-        )
-    if report.rejected:
-        raise typer.Exit(ExitCode.NO)
 
 
 def release(

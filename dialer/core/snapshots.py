@@ -53,7 +53,8 @@ class PersonSnapshot(msgspec.Struct, frozen=True):
     other people have too, `account:` of each account with several parties. Guard them all, and
     link to those of them that the contact touches."""
     rows: list[StreamRow]
-    """The person's own events since the instant asked for, without blocked decisions."""
+    """The person's own events since the instant asked for, and imported ones however old; without
+    blocked decisions."""
     related: list[StreamRow]
     """Events of other people on the shared streams, since the same instant."""
 

@@ -96,7 +96,8 @@ class EventReader:
 
         Args:
             campaign_id: whose enrolment to read; None: none.
-            since_ms: how far back history goes; the heads count everything.
+            since_ms: how far back history goes; the heads count everything, and what was
+                imported (notices, letters) is read however old it is.
 
         An account that the ledger does not know is left out; a person without a profile too.
         """
@@ -208,7 +209,8 @@ _ACCOUNTS = JsonQuery(
             FROM <SHARED_STREAMS> AS s), '')
           || '},"rows":[' || coalesce((
             SELECT <ROW> FROM ledger_event AS e
-            WHERE e.person_id = p.person_id AND e.at_ms >= :since
+            WHERE e.person_id = p.person_id
+              AND (e.at_ms >= :since OR e.kind = 'history_imported')
               AND e.kind <> 'contact_blocked'), '')
           || '],"related":[' || coalesce((
             SELECT <ROW>
