@@ -106,6 +106,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "marcador suppressions release ID --reason 'consent of 2026-11-20' --user eva",
     ),
     "evidence notices": ("marcador evidence notices notices.csv --rejects bad.csv",),
+    "evidence checks": ("marcador evidence checks scrubbed.csv",),
     "override request": (
         "marcador override request PERSON --rule house/no_rapid_succession --reason 'asked for it' "
         "--user luis",

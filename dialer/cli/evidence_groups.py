@@ -1,4 +1,4 @@
-"""Commands for evidence that rules wait for: notices that were sent."""
+"""Commands for evidence that rules wait for: notices, checks of numbers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from dialer.cli.shell import shell_of
 
-evidence_app = typer.Typer(help="Evidence that rules wait for: notices.")
+evidence_app = typer.Typer(help="Evidence that rules wait for: notices, checks of numbers.")
 
 Rejects = Annotated[Path | None, typer.Option(help="Where bad lines go. Default: beside the file.")]
 
@@ -28,3 +28,19 @@ def evidence_notices(
     from dialer.runtime.evidence_files import read_notices
 
     take_list(shell_of(ctx), file, read_notices, rejects=rejects)
+
+
+@evidence_app.command("checks")
+def evidence_checks(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV: number, kind, answer, checked_at.")],
+    rejects: Rejects = None,
+) -> None:
+    """Record what databases of numbers answered. The same list again changes nothing.
+
+    Exit code 5 if a line could not be used.
+    """
+    from dialer.cli.list_command import take_list
+    from dialer.runtime.evidence_files import read_checks
+
+    take_list(shell_of(ctx), file, read_checks, rejects=rejects)

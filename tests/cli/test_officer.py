@@ -84,6 +84,8 @@ def test_every_command_of_the_page(staff: Cli, made: Made, sql: Sql) -> None:
     _cdr(folder, sql)
     (folder / "list.csv").write_text(f"phone,reason\n{made.address},complaint\n")
     (folder / "notices.csv").write_text(f"account,date,kind\n{made.account},2026-11-01,letter\n")
+    checked = f"{made.address},reassigned_numbers_database,no,2026-11-01"
+    (folder / "checks.csv").write_text(f"number,kind,answer,checked_at\n{checked}\n")
     for line in commands():
         words = [ids.get(word, word) for word in shlex.split(line)][1:]
         ran = staff(*words, "--json", stdin=f"{PASSWORD}\n")

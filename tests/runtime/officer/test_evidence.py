@@ -7,19 +7,25 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.portfolio.model import ImportedAccount, ImportedDebt
 from compliance.messages import Place
 from compliance.types import Outcome, PartyRole
 from dialer.core.planning import Plan
 from dialer.core.records import to_ms
-from dialer.runtime.evidence_files import read_notices
+from dialer.runtime.evidence_files import read_checks, read_notices
 from dialer.runtime.listed_files import BadList, ListRead
 from dialer.runtime.replaying import replay_sample
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.erasing import decide_erasure, request_erasure, would_erase
+from dialer.stores.ledger.oversight_schema import number_check
+from dialer.stores.ledger.profiles import read_subjects
+from dialer.stores.ledger.sharing import mark_shared
 from dialer.stores.ledger.verify import verify_ledger
-from tests.runtime.officer.world import ANA, LUIS, NOON, House, packs, settled
-from tests.stores.ledger.relational.world import account, bring_in, party, phone
+from tests.runtime.officer.world import ANA, EVA, LUIS, NOON, House, packs, settled
+from tests.stores.ledger.relational.world import account, bring_in, party, phone, subject
 
 DAY = timedelta(days=1)
 WAITS = "ca-on/notice_first"
@@ -50,13 +56,13 @@ async def toronto(ledger: Ledger) -> House:
     return await settled(ledger, packs("ca", "ca-on"), accounts=ontario())
 
 
-def stopped(plan: Plan) -> set[str]:
-    """People whom the rule about notices stops."""
+def stopped(plan: Plan, rule: str = WAITS) -> set[str]:
+    """People whom the rule stops."""
     return {
         str(blocked.person_id)
         for blocked in plan.blocked
         for finding in blocked.record.findings
-        if finding.rule_id == WAITS and finding.outcome is Outcome.DENY
+        if finding.rule_id == rule and finding.outcome is Outcome.DENY
     }
 
 
@@ -154,3 +160,134 @@ async def test_a_creditors_file_tells_when_the_notice_was_sent(toronto: House) -
     late = await toronto.decide("A-1", NOON + 7 * DAY)
     assert (late.dial, bool(stopped(late))) == (None, True)
     assert (await toronto.decide("A-1", NOON + 8 * DAY)).dial is not None
+
+
+# --- checks of numbers ----------------------------------------------------------------------------
+
+NUMBER, SHARED = "+12025550111", "+12025550122"
+REASSIGNED = "us-tcpa/reassigned"
+
+
+def washington() -> tuple[ImportedAccount, ...]:
+    """Ana with a number of her own; Luis and Eva on one that they share."""
+    home = {"residence": Place(country="US", subdivision="US-DC"), "zones": ("America/New_York",)}
+    people = {
+        "A-1": [party(ANA, phone(NUMBER))],
+        "A-2": [
+            party(LUIS, phone(SHARED), name="Luis Soto"),
+            party(EVA, phone(SHARED), name="Eva Rios", role=PartyRole.GUARANTOR),
+        ],
+    }
+    return tuple(
+        account(name, *(msgspec.structs.replace(one, **home) for one in parties))
+        for name, parties in people.items()
+    )
+
+
+@pytest.fixture
+async def capital(ledger: Ledger) -> House:
+    house = await settled(ledger, packs("us-tcpa", "us-dc"), accounts=washington())
+    await mark_shared(ledger, now_ms=to_ms(NOON - 30 * DAY), source="test")
+    return house
+
+
+async def checks(house: House, tmp_path: Path, text: str, now: datetime = NOON) -> ListRead:
+    file = tmp_path / "checks.csv"
+    file.write_text("number,kind,answer,checked_at\n" + text)
+    rejects = tmp_path / "rejects.csv"
+    return await read_checks(house.ledger, file, rejects=rejects, actor="eva", now=now)
+
+
+def line(number: str, answer: str, at: str = "2026-11-20") -> str:
+    return f"{number},reassigned_numbers_database,{answer},{at}\n"
+
+
+async def test_a_reassigned_number_is_not_called(capital: House, tmp_path: Path) -> None:
+    before = await capital.decider.plan([capital.accounts["A-1"]], NOON)
+    read = await checks(capital, tmp_path, line("1 (202) 555-0111", "sí") + line(SHARED, "yes"))
+    assert (read.added, read.rejected) == (2, 0)
+    # What was decided before the check was known loses its append.
+    assert before[0].dial is not None
+    assert (await capital.decider.append(before[0], NOON)).dial is None
+    alone, shared = await capital.decide("A-1", NOON), await capital.decide("A-2", NOON)
+    assert (alone.dial, shared.dial) == (None, None)
+    assert stopped(alone, REASSIGNED) == {str(capital.people[ANA])}
+    assert stopped(shared, REASSIGNED) == {str(capital.people[d]) for d in (LUIS, EVA)}
+    # A younger answer counts, an older one does not.
+    await checks(capital, tmp_path, line(NUMBER, "no", "2026-11-19"), NOON + DAY)
+    assert (await capital.decide("A-1", NOON + DAY)).dial is None
+    await checks(capital, tmp_path, line(NUMBER, "no", "2026-11-25"), NOON + DAY)
+    assert (await capital.decide("A-1", NOON + DAY)).dial is not None
+    report = await replay_sample(capital.ledger, sample=100, seed=1)
+    assert (report.replayed, report.same) == (report.decisions, report.decisions) != (0, 0)
+
+
+async def test_the_same_checks_again_change_nothing(capital: House, tmp_path: Path) -> None:
+    text = line(NUMBER, "no") + line(NUMBER, "NO") + line(SHARED, "no")
+    first = await checks(capital, tmp_path, text)
+    assert (first.lines, first.added, first.known) == (3, 2, 0)
+    events = (await verify_ledger(capital.ledger)).events
+    again = await checks(capital, tmp_path, text, NOON + DAY)
+    assert (again.added, again.known) == (0, 2)
+    found = await verify_ledger(capital.ledger)
+    assert (found.events, found.holds) == (events, True)
+
+
+async def test_a_check_is_of_whoever_has_the_number(capital: House, tmp_path: Path) -> None:
+    await checks(capital, tmp_path, line(NUMBER, "no"))
+    home = {"residence": Place(country="US", subdivision="US-DC")}
+    newcomer = msgspec.structs.replace(party("4-4", phone(NUMBER), name="Rosa Paz"), **home)
+    await bring_in(capital.ledger, capital.context, account("A-3", newcomer), now_ms=to_ms(NOON))
+    known = await subject(capital.ledger, "4-4")
+    (check,) = known.number_checks
+    assert (check.answer, check.contact_point_id) == (
+        "no",
+        known.contact_points[0].contact_point_id,
+    )
+
+
+async def test_bad_lines_of_checks_are_given_back(capital: House, tmp_path: Path) -> None:
+    read = await checks(
+        capital,
+        tmp_path,
+        line("+12025550199", "no")
+        + line("", "no")
+        + line(NUMBER, "")
+        + line(NUMBER, "no", "2026-11-25")
+        + line(NUMBER, "no", "")
+        + line(NUMBER, "no", "yesterday")
+        + f"{NUMBER},horoscope,no,2026-11-20\n",
+    )
+    assert (read.added, read.rejected) == (0, 7)
+    told = (tmp_path / "rejects.csv").read_text().splitlines()[1:]
+    assert [row.split(",")[1] for row in told] == [
+        *("number", "number", "answer", "checked_at", "checked_at", "checked_at", "kind")
+    ]
+
+
+async def erase(house: House, document: str) -> int:
+    """Two people erase somebody; how many checks of numbers that is said to take away."""
+    person_id, now_ms = house.people[document], to_ms(NOON)
+
+    async def work(conn: AsyncConnection) -> int:
+        preview = await would_erase(conn, person_id)
+        asked = await request_erasure(
+            conn, person_id, reason="in writing", actor="eva", now_ms=now_ms
+        )
+        await decide_erasure(conn, asked.erasure_id, approve=True, actor="rosa", now_ms=now_ms)
+        return preview.rows["number_check"]
+
+    return await house.ledger.transact(work)
+
+
+async def test_checks_go_with_whoever_is_erased(capital: House, tmp_path: Path) -> None:
+    await checks(capital, tmp_path, line(NUMBER, "no") + line(SHARED, "no"))
+    assert await erase(capital, ANA) == 1
+    assert await erase(capital, LUIS) == 0
+    async with capital.ledger.read() as conn:
+        left = (await conn.execute(select(number_check.c.address))).scalars().all()
+        subjects = await read_subjects(conn, [capital.people[d] for d in (ANA, LUIS, EVA)])
+    # Eva still has the number that she shared with Luis.
+    assert left == [SHARED]
+    checked = {s.person.person_id for s in subjects if s.number_checks}
+    assert checked == {capital.people[EVA]}
