@@ -298,6 +298,8 @@ def _record(
         ),
         wide=ctx.facts.wide,
         history_from=ctx.facts.complete_from,
+        emergencies=ctx.facts.emergencies,
+        ended_emergencies=ctx.facts.ended_emergencies,
     )
 
 
@@ -360,6 +362,8 @@ def _unreadable(
         collector=facts.collector,
         wide=facts.wide,
         history_from=facts.complete_from,
+        emergencies=facts.emergencies,
+        ended_emergencies=facts.ended_emergencies,
     )
 
 

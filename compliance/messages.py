@@ -460,3 +460,7 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     """Suppressions of creditors and of the house that stood at that moment."""
     history_from: datetime | None = None
     """Since when history was read; None: all of it."""
+    emergencies: tuple[str, ...] = ()
+    """Declared emergencies that were in force."""
+    ended_emergencies: dict[str, datetime] = {}
+    """When others had ended last."""

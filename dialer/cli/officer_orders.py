@@ -17,6 +17,7 @@ import msgspec
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from compliance.rules.windows import emergency_codes
 from dialer.bootstrap import load_rule_packs
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.export_command import actor_name
@@ -26,6 +27,11 @@ from dialer.core.records import from_ms, to_ms
 from dialer.runtime.suppression_files import write_list
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.emergencies import (
+    declare_emergency,
+    end_emergency,
+    list_emergencies,
+)
 from dialer.stores.ledger.erasing import (
     Erasure,
     Retired,
@@ -108,6 +114,34 @@ def release(
         )
 
     _order(shell, order, username, OFFICERS, password_stdin=password_stdin)
+
+
+# --- emergencies ----------------------------------------------------------------------------------
+
+
+def declare(shell: Shell, code: str, username: str, *, password_stdin: bool) -> None:
+    packs = load_rule_packs(shell.config).packs
+    known = emergency_codes(rule for pack in packs for rule in pack.rules)
+
+    async def order(conn: AsyncConnection, user: User) -> msgspec.Struct:
+        return await declare_emergency(conn, code, known=known, actor=user.user_id, now_ms=now_ms())
+
+    _order(shell, order, username, OFFICERS, password_stdin=password_stdin)
+
+
+def end(shell: Shell, code: str, username: str, *, password_stdin: bool) -> None:
+    async def order(conn: AsyncConnection, user: User) -> msgspec.Struct:
+        return await end_emergency(conn, code, actor=user.user_id, now_ms=now_ms())
+
+    _order(shell, order, username, OFFICERS, password_stdin=password_stdin)
+
+
+def show_emergencies(shell: Shell, code: str | None) -> None:
+    _list(
+        shell,
+        lambda conn, after: list_emergencies(conn, code=code, after=after, limit=_LISTED),
+        lambda found: found.emergency_id,
+    )
 
 
 # --- overrides ------------------------------------------------------------------------------------

@@ -245,7 +245,9 @@ def _try_points(
         heads=person.heads,
         abandonment=campaign.abandonment,
         complete_from=now - campaign.lookback,
-        wide=account.wide,
+        wide=account.house.wide,
+        emergencies=account.house.emergencies.in_force,
+        ended_emergencies=account.house.emergencies.ended,
     )
     wish = _as_callback(callback)
     blocked: list[Blocked] = []

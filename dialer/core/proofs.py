@@ -108,6 +108,8 @@ def rebuilt_facts(
         heads=heads_of(record, subject),
         complete_from=record.history_from,
         wide=record.wide,
+        emergencies=record.emergencies,
+        ended_emergencies=record.ended_emergencies,
     )
 
 

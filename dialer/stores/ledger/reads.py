@@ -26,7 +26,7 @@ from dialer.core.snapshots import AccountSnapshot, Batch
 from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.direct import Conn
-from dialer.stores.ledger.profiles import wide_suppressions
+from dialer.stores.ledger.house import read_house
 
 T = TypeVar("T")
 
@@ -115,9 +115,9 @@ class EventReader:
             found = await accounts.run(conn, campaign=campaign_id, ids=account_ids, since=since_ms)
             by_id = {snapshot.account_id: snapshot for snapshot in found or ()}
             # Read last: it may be newer than the accounts, never older.
-            wide = await wide_suppressions(conn)
+            house = await read_house(conn)
             in_order = [by_id[account_id] for account_id in account_ids if account_id in by_id]
-            return Batch(in_order, wide, len(wide))
+            return Batch(in_order, house)
 
         return await self.ledger.read_at_once(work)
 

@@ -12,17 +12,29 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.portfolio.model import ImportedAccount, ImportedDebt
 from compliance.messages import Place
-from compliance.types import Outcome, PartyRole
+from compliance.rules.windows import emergency_codes
+from compliance.types import Outcome, PartyRole, StreamKey
 from dialer.core.planning import Plan
-from dialer.core.records import to_ms
+from dialer.core.records import SubjectChanged, to_ms
+from dialer.core.snapshots import HOUSE_STREAM
+from dialer.core.snapshots import House as Household
 from dialer.runtime.evidence_files import read_checks, read_notices
 from dialer.runtime.listed_files import BadList, ListRead
 from dialer.runtime.replaying import replay_sample
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.emergencies import (
+    Emergency,
+    declare_emergency,
+    end_emergency,
+    list_emergencies,
+)
 from dialer.stores.ledger.erasing import decide_erasure, request_erasure, would_erase
+from dialer.stores.ledger.house import read_house
 from dialer.stores.ledger.oversight_schema import number_check
 from dialer.stores.ledger.profiles import read_subjects
+from dialer.stores.ledger.schema import audit_event
 from dialer.stores.ledger.sharing import mark_shared
+from dialer.stores.ledger.streams import Appended, NewEvent
 from dialer.stores.ledger.verify import verify_ledger
 from tests.runtime.officer.world import ANA, EVA, LUIS, NOON, House, packs, settled
 from tests.stores.ledger.relational.world import account, bring_in, party, phone, subject
@@ -291,3 +303,91 @@ async def test_checks_go_with_whoever_is_erased(capital: House, tmp_path: Path) 
     assert left == [SHARED]
     checked = {s.person.person_id for s in subjects if s.number_checks}
     assert checked == {capital.people[EVA]}
+
+
+# --- emergencies ----------------------------------------------------------------------------------
+
+CODE = "US-DC:public_health"
+BLACKOUT = "us-dc/public_health_emergency"
+
+
+async def declare(house: House, now: datetime, code: str = CODE) -> Emergency:
+    known = emergency_codes(rule for pack in packs("us-dc").packs for rule in pack.rules)
+    return await house.ledger.transact(
+        lambda conn: declare_emergency(conn, code, known=known, actor="eva", now_ms=to_ms(now))
+    )
+
+
+async def end(house: House, now: datetime) -> Emergency:
+    return await house.ledger.transact(
+        lambda conn: end_emergency(conn, CODE, actor="rosa", now_ms=to_ms(now))
+    )
+
+
+async def test_an_emergency_stops_everybody_at_once_and_for_60_days(capital: House) -> None:
+    assert (await capital.decider.plan([capital.accounts["A-1"]], NOON))[0].dial is not None
+    first = await declare(capital, NOON)
+    assert stopped(await capital.decide("A-1", NOON), BLACKOUT) == {str(capital.people[ANA])}
+    assert await declare(capital, NOON + DAY) == first
+    assert (await capital.decide("A-2", NOON + 300 * DAY)).dial is None
+    over = NOON + 2 * DAY
+    ended = await end(capital, over)
+    assert (ended.declared_by, ended.ended_by) == ("eva", "rosa")
+    for days in (0, 1, 60):
+        plan = await capital.decide("A-1", over + days * DAY)
+        assert (plan.dial, bool(stopped(plan, BLACKOUT))) == (None, True)
+    assert (await capital.decide("A-1", over + 61 * DAY)).dial is not None
+    report = await replay_sample(capital.ledger, sample=100, seed=1)
+    assert (report.replayed, report.same) == (report.decisions, report.decisions) != (0, 0)
+    # Declared again, it holds again; the last end is what counts.
+    await declare(capital, over + 62 * DAY)
+    assert (await capital.decide("A-2", over + 62 * DAY)).dial is None
+    await end(capital, over + 63 * DAY)
+    assert (await capital.decide("A-2", over + 123 * DAY)).dial is None
+
+
+async def test_what_was_decided_before_an_emergency_loses(capital: House) -> None:
+    async def append(house: Household) -> object:
+        person_id = capital.people[ANA]
+        stream = await capital.decider.store.read_person(person_id)
+        body = SubjectChanged(change="test")
+        heads = {StreamKey(person_id): len(stream), HOUSE_STREAM: house.head}
+        event = NewEvent(person_id=person_id, at_ms=to_ms(NOON), body=body, expected=heads)
+        (result,) = await capital.decider.store.append([event])
+        return result
+
+    async with capital.ledger.read() as conn:
+        before = await read_house(conn)
+    assert isinstance(await append(before), Appended)
+    await declare(capital, NOON)
+    assert await append(before) is None
+    batch = await capital.decider.store.read_batch(None, [], 0)
+    assert batch.house.emergencies.in_force == (CODE,)
+    assert isinstance(await append(batch.house), Appended)
+
+
+async def test_an_emergency_elsewhere_stops_nobody_here(toronto: House, tmp_path: Path) -> None:
+    await notices(toronto, tmp_path, f"document,date,kind\n{ANA},2026-11-01,letter\n")
+    await declare(toronto, NOON)
+    assert (await toronto.decide("A-1", NOON)).dial is not None
+
+
+async def test_emergencies_are_on_record(capital: House) -> None:
+    with pytest.raises(LookupError, match="not in force"):
+        await end(capital, NOON)
+    with pytest.raises(ValueError, match=f"known: {CODE}"):
+        await declare(capital, NOON, "US-DC:public_helth")
+    await declare(capital, NOON)
+    await end(capital, NOON + DAY)
+    async with capital.ledger.read() as conn:
+        (told,) = await list_emergencies(conn, code=CODE)
+        assert await list_emergencies(conn, code="other") == []
+        rows = await conn.execute(
+            select(audit_event.c.actor, audit_event.c.action, audit_event.c.target).where(
+                audit_event.c.action.like("emergency.%")
+            )
+        )
+        assert [tuple(row) for row in rows] == [
+            ("eva", "emergency.declare", told.emergency_id),
+            ("rosa", "emergency.end", told.emergency_id),
+        ]
