@@ -44,7 +44,7 @@ WAITS = "ca-on/notice_first"
 """NOON is 10:00 of a Tuesday in Toronto."""
 
 
-def ontario(*, notice: date | None = None) -> tuple[ImportedAccount, ...]:
+def ontario(*, name: str = "A-1", notice: date | None = None) -> tuple[ImportedAccount, ...]:
     """Ana with Luis as guarantor, both of Toronto."""
     home = {
         "residence": Place(country="CA", subdivision="CA-ON"),
@@ -52,10 +52,10 @@ def ontario(*, notice: date | None = None) -> tuple[ImportedAccount, ...]:
     }
     ana = party(ANA, phone("+14165550111"))
     luis = party(LUIS, phone("+14165550122"), name="Luis Soto", role=PartyRole.GUARANTOR)
-    debt = ImportedDebt(reference="A-1", total_cents=100_000, notice_date=notice)
+    debt = ImportedDebt(reference=name, total_cents=100_000, notice_date=notice)
     return (
         account(
-            "A-1",
+            name,
             msgspec.structs.replace(ana, **home),
             msgspec.structs.replace(luis, **home),
             debts=(debt,),
@@ -109,6 +109,17 @@ async def test_a_notice_counts_however_old_it_is(toronto: House, tmp_path: Path)
     assert plan.dial.contact.person_id == toronto.people[LUIS]
     report = await replay_sample(toronto.ledger, sample=100, seed=1)
     assert (report.replayed, report.same) == (report.decisions, report.decisions) != (0, 0)
+
+
+async def test_a_letter_about_one_account_opens_no_other(toronto: House, tmp_path: Path) -> None:
+    other = ontario(name="A-2")
+    await bring_in(toronto.ledger, toronto.context, *other, now_ms=to_ms(NOON - 30 * DAY))
+    await notices(toronto, tmp_path, "account,date,kind\nA-2,2026-11-01,letter\n")
+    plan = await toronto.decide("A-1", NOON)
+    assert (plan.dial, stopped(plan)) == (None, {str(toronto.people[d]) for d in (ANA, LUIS)})
+    # About nobody's debt in particular: all of theirs.
+    await notices(toronto, tmp_path, f"document,date,kind\n{ANA},2026-11-02,letter\n")
+    assert (await toronto.decide("A-1", NOON)).dial is not None
 
 
 async def test_the_same_notices_again_change_nothing(toronto: House, tmp_path: Path) -> None:
