@@ -294,6 +294,22 @@ def test_a_suppression_list(staff: Cli, made: Made, sql: Sql) -> None:
     assert staff("verify-ledger").code == ExitCode.OK
 
 
+def test_only_compliance_declares_what_packs_ask_about(staff: Cli) -> None:
+    emergency = ("evidence", "emergency")
+    asked = (*emergency, "declare", "US-DC:public_health")
+    assert order(staff, *asked, "--user", "luis").code == ExitCode.BAD_INPUT
+    unknown = order(staff, *emergency, "declare", "US-DC:helth", "--user", "eva")
+    assert unknown.code == ExitCode.BAD_INPUT
+    assert "US-DC:public_health" in unknown.err
+    assert staff(*emergency, "list", "--json").json == []
+    declared = order(staff, *asked, "--user", "eva").json
+    assert declared["code"] == "US-DC:public_health"
+    ended = order(staff, *emergency, "end", "US-DC:public_health", "--user", "rosa").json
+    assert ended["emergency_id"] == declared["emergency_id"]
+    assert ended["ended_by"] != declared["declared_by"]
+    assert staff(*emergency, "list", "--json").json == [ended]
+
+
 def test_two_people_override(staff: Cli, made: Made) -> None:
     ask = ("override", "request", made.person_id, "--reason", "asked for it")
     law = order(staff, *ask, "--rule", "cl/hours", "--user", "luis")
