@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compliance import context, gate, hours, zones
@@ -83,7 +83,7 @@ def turns(draw: st.DrawFn) -> list[Question]:
 
 
 @given(turns())
-@slow
+@settings(slow, max_examples=80)
 def test_a_gate_that_remembers_decides_like_one_that_does_not(asked: list[Question]) -> None:
     remembered = [judge(known, now, request, KEPT) for request, known, now in [*asked, *asked]]
     assert remembered == 2 * [afresh(*question) for question in asked]
