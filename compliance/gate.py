@@ -28,8 +28,9 @@ from compliance.messages import (
     HistoryEvent,
     Subject,
 )
-from compliance.packs import PackSet, Plan
+from compliance.packs import PackSet
 from compliance.permit import _MINT, Allowed, Blocked, ContactPermit, Verdict
+from compliance.plans import Plan
 from compliance.rules.base import HORIZON_DAYS, Rule
 from compliance.rules.structure import FAULT_HEAD
 from compliance.schema import RuleException

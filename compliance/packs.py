@@ -15,33 +15,29 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from compliance.applicability import Applicability, Scope, countries_of
 from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
-from compliance.declared import Declared
-from compliance.messages import ContactRequest, Finding, PackRef
-from compliance.remembered import Remembered
+from compliance.messages import ContactRequest, PackRef
+from compliance.plans import Plan
 from compliance.rules import bind
 from compliance.rules.base import Head, ParamError, Rule, head_of
-from compliance.rules.conflict import contested
 from compliance.rules.retention import Retention
 from compliance.rules.structure import PACK as BUILT_IN
-from compliance.rules.structure import structural_heads, structural_rules
+from compliance.rules.structure import structural_heads
 from compliance.schema import CalendarDoc, PackDoc, PackKind, RuleDoc, When
-from compliance.types import LineType, PackStatus, PointLabel, Purpose, ReasonGroup, Severity
+from compliance.types import LineType, PackStatus, PointLabel, Purpose, Severity
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 20_000
-_SHAPES_LIMIT: Final = 4_096
 _LOCATE: Final = (Purpose.LOCATION_INFORMATION,)
 _COVERS: Final = frozenset({PackKind.LAW, PackKind.REGULATOR_GUIDANCE})
 """Kinds of packs that stand for a country. A house policy does not: it could else lift the strict
 default where the country has no law of its own."""
-_GROUP_ORDER: Final = {group: index for index, group in enumerate(ReasonGroup)}
 _MSGSPEC_PATH: Final = re.compile(r"^(?P<reason>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 _RULE_PATH: Final = re.compile(r"^\.rules\[(?P<index>\d+)\]\.?(?P<rest>.*)$")
 
@@ -70,137 +66,6 @@ class Pack:
         self.rules = rules
         self.calendars = {c.country: calendar_data(c.country).source for c in doc.calendars}
         """Country -> release that the calendar's dates come from."""
-
-
-class Passed:
-    """Ids of the rules of a plan, for records that name those which passed with nothing to add."""
-
-    __slots__ = ("_ids", "_without")
-
-    def __init__(self, ids: tuple[str, ...]) -> None:
-        self._ids = ids
-        self._without = Remembered[tuple[int, ...], tuple[str, ...]](_SHAPES_LIMIT)
-
-    def without(self, places: tuple[int, ...]) -> tuple[str, ...]:
-        """All ids but those at these places."""
-        found = self._without.get(places)
-        if found is None:
-            left = tuple(name for index, name in enumerate(self._ids) if index not in places)
-            found = self._without.keep(places, left)
-        return found
-
-
-class Step(NamedTuple):
-    """One rule of a plan that has something to say."""
-
-    place: int
-    """Of the rule in the plan."""
-    rule: Rule
-    settled: Finding | None
-    """What it says of all contacts that declare the same; None: it must be asked."""
-
-
-class Shape(NamedTuple):
-    """What evaluating a plan comes to for contexts that show the same signals."""
-
-    passed: Passed
-    asked: tuple[tuple[int, Rule], ...]
-    """Rules that must be asked, with their places in the plan; every other one passes."""
-
-
-class Plan:
-    """The rules that bind one kind of contact during one span of time, in fixed order."""
-
-    __slots__ = (
-        "_passed",
-        "_shapes",
-        "_steps",
-        "_watched",
-        "calendars",
-        "counts_account",
-        "counts_number",
-        "inert",
-        "refs",
-        "rules",
-    )
-
-    def __init__(
-        self, packs: tuple[Pack, ...], rules: tuple[Rule, ...], request: ContactRequest
-    ) -> None:
-        self.refs = tuple(pack.ref for pack in packs)
-        self.calendars = {k: v for pack in packs for k, v in pack.calendars.items()}
-        lookback = max((rule.lookback_days for rule in rules), default=0)
-        structure = structural_rules(lookback)
-        self.rules = tuple(
-            sorted(
-                contested((*structure, *rules)),
-                key=lambda r: (_GROUP_ORDER[r.head.group], r.head.id),
-            )
-        )
-        self.inert = frozenset(i for i, rule in enumerate(self.rules) if rule.is_inert(request))
-        self.counts_number = any(rule.counts_number for rule in rules)
-        self.counts_account = any(rule.counts_account for rule in rules)
-        self._passed = Passed(tuple(rule.head.id for rule in self.rules))
-        self._watched = 0
-        for rule in self.rules:
-            self._watched |= rule.signals
-        self._shapes = Remembered[int, Shape](_SHAPES_LIMIT)
-        self._steps = Remembered[tuple[int, Declared], tuple[Step, ...]](_SHAPES_LIMIT)
-
-    def shape(self, signals: int) -> Shape:
-        """Which rules must be asked of a context that shows these signals.
-
-        A rule is not asked when it is inert for this kind of contact, or when the context shows
-        none of the signals without which it passes.
-        """
-        signals &= self._watched
-        found = self._shapes.get(signals)
-        if found is None:
-            asked = tuple(
-                (index, rule)
-                for index, rule in enumerate(self.rules)
-                if index not in self.inert and (not rule.signals or rule.signals & signals)
-            )
-            found = self._shapes.keep(signals, Shape(self._passed, asked))
-        return found
-
-    def steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
-        """What is left to do for a context that shows these signals and declares this, in order.
-
-        Rules that pass by what is declared alone are left out; what others make of it alone
-        is found once.
-        """
-        key = (signals & self._watched, declared)
-        try:
-            found = self._steps.get(key)
-        except TypeError:  # something declared is of a type that it should not be
-            return self._find_steps(signals, declared)
-        if found is None:
-            found = self._find_steps(signals, declared)
-            if declared.text is None:  # a text is often one person's: not worth keeping
-                self._steps.keep(key, found)
-        return found
-
-    def _find_steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
-        steps = [
-            Step(place, rule, _settled(rule, declared)) for place, rule in self.shape(signals).asked
-        ]
-        return tuple(step for step in steps if step.settled is not step.rule.passed)
-
-    def passed(self, told: tuple[int, ...]) -> tuple[str, ...]:
-        """Ids of all rules but those at these places."""
-        return self._passed.without(told)
-
-
-def _settled(rule: Rule, declared: Declared) -> Finding | None:
-    """What a rule makes of what is declared alone; None where more must be looked at."""
-    try:
-        finding = rule.settled(declared)
-    except Exception:
-        return None  # it fails again when it is asked, and closes the gate
-    if finding is None or not finding.outcome.stops or not rule.head.can_lift:
-        return finding
-    return None
 
 
 class PackSet:
@@ -345,7 +210,8 @@ def _bound(
         and rule.head.in_force(at)
         and rule.head.binds(request.channel, given, line, label)
     )
-    return Plan(packs, rules, request)
+    calendars = {k: v for pack in packs for k, v in pack.calendars.items()}
+    return Plan(tuple(pack.ref for pack in packs), calendars, rules, request)
 
 
 # --- loading ------------------------------------------------------------------------------------

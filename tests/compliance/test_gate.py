@@ -17,8 +17,9 @@ from compliance.messages import (
     StatusFact,
     SuppressionFact,
 )
-from compliance.packs import PackSet, Plan
+from compliance.packs import PackSet
 from compliance.permit import Allowed, Blocked
+from compliance.plans import Plan
 from compliance.rules.base import Rule
 from compliance.types import (
     AccountId,
@@ -383,7 +384,7 @@ def test_a_rule_that_fails_closes_the_gate_and_is_named(monkeypatch: pytest.Monk
     broken = Broken(head)
 
     def plan(self: PackSet, ctx: Context, at: datetime) -> Plan:
-        return Plan((), (broken,), ctx.request)
+        return Plan((), {}, (broken,), ctx.request)
 
     monkeypatch.setattr(PackSet, "plan", plan)
     verdict = decide(request(), facts(), packs("us"), NOON)
