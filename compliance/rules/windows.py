@@ -33,6 +33,7 @@ from compliance.types import Outcome, PointLabel, ReasonGroup
 from compliance.zones import zone
 
 _CACHE_LIMIT: Final = 50_000
+_SHUT_LIMIT: Final = 1_024
 _Where = tuple[tuple[str, ...], str | None]
 """Zones, and the region whose holidays count."""
 _WHOLE_DAY: Final[ClockInterval] = (time(0), time(0))
@@ -76,6 +77,7 @@ class ContactWindow(PackRule[ContactWindowParams]):
             )
         self._spans = Remembered[tuple[str, date, str | None], tuple[Interval, ...]](_CACHE_LIMIT)
         self._open = Remembered[_Where, tuple[datetime, datetime, Finding]](_CACHE_LIMIT)
+        self._shut = Remembered[tuple[tuple[str, ...], str | None, datetime], Finding](_SHUT_LIMIT)
         self._closed = Remembered[_Where, tuple[datetime, datetime | None]](_CACHE_LIMIT)
 
     def _region(self, ctx: Context) -> str | None:
@@ -106,9 +108,18 @@ class ContactWindow(PackRule[ContactWindowParams]):
         cached = self._open.get((zones, region))
         if cached is not None and cached[0] <= at < cached[1]:
             return cached[2]
+        key = (zones, region, at)
+        shut = self._shut.get(key)  # the decisions of a batch share their instant
+        if shut is not None:
+            return shut
         first_ok = self._next_open(zones, region, at)
         if first_ok == at:
             return self._remember(zones, region, at)
+        return self._shut.keep(key, self._stop_closed(zones, region, at, first_ok))
+
+    def _stop_closed(
+        self, zones: tuple[str, ...], region: str | None, at: datetime, first_ok: datetime | None
+    ) -> Finding:
         code, detail = self._why_closed(zones, at, region)
         known = code != "calendar_not_verified"
         return self.stop(

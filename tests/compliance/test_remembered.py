@@ -6,15 +6,17 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compliance import context, gate, hours, zones
 from compliance.context import Context
 from compliance.declared import Declared
-from compliance.messages import Collector, ContactRequest, DecisionRecord, Facts
+from compliance.messages import Collector, ContactRequest, DecisionRecord, Facts, Finding
 from compliance.packs import Pack, PackSet, parse_pack
+from compliance.plan import Plan
 from compliance.rules.base import PackRule, Rule
+from compliance.rules.structure import structural_heads
 from compliance.types import ContentClass
 from tests.compliance.build import NEW_JERSEY, dialed, facts, judge, local, packs
 from tests.compliance.strategies import STATEMENTS, declarations, questions
@@ -63,7 +65,11 @@ def turns(draw: st.DrawFn) -> list[Question]:
     made = [(asked, known, now)]
     for _ in range(draw(st.integers(1, 3))):
         other, others, _ = draw(questions())
-        said = msgspec.structs.replace(asked, **draw(declarations()))
+        declared = draw(declarations())
+        one = draw(st.sampled_from(sorted(declared))) if declared else None
+        if one is not None and draw(st.booleans()):
+            declared = {one: declared[one]}
+        said = msgspec.structs.replace(asked, **declared)
         named = draw(st.sampled_from(["", "Cobros Sur"]))
         collector = msgspec.structs.replace(known.collector, name_neutral=named, languages=("es",))
         made.append(
@@ -83,7 +89,7 @@ def turns(draw: st.DrawFn) -> list[Question]:
 
 
 @given(turns())
-@slow
+@settings(slow, max_examples=80)
 def test_a_gate_that_remembers_decides_like_one_that_does_not(asked: list[Question]) -> None:
     remembered = [judge(known, now, request, KEPT) for request, known, now in [*asked, *asked]]
     assert remembered == 2 * [afresh(*question) for question in asked]
@@ -117,6 +123,29 @@ def test_declared_takes_each_field_from_its_own(field: str) -> None:
     )
     assert isinstance(collector, Collector)
     assert getattr(Declared.of(asked, collector), field) == told[field]
+
+
+class Echo(Rule):
+    """Says what was declared."""
+
+    def settled(self, declared: Declared) -> Finding:
+        return self.stop(repr(declared))
+
+    def evaluate(self, ctx: Context, at: datetime) -> Finding:
+        return self.settled(ctx.declared)
+
+
+@pytest.mark.parametrize("field", Declared._fields)
+def test_what_differs_in_one_field_is_settled_apart(field: str) -> None:
+    head = msgspec.structs.replace(structural_heads()[0], id="test/echo")
+    plan = Plan((), {}, (Echo(head),), dialed())
+    one = Declared.of(dialed(), facts(NEW_JERSEY).collector)
+    values = zip(Declared._fields, one, strict=True)
+    other = Declared._make("another" if name == field else value for name, value in values)
+    for _ in range(2):
+        for declared in (one, other):
+            said = [step.settled for step in plan.steps(0, declared) if step.settled]
+            assert [finding.code for finding in said] == [repr(declared)]
 
 
 def test_what_cannot_be_a_key_is_decided_all_the_same() -> None:
