@@ -92,7 +92,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     wrap_up_limit_s: Annotated[int, Meta(ge=5, le=3600)] = 120
     """Longest wrap-up; then the call is disposed of as the carrier saw it."""
     caller_ids: tuple[str, ...] = ()
-    """Numbers shown to people, E.164; empty: the trunk's own."""
+    """Numbers shown to people, E.164, the same one to each person at every call; empty: the
+    trunk's own."""
     sender_name: str | None = None
     """Name shown to people, where the network shows one."""
     attestation: Attestation | None = None

@@ -8,10 +8,12 @@ closed.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -90,10 +92,27 @@ class Calendar:
         return self.verified_from <= day <= self.verified_through
 
 
+_DATA: Final = Path(__file__).parent / "data" / "calendars"
+
+
+@cache
+def holidays_version() -> str:
+    """Sources of the vendored holidays, and a fingerprint of all of them."""
+    files = sorted(_DATA.glob("*.json"))
+    sources = {calendar.source for calendar in all_calendars().values()}
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return f"{', '.join(sorted(sources))} (sha256 {digest[:16]})"
+
+
 @cache
 def calendar_data(country: str) -> CalendarData:
     """Vendored data of a country (ISO 3166-1). Raises `KeyError` where there is none."""
-    path = Path(__file__).parent / "data" / "calendars" / f"{country}.json"
+    path = _DATA / f"{country}.json"
     if not path.is_file():
         raise KeyError(country)
     return msgspec.json.decode(path.read_bytes(), type=CalendarData)
+
+
+def all_calendars() -> dict[str, CalendarData]:
+    """Vendored data by country."""
+    return {file.stem: calendar_data(file.stem) for file in sorted(_DATA.glob("*.json"))}

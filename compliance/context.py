@@ -148,6 +148,7 @@ class Context:
         "residence_zones",
         "signals",
         "subject",
+        "suppressions",
         "zones",
         "zones_known",
     )
@@ -160,6 +161,7 @@ class Context:
         self.person = subject.person
         self.now = now
         """Instant of the decision; rules may be asked about later ones."""
+        self.suppressions = (*subject.suppressions, *facts.wide)
         self.place: Place | None = subject.person.residence
         self.point = _find_point(subject.contact_points, request.contact_point_id)
         self.declared = Declared.of(request, facts.collector)
@@ -178,7 +180,7 @@ class Context:
         signals = 0
         if subject.person.statuses:
             signals |= _STATUS
-        if subject.suppressions:
+        if self.suppressions:
             signals |= _OPT_OUT
         if subject.preferences:
             signals |= _PREFERENCE

@@ -10,14 +10,16 @@ equal record for ever.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
 
-from compliance import consents
+from compliance import consents, overrides
+from compliance.calendars import holidays_version
 from compliance.context import Context
 from compliance.hours import day_start, local_date
 from compliance.messages import (
@@ -30,7 +32,7 @@ from compliance.messages import (
 )
 from compliance.packs import PackSet
 from compliance.permit import _MINT, Allowed, Blocked, ContactPermit, Verdict
-from compliance.plans import Plan
+from compliance.plan import Plan
 from compliance.rules.base import HORIZON_DAYS, Rule
 from compliance.rules.structure import FAULT_HEAD
 from compliance.schema import RuleException
@@ -74,8 +76,8 @@ def decide(
     said = _evaluate(plan, ctx, now)
     if said.stops:
         first_allowed, event = _first_allowed(said.stops, ctx, packs, now, horizon_days)
-        return Blocked(_record(ctx, plan, said, now, False, first_allowed, event))
-    record = _record(ctx, plan, said, now, True, now, None)
+        return Blocked(_record(ctx, packs, plan, said, now, False, first_allowed, event))
+    record = _record(ctx, packs, plan, said, now, True, now, None)
     expires_at = _until(said.told, now + timedelta(seconds=permit_lifetime_s))
     return Allowed(record, _permit(ctx, expires_at))
 
@@ -135,7 +137,7 @@ def _evaluate(plan: Plan, ctx: Context, at: datetime) -> _Said:
 
 
 def _lifted(rule: Rule, finding: Finding, ctx: Context, at: datetime) -> Finding:
-    """The finding after exceptions and consents that the rule itself names.
+    """The finding after exceptions and consents that the rule itself names, and overrides.
 
     Where none applies, `first_ok` is brought forward to the rule's lapse and to the start of a
     consent already known.
@@ -155,6 +157,13 @@ def _lifted(rule: Rule, finding: Finding, ctx: Context, at: datetime) -> Finding
         begins = consents.next_start(match, ctx, at)
         if begins is not None:
             earlier.append(begins)
+    if ctx.subject.overrides:
+        override = overrides.in_force(head, finding, ctx, at)
+        if override is not None:
+            return _lift(finding, f"{overrides.PREFIX}{override.override_id}")
+        starts = overrides.next_start(head, finding, ctx, at)
+        if starts is not None:
+            earlier.append(starts)
     if head.lapses is not None:
         earlier.append(head.lapses)
     if earlier:
@@ -254,6 +263,7 @@ def _ceil_second(at: datetime) -> datetime:
 
 def _record(
     ctx: Context,
+    packs: PackSet,
     plan: Plan,
     said: _Said,
     now: datetime,
@@ -278,6 +288,21 @@ def _record(
         releasing_event=releasing_event,
         tzdata_version=tzdata_version(),
         facts_sha256=facts_sha256(ctx.facts),
+        holidays_version=holidays_version(),
+        software=software(),
+        pack_set=packs.sha256,
+        subject_sha256=subject_sha256(ctx.subject),
+        collector=ctx.facts.collector,
+        creditor_ids=tuple(
+            dict.fromkeys(d.creditor_id for d in ctx.debts if d.creditor_id is not None)
+        ),
+        wide=ctx.facts.wide,
+        abandonment=ctx.facts.abandonment,
+        traffic=ctx.facts.traffic,
+        emergencies=ctx.facts.emergencies,
+        ended_emergencies=ctx.facts.ended_emergencies,
+        campaign_started_at=ctx.facts.campaign_started_at,
+        history_from=ctx.facts.complete_from,
     )
 
 
@@ -290,6 +315,20 @@ def _local_times(now: datetime, names: tuple[str, ...]) -> dict[str, str]:
 def facts_sha256(facts: Facts) -> str:
     """Fingerprint of facts: SHA-256 of their canonical JSON."""
     return hashlib.sha256(_FACTS_ENCODER.encode(facts)).hexdigest()
+
+
+def subject_sha256(subject: Subject) -> str:
+    """Fingerprint of what is known of a person: SHA-256 of its JSON as the ledger keeps it."""
+    return hashlib.sha256(_FACTS_ENCODER.encode(subject)).hexdigest()
+
+
+@cache
+def software() -> str:
+    """Name and release of what decides."""
+    try:
+        return f"marcador {importlib.metadata.version('marcador')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "marcador, not installed"
 
 
 def _guards(ctx: Context, plan: Plan) -> tuple[StreamKey, ...]:
@@ -319,6 +358,18 @@ def _unreadable(
         releasing_event=finding.releasing_event,
         tzdata_version=tzdata_version(),
         facts_sha256=facts_sha256(facts),
+        holidays_version=holidays_version(),
+        software=software(),
+        pack_set=packs.sha256,
+        subject_sha256=subject_sha256(facts.subject),
+        collector=facts.collector,
+        wide=facts.wide,
+        abandonment=facts.abandonment,
+        traffic=facts.traffic,
+        emergencies=facts.emergencies,
+        ended_emergencies=facts.ended_emergencies,
+        campaign_started_at=facts.campaign_started_at,
+        history_from=facts.complete_from,
     )
 
 

@@ -235,6 +235,21 @@ class SuppressionFact(Message, frozen=True, kw_only=True):
     """Account, debt, contact point or creditor that the scope means; None for the person."""
 
 
+class OverrideFact(Message, frozen=True, kw_only=True):
+    """Two people let one contact, or contacts for a while, go past one house rule."""
+
+    override_id: str
+    rule_id: str
+    """`PACK/RULE`; law and a person's rights are never lifted (`compliance.overrides`)."""
+    starts_at: datetime
+    ends_at: datetime
+    contact_point_id: ContactPointId | None = None
+    """None: any of the person's."""
+    single_use: bool = True
+    used_at: datetime | None = None
+    """When the one contact of a single-use override was made."""
+
+
 class NumberCheckFact(Message, frozen=True, kw_only=True):
     kind: str
     """`reassigned_numbers_database`, `wireless_scrub`, `portability`, `litigator`."""
@@ -287,6 +302,7 @@ class Subject(Message, frozen=True, kw_only=True):
     preferences: tuple[PreferenceFact, ...] = ()
     suppressions: tuple[SuppressionFact, ...] = ()
     number_checks: tuple[NumberCheckFact, ...] = ()
+    overrides: tuple[OverrideFact, ...] = ()
 
 
 class Collector(Message, frozen=True, kw_only=True):
@@ -357,6 +373,8 @@ class Facts(Message, frozen=True, kw_only=True):
     """Start of the request's campaign, from which its periods of 30 days are counted."""
     complete_from: datetime | None = None
     """History is complete since this instant; None: complete."""
+    wide: tuple[SuppressionFact, ...] = ()
+    """Suppressions of creditors and of the whole house, which bind everybody."""
 
 
 # --- verdict ---------------------------------------------------------------------------------
@@ -427,3 +445,24 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     releasing_event: str | None = None
     tzdata_version: str = ""
     facts_sha256: str = ""
+    holidays_version: str = ""
+    """Source and fingerprint of the vendored holidays."""
+    software: str = ""
+    """Release of Marcador that decided."""
+    pack_set: str = ""
+    """Fingerprint of all packs that were loaded, those that did not bind among them."""
+    subject_sha256: str = ""
+    """Fingerprint of what was known of the person, as the ledger keeps it."""
+    collector: Collector | None = None
+    creditor_ids: tuple[CreditorId, ...] = ()
+    """Creditors of the debts that the contact names."""
+    wide: tuple[SuppressionFact, ...] = ()
+    """Suppressions of creditors and of the house that stood at that moment."""
+    abandonment: tuple[AbandonmentStat, ...] = ()
+    """The campaign's figures at that moment."""
+    traffic: tuple[TrafficStat, ...] = ()
+    emergencies: tuple[str, ...] = ()
+    ended_emergencies: dict[str, datetime] = {}
+    campaign_started_at: datetime | None = None
+    history_from: datetime | None = None
+    """Since when history was read; None: all of it."""

@@ -23,7 +23,7 @@ from compliance.applicability import Applicability, Scope, countries_of
 from compliance.calendars import Calendar, calendar_data
 from compliance.context import Context
 from compliance.messages import ContactRequest, PackRef
-from compliance.plans import Plan
+from compliance.plan import Plan
 from compliance.rules import bind
 from compliance.rules.base import Head, ParamError, Rule, head_of
 from compliance.rules.retention import Retention
@@ -56,16 +56,17 @@ class PackError(Exception):
 
 
 class Pack:
-    """One loaded pack: its document, its rules ready to evaluate, its fingerprint."""
+    """One loaded pack: its document, its rules ready to evaluate, its fingerprint and text."""
 
-    __slots__ = ("calendars", "doc", "ref", "rules")
+    __slots__ = ("calendars", "doc", "ref", "rules", "text")
 
-    def __init__(self, doc: PackDoc, ref: PackRef, rules: tuple[Rule, ...]) -> None:
+    def __init__(self, doc: PackDoc, ref: PackRef, rules: tuple[Rule, ...], text: str = "") -> None:
         self.doc = doc
         self.ref = ref
         self.rules = rules
         self.calendars = {c.country: calendar_data(c.country).source for c in doc.calendars}
         """Country -> release that the calendar's dates come from."""
+        self.text = text
 
 
 class PackSet:
@@ -74,6 +75,8 @@ class PackSet:
     def __init__(self, packs: Sequence[Pack]) -> None:
         self.packs = tuple(sorted(packs, key=lambda p: p.doc.pack))
         self.refs = tuple(pack.ref for pack in self.packs)
+        self.sha256 = set_sha256(self.refs)
+        """Fingerprint of the set: what `archived` packs are found by."""
         self.heads: Mapping[str, Head] = {
             head.id: head
             for head in (
@@ -210,8 +213,9 @@ def _bound(
         and rule.head.in_force(at)
         and rule.head.binds(request.channel, given, line, label)
     )
-    calendars = {k: v for pack in packs for k, v in pack.calendars.items()}
-    return Plan(tuple(pack.ref for pack in packs), calendars, rules, request)
+    refs = tuple(pack.ref for pack in packs)
+    calendars = {country: source for pack in packs for country, source in pack.calendars.items()}
+    return Plan(refs, calendars, rules, request)
 
 
 # --- loading ------------------------------------------------------------------------------------
@@ -375,7 +379,13 @@ def _pack(name: str, text: str, doc: PackDoc, *, production: bool) -> Pack:
         _check_dates(name, where, rule)
         rules += _bind(name, where, doc, rule, calendars)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Pack(doc, PackRef(pack=doc.pack, version=doc.version, sha256=digest), tuple(rules))
+    return Pack(doc, PackRef(pack=doc.pack, version=doc.version, sha256=digest), tuple(rules), text)
+
+
+def set_sha256(refs: Iterable[PackRef]) -> str:
+    """Fingerprint of a set of packs, in whatever order: SHA-256 of sorted lines."""
+    lines = sorted(f"{ref.pack} {ref.version} {ref.sha256}\n" for ref in refs)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _check_dates(name: str, where: str, rule: RuleDoc) -> None:

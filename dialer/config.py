@@ -133,6 +133,19 @@ class EngineConfig(Section, frozen=True, kw_only=True):
     """On SIGTERM: how long calls in progress may go on (real time)."""
     checkpoint_s: Positive = 300
     """Time between signed checkpoints of the ledger (real time)."""
+    replay_sample: Annotated[int, msgspec.Meta(ge=0)] = 500
+    """Recorded decisions that are made again each time, to prove that they come out the same; 0
+    replays none."""
+    replay_every_h: Positive = 24
+    """Hours between two such samples."""
+
+
+class RetentionConfig(Section, frozen=True, kw_only=True):
+    """How long people's data is kept."""
+
+    keep_days: Positive = 1096
+    """Days after the last activity about a person: three years (12 CFR 1006.100), and never less
+    than what the packs' countries ask for."""
 
 
 class SimulatorConfig(Section, frozen=True, kw_only=True):
@@ -207,6 +220,7 @@ class Config(Section, frozen=True, kw_only=True):
     telephony: TelephonyConfig = TelephonyConfig()
     asterisk: AsteriskConfig = AsteriskConfig()
     engine: EngineConfig = EngineConfig()
+    retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()
     log: LogConfig = LogConfig()

@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
-from dialer.core.pacing import Decision, Pacer, PacingEvent, Snapshot, make_pacer
+from dialer.core.pacing import Decision, History, Pacer, PacingEvent, Snapshot, make_pacer
 from dialer.simulation.pacing import run_pacing
 from dialer.simulation.report import config_for
 from load_tests.pacing import mdp, tables
@@ -199,6 +199,9 @@ class _Timed:
 
     def restore(self, saved: bytes) -> None:
         self._pacer.restore(saved)
+
+    def resume(self, history: History) -> None:
+        self._pacer.resume(history)
 
 
 def _decide_p99_ms(agents: int) -> float:

@@ -170,11 +170,11 @@ class OptOut(PackRule[OptOutParams]):
                 releasing_event="consent_given",
                 detail={"since": point.opted_out_at.isoformat()},
             )
-        if not ctx.subject.suppressions:
+        if not ctx.suppressions:
             return self.passed
         until: datetime | None = at
         cause: SuppressionFact | None = None
-        for suppression in ctx.subject.suppressions:
+        for suppression in ctx.suppressions:
             if suppression.scope not in self.scopes or not concerns(suppression, ctx):
                 continue
             if suppression.ends_at is None:

@@ -22,6 +22,7 @@ from typer.main import get_command
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
 from dialer.cli.groups import campaign_app, content_app, packs_app, users_app
+from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
 
 _WITH_VALUE: Final = ("--config", "--data-dir", "--language", "--set")
@@ -388,11 +389,18 @@ def explain(
     passes: Annotated[
         bool, typer.Option("--passes", help="Tell the rules that passed, too.")
     ] = False,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay", help="Decide again from the recorded facts and packs; compare."),
+    ] = False,
 ) -> None:
-    """Why a contact was made or not: every rule with its source, counters and local hours."""
+    """Why a contact was made or not: every rule with its source, counters and local hours.
+
+    With --replay exit code 5 if a decision comes out otherwise.
+    """
     from dialer.cli.explain_command import run_explain
 
-    run_explain(shell_of(ctx), contact, limit=limit, passes=passes)
+    run_explain(shell_of(ctx), contact, limit=limit, passes=passes, replay=replay)
 
 
 @app.command()
@@ -462,6 +470,7 @@ def doctor(ctx: typer.Context) -> None:
     run_doctor(shell_of(ctx))
 
 
+add_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(content_app, name="content")
 app.add_typer(packs_app, name="packs")

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import typer
+
 from compliance.explain import Language, render
 from dialer.bootstrap import load_rule_packs
 from dialer.cli.exits import CliError, ExitCode
+from dialer.cli.replay_command import replay_lines
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
-from dialer.runtime.explaining import DecisionTold, Standing, Story, explain_contact
+from dialer.runtime.explaining import (
+    DecisionTold,
+    Standing,
+    Story,
+    explain_contact,
+    replay_story,
+)
 
 
-def run_explain(shell: Shell, asked: str, *, limit: int, passes: bool) -> None:
-    """Tell the decisions behind an id, the newest first."""
+def run_explain(shell: Shell, asked: str, *, limit: int, passes: bool, replay: bool) -> None:
+    """Tell the decisions behind an id, the newest first. With `replay` each is made again; exits
+    with `NO` where one comes out otherwise."""
     config = shell.config
-    story = shell.run(_explain(shell, asked, limit))
+    story = shell.run(_explain(shell, asked, limit, replay=replay))
     texts = shell.texts
     if story is None:
         raise CliError(
@@ -26,15 +36,20 @@ def run_explain(shell: Shell, asked: str, *, limit: int, passes: bool) -> None:
         )
     if shell.json:
         shell.answer(story)
-        return
-    _tell(shell, story, config.language, passes=passes)
+    else:
+        _tell(shell, story, config.language, passes=passes)
+    if not all(found.holds for found in story.replays):
+        raise typer.Exit(ExitCode.NO)
 
 
-async def _explain(shell: Shell, asked: str, limit: int) -> Story | None:
+async def _explain(shell: Shell, asked: str, limit: int, *, replay: bool) -> Story | None:
     config = shell.config
     packs = load_rule_packs(config)
     async with existing_ledger(shell) as ledger:
-        return await explain_contact(ledger, packs, asked, language=config.language, limit=limit)
+        story = await explain_contact(ledger, packs, asked, language=config.language, limit=limit)
+        if story is None or not replay:
+            return story
+        return await replay_story(ledger, story)
 
 
 def _tell(shell: Shell, story: Story, language: Language, *, passes: bool) -> None:
@@ -47,6 +62,7 @@ def _tell(shell: Shell, story: Story, language: Language, *, passes: bool) -> No
                 "Ningún contacto se ha decidido todavía.", "No contact has been decided on yet."
             )
         )
+    replays = {found.decision_id: found for found in story.replays}
     for told in story.decisions:
         shell.say("")
         shell.say(_head(told), style="green bold" if told.allowed else "red bold")
@@ -60,6 +76,9 @@ def _tell(shell: Shell, story: Story, language: Language, *, passes: bool) -> No
             for line in _counters(shell, told):
                 shell.say(f"  {line}")
         shell.say(f"  {_end(shell, told)}")
+        if told.decision_id in replays:
+            for line in replay_lines(shell, replays[told.decision_id]):
+                shell.say(f"  {line}")
 
 
 def _standing(shell: Shell, standing: Standing) -> str:

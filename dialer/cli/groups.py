@@ -12,7 +12,7 @@ from campaigns.campaign import CampaignAction
 from dialer.cli.shell import shell_of
 
 users_app = typer.Typer(help="Who may log in: add, list, deactivate, password.")
-campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop.")
+campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop, pacing.")
 packs_app = typer.Typer(help="Rule packs: list, show, compare, validate, retention.")
 content_app = typer.Typer(help="Texts and telephone flows: lint, prove, list, show.")
 
@@ -117,6 +117,23 @@ def campaign_resume(ctx: typer.Context, name: Campaign) -> None:
 def campaign_stop(ctx: typer.Context, name: Campaign) -> None:
     """No new contacts ever; it completes when those in progress have ended."""
     _change_state(ctx, name, CampaignAction.STOP)
+
+
+@campaign_app.command("pacing")
+def campaign_pacing(
+    ctx: typer.Context,
+    name: Campaign,
+    minutes: Annotated[
+        int, typer.Option(min=1, max=1440, help="How much before the newest decision.")
+    ] = 60,
+    decisions: Annotated[
+        int, typer.Option(min=1, max=2000, help="Newest decisions to tell one by one.")
+    ] = 8,
+) -> None:
+    """How it was paced: calls, abandonments and occupancy, and why so many calls were placed."""
+    from dialer.cli.pacing_command import show_pacing
+
+    show_pacing(shell_of(ctx), name, minutes=minutes, decisions=decisions)
 
 
 def _change_state(ctx: typer.Context, name: str, action: CampaignAction) -> None:

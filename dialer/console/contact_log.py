@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.messages import DecisionRecord
 from compliance.types import Channel, ContactPointId, DecisionId, EventKind, PersonId
+from dialer.core.counters import CounterAt, counters_of
 from dialer.core.records import (
     AnyBody,
     AttemptPlanned,
@@ -102,6 +103,8 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     body: AnyBody
     hash: str
+    counters: tuple[CounterAt, ...] = ()
+    """Of a decision: what the counters of law and house stood at when it was made."""
 
 
 class ContactLog(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,7 +192,7 @@ async def read_contact_log(
     """A person's contacts, newest first, with whole addresses; None for nobody known."""
     event = ledger_event.c
     query = (
-        select(event.seq, event.at_ms, event.kind, event.body, event.hash)
+        select(event.seq, event.at_ms, event.kind, event.body, event.hash, event.record)
         .where(event.person_id == person_id, event.kind != SubjectChanged.__struct_config__.tag)
         .order_by(desc(event.seq))
         .limit(limit + 1)
@@ -216,6 +219,7 @@ async def read_contact_log(
             kind=row.kind,
             body=_BODY.decode(row.body),
             hash=row.hash,
+            counters=() if row.record is None else counters_of(_RECORD.decode(row.record)),
         )
         for row in rows[:limit]
     ]

@@ -44,6 +44,10 @@ _SPANISH: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (r"Expected `(.*)`, got `(.*)`", r"se esperaba `\1` y llegó `\2`"),
         (r"Invalid RFC3339 encoded datetime", "no es fecha y hora RFC 3339"),
         (r"Invalid RFC3339 encoded date", "no es una fecha RFC 3339"),
+        (
+            r"Expected `datetime` with a timezone component",
+            "se esperaba fecha y hora con su zona",
+        ),
         (r"`(\w+)` must be one of (.*), not (.*)", r"`\1` debe ser uno de \2, no \3"),
         (
             r"`(\w+)` must be E\.164 numbers such as (.*), not (.*)",

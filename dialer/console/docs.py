@@ -103,7 +103,7 @@ def _fields(kind: object) -> str:
         return ""
     parts = []
     for field in msgspec.structs.fields(kind):
-        shown = f"`{field.name}`" if field.required else f"`{field.name}`?"
+        shown = f"`{field.encode_name}`" if field.required else f"`{field.encode_name}`?"
         meaning = meanings(kind).get(field.name, "").rstrip(".")
         parts.append(f"{shown}: {meaning}" if meaning else shown)
     return "; ".join(parts)

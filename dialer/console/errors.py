@@ -300,6 +300,38 @@ ALREADY_RESOLVED: Final = _problem(
     "Vea la resolución en la lista de revisiones resueltas.",
     "See the resolution in the list of resolved reviews.",
 )
+SAME_PERSON: Final = _problem(
+    "same_person",
+    409,
+    "Quien lo pidió, escribió o presentó no puede aprobarlo.",
+    "Who asked for it, wrote or submitted it cannot approve it.",
+    "Pida la aprobación a otra persona de cumplimiento.",
+    "Ask another person of compliance for the approval.",
+)
+NOT_OVERRIDABLE: Final = _problem(
+    "not_overridable",
+    422,
+    "Esa regla no admite excepciones: {what}.",
+    "That rule cannot be overridden: {what}.",
+    "Sólo las reglas de la casa sobre horarios y conteos las admiten.",
+    "Only rules of the house about hours and counts can be.",
+)
+ALREADY_DECIDED: Final = _problem(
+    "already_decided",
+    409,
+    "Eso ya fue decidido, o ya terminó.",
+    "That has been decided, or has ended.",
+    "Vea su estado en la lista.",
+    "See its state in the list.",
+)
+ON_HOLD: Final = _problem(
+    "on_hold",
+    409,
+    "Hay una retención legal, o un contacto en curso.",
+    "A legal hold stands, or a contact is being made.",
+    "Libere la retención con su motivo, o espere a que termine el contacto.",
+    "Release the hold with its reason, or wait for the contact to end.",
+)
 BAD_UPLOAD: Final = _problem(
     "bad_upload",
     422,
@@ -315,14 +347,6 @@ CONTENT_REFUSED: Final = _problem(
     "It does not pass the check: {what}.",
     "Corrija el texto en otra versión; `lint` y `prove` dicen todo lo que falta.",
     "Mend the text in another version; `lint` and `prove` tell everything that is wrong.",
-)
-SAME_PERSON: Final = _problem(
-    "same_person",
-    409,
-    "Quien escribió o presentó una versión no puede aprobarla.",
-    "Who wrote or submitted a version cannot approve it.",
-    "Pida la aprobación a otra persona de cumplimiento.",
-    "Ask another person of compliance for the approval.",
 )
 IMPOSSIBLE_CONTENT: Final = _problem(
     "impossible_content_action",

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from campaigns.campaign import CampaignAction, CampaignSettings
+from compliance.packs import PackSet
 from compliance.types import CampaignId
 from dialer.config import Config
 from dialer.core.desk_messages import AnyClientMessage
@@ -157,6 +158,8 @@ class Services(Protocol):
     def ledger(self) -> Ledger: ...
     @property
     def events(self) -> EventReader: ...
+    @property
+    def packs(self) -> PackSet: ...
     @property
     def desk(self) -> Desk: ...
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ from dialer.stores.ledger.users import Language
 CALLER: Final = web.RequestKey("caller", Caller)
 FORWARDING: Final = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 """A request with one of these came through a proxy, whatever its peer's address is."""
+REPORTS_AT_ONCE: Final = 2
+"""Reports over many decisions that are computed at the same time, at most."""
 
 
 class Console:
@@ -34,6 +37,8 @@ class Console:
         )
         self.sockets = AgentSockets(services, self.auth, self.metrics)
         self.streams = Streams()
+        self.reporting = asyncio.Semaphore(REPORTS_AT_ONCE)
+        """Held by whoever computes a report: they read very much."""
         self.default_language = Language(services.config.language)
 
     def language_of(self, request: web.Request, caller: Caller | None) -> Language:

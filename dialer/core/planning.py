@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
@@ -27,7 +28,7 @@ from compliance.messages import (
     Subject,
 )
 from compliance.packs import PackSet
-from compliance.permit import Allowed, ContactPermit
+from compliance.permit import Allowed, ContactPermit, Verdict
 from compliance.types import (
     AccountId,
     CampaignId,
@@ -38,9 +39,11 @@ from compliance.types import (
     PartyRole,
     PersonId,
     ReasonGroup,
+    RuleKind,
     StreamKey,
 )
 from dialer.core.outcome import EVENT_RECHECK, Contact, Place
+from dialer.core.proofs import sealed
 from dialer.core.records import (
     AttemptEnded,
     AttemptPlanned,
@@ -101,6 +104,8 @@ class Dial(NamedTuple):
     """An agent is reserved before anything leaves: a promised one, or whoever is idle for a
     callback to anybody and after an abandoned call."""
     own_agent_id: str | None
+    heads: dict[StreamKey, int]
+    """Where the facts were read at; the record names numbers only by their ids."""
 
 
 class Plan(NamedTuple):
@@ -235,15 +240,14 @@ def _try_points(
     agent_is_idle: AgentIsIdle,
 ) -> _Found:
     """Put the person's best contact points to the gate, one after the other."""
-    facts = Facts(
-        subject=person.subject,
-        collector=campaign.collector,
-        history=history,
-        heads=person.heads,
-        abandonment=campaign.abandonment,
-        complete_from=now - campaign.lookback,
-    )
+    facts = _facts(account, person, history, campaign, now)
     wish = _as_callback(callback)
+
+    def ask(choice: ContactChoice) -> tuple[ContactRequest, Verdict]:
+        point = _point(person.subject, choice.contact_point_id)
+        request = _request(choice, point, person, campaign, new_id, callback, own_agent)
+        return request, gate.decide(request, facts, packs, now, permit_lifetime_s=permit_lifetime_s)
+
     blocked: list[Blocked] = []
     later: list[tuple[datetime, str]] = []
     tried: set[ContactPointId] = set()
@@ -260,14 +264,19 @@ def _try_points(
             if not blocked:
                 later.append((now + EVENT_RECHECK, f"missing:{choice.missing}"))
             break
-        agent_first = choice.preview_only or callback is not None
-        if agent_first and not agent_is_idle(own_agent):
+        if (choice.preview_only or wish is not None) and not agent_is_idle(own_agent):
             later.append((now + AGENT_RETRY, "agent_first"))
             break
         point = _point(person.subject, choice.contact_point_id)
         tried.add(point.contact_point_id)
-        request = _request(choice, point, person, campaign, new_id, callback)
-        verdict = gate.decide(request, facts, packs, now, permit_lifetime_s=permit_lifetime_s)
+        request, verdict = ask(choice)
+        if not isinstance(verdict, Allowed) and _asks_for_an_agent(verdict.record):
+            # With an agent reserved beforehand nobody is abandoned, and the campaign goes on.
+            choice = msgspec.structs.replace(choice, preview_only=True)
+            if not agent_is_idle(own_agent):
+                later.append((now + AGENT_RETRY, "agent_first"))
+                break
+            request, verdict = ask(choice)
         if isinstance(verdict, Allowed):
             dial = _dial(
                 account, person, history, campaign, choice, point, verdict, callback, own_agent
@@ -284,6 +293,24 @@ def _try_points(
     return _Found(blocked, None, later)
 
 
+def _facts(
+    account: AccountSnapshot,
+    person: PersonSnapshot,
+    history: tuple[HistoryEvent, ...],
+    campaign: CampaignContext,
+    now: datetime,
+) -> Facts:
+    return Facts(
+        subject=person.subject,
+        collector=campaign.collector,
+        history=history,
+        heads=person.heads,
+        abandonment=campaign.abandonment,
+        complete_from=now - campaign.lookback,
+        wide=account.wide,
+    )
+
+
 def _request(
     choice: ContactChoice,
     point: ContactPointFacts,
@@ -291,9 +318,9 @@ def _request(
     campaign: CampaignContext,
     new_id: Callable[[], str],
     callback: OpenCallback | None,
+    own_agent: str | None,
 ) -> ContactRequest:
     settings = campaign.settings
-    caller_ids = settings.caller_ids
     return ContactRequest(
         decision_id=DecisionId(new_id()),
         person_id=person.person_id,
@@ -303,7 +330,8 @@ def _request(
         purpose=settings.purpose,
         debt_ids=choice.debt_ids,
         campaign_id=campaign.campaign_id,
-        caller_id=caller_ids[0] if caller_ids else None,
+        agent_id=own_agent,
+        caller_id=caller_id_of(person.person_id, settings.caller_ids),
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
@@ -314,6 +342,19 @@ def _request(
         recorded=settings.recorded,
         recording_can_pause=settings.recording_can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
+    )
+
+
+def caller_id_of(person_id: PersonId, caller_ids: Sequence[str]) -> str | None:
+    """The number that this person always sees; None where the campaign names none.
+
+    The people are spread evenly. Where a number is added or taken away, only those move who get
+    the new one, or had the old one (rendezvous hashing; Thaler and Ravishankar, 1998).
+    """
+    return max(
+        caller_ids,
+        key=lambda caller_id: sha256(f"{person_id}\n{caller_id}".encode()).digest(),
+        default=None,
     )
 
 
@@ -370,7 +411,8 @@ def _dial(
         answers_event_id=request.answers_event_id,
     )
     agent_first = choice.preview_only or callback is not None
-    return Dial(contact, body, verdict.record, verdict.permit, agent_first, own_agent)
+    record = sealed(verdict.record, person.subject)
+    return Dial(contact, body, record, verdict.permit, agent_first, own_agent, person.heads)
 
 
 def _shared_streams(guards: tuple[StreamKey, ...], person: PersonSnapshot) -> tuple[StreamKey, ...]:
@@ -395,7 +437,7 @@ def _blocked(
         rule_id=headline,
         first_allowed_ms=None if record.first_allowed is None else to_ms(record.first_allowed),
     )
-    return Blocked(person.person_id, body, record, person.heads)
+    return Blocked(person.person_id, body, sealed(record, person.subject), person.heads)
 
 
 def _stops_the_person(record: DecisionRecord) -> bool:
@@ -411,6 +453,12 @@ def _waits_for_the_campaign(record: DecisionRecord) -> bool:
     """Whether what stops is the campaign's dialling alone, which mends itself in time."""
     stops = [finding for finding in record.findings if finding.outcome.stops]
     return all(finding.group is ReasonGroup.PACING for finding in stops)
+
+
+def _asks_for_an_agent(record: DecisionRecord) -> bool:
+    """Whether all that stops a call is that the campaign has abandoned too many."""
+    stops = [finding for finding in record.findings if finding.outcome.stops]
+    return all(finding.kind is RuleKind.ABANDONMENT_LIMIT for finding in stops)
 
 
 def _headline(record: DecisionRecord) -> str:

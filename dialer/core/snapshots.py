@@ -38,7 +38,8 @@ class OpenCallback(msgspec.Struct, frozen=True, gc=False):
     event_id: str
 
 
-_in_order = attrgetter("at_ms", "seq")
+in_order = attrgetter("at_ms", "seq", "person_id")
+"""Oldest first, and always the same order: what facts are fingerprinted in."""
 
 
 class PersonSnapshot(msgspec.Struct, frozen=True):
@@ -64,7 +65,7 @@ class PersonSnapshot(msgspec.Struct, frozen=True):
     def history(self) -> list[StreamRow]:
         """Own and related events, oldest first."""
         rows = [*self.rows, *self.related]
-        rows.sort(key=_in_order)
+        rows.sort(key=in_order)
         return rows
 
 
@@ -80,6 +81,8 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     people: list[PersonSnapshot]
     callbacks: list[OpenCallback]
     """Open ones of this account, in any campaign."""
+    wide: tuple[SuppressionFact, ...] = ()
+    """Suppressions of creditors and of the whole house: read apart, `with_suppressions`."""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -95,16 +98,5 @@ class Batch(msgspec.Struct, frozen=True):
 def with_suppressions(
     account: AccountSnapshot, wide: tuple[SuppressionFact, ...]
 ) -> AccountSnapshot:
-    """The account with suppressions of creditors and of the whole house added to its people's."""
-    if not wide:
-        return account
-    people = [
-        msgspec.structs.replace(
-            person,
-            subject=msgspec.structs.replace(
-                person.subject, suppressions=(*person.subject.suppressions, *wide)
-            ),
-        )
-        for person in account.people
-    ]
-    return msgspec.structs.replace(account, people=people)
+    """The account with suppressions of creditors and of the whole house, which bind everybody."""
+    return msgspec.structs.replace(account, wide=wide) if wide else account

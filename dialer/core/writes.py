@@ -16,6 +16,7 @@ from compliance.types import (
     ContactPointId,
     DebtId,
     DebtStatus,
+    DecisionId,
     PartyRole,
     PersonId,
     StatusKind,
@@ -124,6 +125,15 @@ class RevokeConsent(SubjectWrite, frozen=True, kw_only=True):
 class SetDebtStatus(SubjectWrite, frozen=True, kw_only=True):
     debt_id: DebtId
     status: DebtStatus
+
+
+class UseOverride(SubjectWrite, frozen=True, kw_only=True):
+    """The contact that a single-use override was given for is being made; one that holds for a
+    while stays as it is."""
+
+    override_id: str
+    attempt_id: DecisionId
+    at_ms: int
 
 
 # --- other tables -------------------------------------------------------------------------------

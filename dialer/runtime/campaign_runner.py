@@ -22,10 +22,10 @@ from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.pacing_feed import PacingFeed
+from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump
 from dialer.runtime.rebuild import ensure_queue
 from dialer.stores.ledger.database import LedgerUnavailable
-from dialer.stores.ledger.pacing_log import PacingLog
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.recovery import count_attempts_since
 from dialer.stores.redis.errors import QueueNotReady, RedisStoreError
@@ -84,7 +84,7 @@ class CampaignRunner:
         reader: EventReader,
         feed: LiveFeed,
         bucket: TokenBucket,
-        pacing_log: PacingLog,
+        memory: PacingMemory,
         calls: Calls,
         desk: Desk,
         clock: Clock,
@@ -101,7 +101,7 @@ class CampaignRunner:
         self._reader = reader
         self._feed = feed
         self._bucket = bucket
-        self._pacing_log = pacing_log
+        self._memory = memory
         self._calls = calls
         self._desk = desk
         self._clock = clock
@@ -112,16 +112,15 @@ class CampaignRunner:
         self._queue_counts: dict[str, int] = {}
         self._last = Decision(at_s=0.0, calls_to_place=0, law=Law.PROGRESSIVE)
         settings = self.campaign.settings
-        self._pacer = make_pacer(
-            PacingConfig(
-                law=LAWS[settings.mode],
-                target_abandonment=settings.target_abandonment,
-                max_lines_per_agent=settings.max_lines_per_agent,
-                ring_timeout_s=float(settings.ring_timeout_s),
-                connect_limit_s=settings.connect_limit_ms / 1000,
-                amd=settings.amd,
-            )
+        self._pacing_config = PacingConfig(
+            law=LAWS[settings.mode],
+            target_abandonment=settings.target_abandonment,
+            max_lines_per_agent=settings.max_lines_per_agent,
+            ring_timeout_s=float(settings.ring_timeout_s),
+            connect_limit_s=settings.connect_limit_ms / 1000,
+            amd=settings.amd,
         )
+        self._pacer = make_pacer(self._pacing_config)
         self._daily_cap: DailyCap | None = None
         if settings.daily_cap is not None:
             self._daily_cap = DailyCap(
@@ -161,6 +160,7 @@ class CampaignRunner:
 
     async def run(self) -> None:
         """Tick until cancelled. A store that is away stops new calls, never the loop."""
+        self._pacing.greet(self._clock.now())
         while True:
             started = asyncio.get_running_loop().time()
             pause_s = self._limits.tick_s
@@ -176,15 +176,14 @@ class CampaignRunner:
         """One pacing decision and its calls; how many were placed."""
         if self.state is not CampaignState.RUNNING or not self.carrier_is_up:
             return 0
-        now = self._clock.now()
-        caps = {
-            "lines": max(0, self._limits.max_lines - len(self._calls)),
-            "supply": await self._supply(now),
-        }
+        caps = {"supply": await self._supply(self._clock.now())}
         if self._daily_cap is not None:
-            caps["daily_cap"] = await self._daily_cap.left(now)
+            caps["daily_cap"] = await self._daily_cap.left(self._clock.now())
+        # Only now: what was heard while the stores answered must not lie after the snapshot.
+        now = self._clock.now()
+        caps["lines"] = max(0, self._limits.max_lines - len(self._calls))
         self._last = self._pacer.decide(self._pacing.snapshot(now, caps))
-        self._pacing_log.add(self.campaign_id, self._last)
+        self._memory.log.add(self.campaign_id, self._last)
         wanted = self._last.calls_to_place
         if wanted <= 0:
             return 0
@@ -223,6 +222,29 @@ class CampaignRunner:
     async def prepare_queue(self) -> None:
         """Rebuild the queue from the ledger when Redis does not have it (any more)."""
         await ensure_queue(self.campaign_id, self._queue, self._reader, self._clock)
+
+    # --- remembering -------------------------------------------------------------------------
+
+    async def take_over(self) -> None:
+        """Learn what this campaign's owners before left: its queue, and what its pacer knew.
+
+        To be done before the first tick: abandonments of the last thirty days bind the first
+        decision too. Raises what the stores raise.
+        """
+        await self.prepare_queue()
+        now = self._clock.now()
+        await self._memory.restore(self.campaign_id, self._pacing_config, self._pacer, now)
+        self._pacer.resume(await self._abandonment.history(now))
+
+    async def remember(self, *, at_once: bool = False) -> None:
+        """Keep what the pacer has learned, for whoever drives this campaign next."""
+        await self._memory.save(
+            self.campaign_id,
+            self._pacing_config,
+            self._pacer,
+            self._clock.now(),
+            at_once=at_once,
+        )
 
     # --- telling -----------------------------------------------------------------------------
 

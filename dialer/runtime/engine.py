@@ -31,12 +31,15 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
+from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.recorder import Recorder
+from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.safety import check_adapter, check_campaign, check_portfolio
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
+from dialer.stores.ledger.archive import keep_packs
 from dialer.stores.ledger.campaigns import (
     Campaign,
     act_on_campaign,
@@ -47,7 +50,6 @@ from dialer.stores.ledger.campaigns import (
 from dialer.stores.ledger.checkpoints import Checkpoints
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable
 from dialer.stores.ledger.ids import new_id
-from dialer.stores.ledger.pacing_log import PacingLog
 from dialer.stores.ledger.portfolios import get_portfolio
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import EventStore
@@ -131,7 +133,8 @@ class Engine:
         self.sweeps = self._make_sweeps()
         self.alerts: dict[AlertKind, int] = {}
         self.draining = False
-        self._pacing_log = PacingLog(ledger)
+        self._replay = NightlyReplay(ledger, clock, packs, config.engine)
+        self._pacing_memory = PacingMemory(ledger)
         self._checkpoints = checkpoints
         self._revive_redis = revive_redis
         self._owned: dict[CampaignId, Owned] = {}
@@ -173,10 +176,14 @@ class Engine:
     # --- life --------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Connect to the carrier and begin. Raises `CarrierUnavailable`, `UnsafeDialing`."""
+        """Connect to the carrier and begin.
+
+        Raises `CarrierUnavailable`, `UnsafeDialing`, `LedgerUnavailable`.
+        """
         check_adapter(self.config, self.adapter)
         calm_collector()
         self.recorder.start()
+        await keep_packs(self.ledger, self.packs, now_ms=to_ms(self.clock.now()))
         await self.adapter.start(self.calls.sink)
         self._tasks.start("own", self._repeat("own", self.own_campaigns, OWN_S))
         self._tasks.start("publish", self._repeat("publish", self._publish, PUBLISH_S))
@@ -185,6 +192,8 @@ class Engine:
             "checkpoint",
             self._repeat("checkpoint", self.checkpoint, float(self.config.engine.checkpoint_s)),
         )
+
+        self._tasks.start("replay", self._repeat("replay", self._replay.run_if_due, LOOK_S))
 
     async def drain(self, limit_s: float) -> None:
         """Stop dialing, cancel what rings, let conversations end, for `limit_s` real seconds."""
@@ -216,7 +225,7 @@ class Engine:
         for campaign_id in list(self._owned):
             await self._disown(campaign_id)
         await self.recorder.close()
-        await self._write_pacing_log()
+        await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
         await self.calls.close()
         await self.agents.close()
@@ -317,7 +326,7 @@ class Engine:
         runner = self._runner(context, queue, tally)
         runner.state = campaign.state
         runner.carrier_is_up = self._carrier_up
-        await runner.prepare_queue()
+        await runner.take_over()
         await self.sweeps.reap(campaign.campaign_id, queue, all_leases=True)
         task = self._tasks.start(f"campaign:{campaign.name}", runner.run())
         audit = QueueAudit(campaign.campaign_id, queue, self.reader, self.clock)
@@ -327,7 +336,9 @@ class Engine:
     async def _disown(self, campaign_id: CampaignId) -> None:
         owned = self._owned.pop(campaign_id)
         owned.task.cancel()
-        await asyncio.gather(owned.task, return_exceptions=True)
+        (end,) = await asyncio.gather(owned.task, return_exceptions=True)
+        if isinstance(end, asyncio.CancelledError):
+            await owned.runner.remember(at_once=True)
         try:
             await owned.lease.release(owned.token)
         except RedisStoreError as error:
@@ -388,7 +399,7 @@ class Engine:
                 rate_per_s=telephony.originates_per_s,
                 burst=max(1, round(telephony.originates_per_s * TRUNK_BURST_S)),
             ),
-            pacing_log=self._pacing_log,
+            memory=self._pacing_memory,
             calls=self.calls,
             desk=self.desk,
             clock=self.clock,
@@ -499,10 +510,9 @@ class Engine:
         await self._heal_queues()
         queues = {cid: owned.queue for cid, owned in self._owned.items()}
         await self.sweeps.run(queues, self._ended)
-        await self._write_pacing_log()
-
-    async def _write_pacing_log(self) -> None:
-        await self._pacing_log.write()
+        for owned in list(self._owned.values()):
+            await owned.runner.remember()
+        await self._pacing_memory.write(self.clock.now())
 
     async def checkpoint(self) -> None:
         await self._checkpoints.make(to_ms(self.clock.now()))

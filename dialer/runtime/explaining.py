@@ -24,6 +24,7 @@ from dialer.core.records import (
     event_id,
     from_ms,
 )
+from dialer.runtime.replaying import ArchivedPacks, Replayed, Replayer
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import (
     account,
@@ -123,6 +124,8 @@ class Story(msgspec.Struct, frozen=True, kw_only=True):
     standings: tuple[Standing, ...]
     decisions: tuple[DecisionTold, ...]
     """The newest first."""
+    replays: tuple[Replayed, ...] = ()
+    """Where asked for: each of the decisions, made again."""
 
 
 class _Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,14 +173,32 @@ async def explain_contact(
         rows = await _decisions(conn, target, most)
         names = await _Names.read(conn, rows)
         standings = await _standings(conn, target, rows)
+    shelf = ArchivedPacks(ledger, packs)
+    told = [_told(row, names, await _packs_of(row, shelf, packs), language) for row in rows]
     return Story(
         asked=asked,
         kind=target.kind,
         language=language,
         person_ids=target.person_ids or tuple(dict.fromkeys(row.person_id for row in rows)),
         standings=standings,
-        decisions=tuple(_told(row, names, packs, language) for row in rows),
+        decisions=tuple(told),
     )
+
+
+async def _packs_of(row: _Row, shelf: ArchivedPacks, loaded: PackSet) -> PackSet:
+    """The packs that decided, so that a rule is told in the words of then; those of now where the
+    ledger does not have them."""
+    if row.record is None or not row.record.pack_set:
+        return loaded
+    found = await shelf.of(row.record.pack_set)
+    return found if isinstance(found, PackSet) else loaded
+
+
+async def replay_story(ledger: Ledger, story: Story) -> Story:
+    """The story with each of its decisions made again. Raises `LedgerUnavailable`."""
+    replayer = Replayer(ledger)
+    found = [await replayer.replay(told.decision_id) for told in story.decisions]
+    return msgspec.structs.replace(story, replays=tuple(r for r in found if r is not None))
 
 
 # --- finding --------------------------------------------------------------------------------------

@@ -14,6 +14,11 @@ _README: Final = """\
 - `events.csv`: lo mismo para una hoja de cálculo / the same for a spreadsheet.
 - `decisions.json`: la prueba de cada decisión / the proof of every decision, allowed or blocked.
 - `decisions.csv`: las decisiones en una tabla / the decisions as a table.
+- `packs/`: los paquetes de reglas que decidieron, palabra por palabra, cada uno con su huella por
+  nombre; `pack_sets.json`: cuáles estaban cargados juntos / the rule packs that decided, word for
+  word, each named by its fingerprint; which were loaded together.
+- `profiles/`: lo que se sabía de la persona en cada decisión / what was known of the person at each
+  decision, named by the fingerprint that its record holds.
 - `checkpoint.json`: {checkpoint}.
 - `person.json`: datos de hoy (nombres, números, deudas), fuera de la cadena / what the tables say
   today (names, numbers, debts), outside the chain.
@@ -79,6 +84,21 @@ for expected, event in enumerate(events, 1):
         fail(f"event {expected}", "changed")
     previous = hashes[expected] = event["hash"]
 print(f"{len(events)} events chain up to {previous}")
+
+for folder in ("packs", "profiles"):
+    for file in (here / folder).glob("*"):
+        if hashlib.sha256(file.read_bytes()).hexdigest() != file.stem:
+            fail(f"{folder}/{file.name}", "changed")
+decided = lacking = 0
+for event in events:
+    if event.get("record") is None:
+        continue
+    record = json.loads(event["record"])
+    decided += 1
+    needed = [f"packs/{ref['sha256']}.toml" for ref in record["packs"]]
+    needed.append(f"profiles/{record.get('subject_sha256')}.json")
+    lacking += not all((here / name).exists() for name in needed)
+print(f"{decided} decisions; {decided - lacking} with all the packs and the profile they name")
 
 signed = load("checkpoint.json")
 if signed is None:

@@ -16,11 +16,13 @@ from sqlalchemy import Table, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.chain import ChainedEvent
+from compliance.messages import DecisionRecord, PackRef
 from compliance.types import PersonId
 from dialer.core.records import AnyBody, AttemptPlanned, from_ms, to_ms
 from dialer.runtime.export_recipe import readme
 from dialer.runtime.sealing import signed_heads
-from dialer.stores.ledger import schema
+from dialer.stores.ledger import oversight_schema, schema
+from dialer.stores.ledger.archive import archived_texts, sha256_of
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.reads import EventReader
@@ -28,6 +30,7 @@ from dialer.stores.ledger.verify_report import VerifyReport, verify_person
 
 EXPORT_ACTION: Final = "person.export"
 
+_record: Final = msgspec.json.Decoder(DecisionRecord)
 _body: Final = msgspec.json.Decoder(AnyBody)
 
 _Rows = list[dict[str, object]]
@@ -84,6 +87,7 @@ async def export_person(
     async with ledger.read() as conn:
         signed = await signed_heads(conn, person_id)
         tables = await _tables(conn, person_id)
+        kept = await _kept(conn, person_id)
     events = await EventReader(ledger).read_person(person_id)
     if not events:
         raise CannotExport(f"the ledger has no events of a person {person_id}; check the id")
@@ -97,6 +101,7 @@ async def export_person(
         "decisions.csv": _csv(decisions),
         "checkpoint.json": _pretty(signed),
         "person.json": _pretty(tables),
+        **await _evidence(ledger, events, kept),
         "README.md": readme(person_id, len(events), now, signed=signed is not None),
     }
     await asyncio.to_thread(_write, folder, files)
@@ -141,6 +146,9 @@ async def _tables(conn: AsyncConnection, person_id: PersonId) -> dict[str, _Rows
         schema.callback,
         schema.review_item,
         schema.note,
+        oversight_schema.gate_override,
+        oversight_schema.legal_hold,
+        oversight_schema.erasure,
     )
     found = {table.name: await _rows(conn, table, person_id) for table in own}
     for table in (schema.account, schema.debt):
@@ -152,6 +160,52 @@ async def _tables(conn: AsyncConnection, person_id: PersonId) -> dict[str, _Rows
 async def _rows(conn: AsyncConnection, table: Table, person_id: PersonId) -> _Rows:
     query = select(table).where(table.c.person_id == person_id)
     return [dict(row) for row in (await conn.execute(query)).mappings()]
+
+
+# --- what decisions were made from ----------------------------------------------------------------
+
+
+async def _kept(conn: AsyncConnection, person_id: PersonId) -> dict[str, str]:
+    """Every profile of the person that the ledger has, by fingerprint."""
+    archive, now = oversight_schema.subject_snapshot.c, schema.person_profile.c
+    rows = await conn.execute(
+        select(archive.sha256, archive.subject).where(archive.person_id == person_id)
+    )
+    found = {str(row.sha256): str(row.subject) for row in rows}
+    query = select(now.subject).where(now.person_id == person_id)
+    standing = (await conn.execute(query)).scalar()
+    return found if standing is None else found | {sha256_of(standing): standing}
+
+
+async def _evidence(
+    ledger: Ledger, events: Sequence[ChainedEvent], kept: Mapping[str, str]
+) -> dict[str, str]:
+    """Packs and profiles that the decisions name, word for word: each is found by its
+    fingerprint."""
+    records = [record for event in events if (record := _proof(event)) is not None]
+    files: dict[str, str] = {}
+    sets: dict[str, list[PackRef]] = {}
+    for pack_set in dict.fromkeys(record.pack_set for record in records):
+        async with ledger.read() as conn:
+            texts = await archived_texts(conn, pack_set)
+        if texts is None:
+            continue
+        sets[pack_set] = list(texts)
+        for ref, text in texts.items():
+            files[f"packs/{ref.sha256}.toml"] = text
+    named = {record.subject_sha256 for record in records}
+    files |= {f"profiles/{sha}.json": kept[sha] for sha in sorted(named & kept.keys())}
+    return files | {"pack_sets.json": _pretty(sets)}
+
+
+def _proof(event: ChainedEvent) -> DecisionRecord | None:
+    """None also for a proof that cannot be read: the export goes on, and does not verify."""
+    if event.record is None:
+        return None
+    try:
+        return _record.decode(event.record)
+    except msgspec.MsgspecError:
+        return None
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -218,7 +272,10 @@ def _holds_files(folder: Path) -> bool:
 def _write(folder: Path, files: Mapping[str, str]) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in files.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        path = folder / name
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        # As bytes: what is found by its fingerprint must not change on the way.
+        path.write_bytes(text.encode("utf-8"))
 
 
 def _csv(rows: Sequence[Mapping[str, object]]) -> str:

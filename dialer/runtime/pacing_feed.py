@@ -8,6 +8,7 @@ from datetime import datetime
 from compliance.types import CampaignId
 from dialer.core.agent import AgentSession, AgentState
 from dialer.core.call import Call, CallState
+from dialer.core.figures import STAFFED
 from dialer.core.pacing import Pacer
 from dialer.core.pacing.messages import (
     Abandoned,
@@ -98,6 +99,12 @@ class PacingFeed:
         self._tell(FoundMachine(at_s=now.timestamp(), call_id=call_id))
 
     # --- agents ----------------------------------------------------------------------------
+
+    def greet(self, now: datetime) -> None:
+        """Tell a new pacer of the agents who are here already."""
+        for session in self._desk.sessions(self._campaign_id):
+            if session.state in STAFFED:
+                self._tell(AgentOn(at_s=now.timestamp(), agent_id=session.agent_id))
 
     def agent_changed(
         self, before: AgentSession | None, after: AgentSession, now: datetime

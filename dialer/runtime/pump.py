@@ -21,6 +21,7 @@ from dialer.core.agent import AgentSession
 from dialer.core.call import Call
 from dialer.core.figures import Tally
 from dialer.core.outcome import Contact, Place
+from dialer.core.overriding import uses
 from dialer.core.planning import (
     AGENT_RETRY,
     AgentIsIdle,
@@ -288,8 +289,7 @@ class Pump:
     def _dial_event(self, planned: Plan, dial: Dial, at_ms: int, house_head: int) -> NewEvent:
         person_id = dial.contact.person_id
         own = StreamKey(person_id)
-        heads = dial.record.heads
-        expected = {key: heads.get(key, 0) for key in (own, *dial.contact.links)}
+        expected = {key: dial.heads.get(key, 0) for key in (own, *dial.contact.links)}
         expected[HOUSE_STREAM] = house_head
         # Blocked tries on this person's other numbers are appended just before, in this batch.
         for blocked in planned.blocked:
@@ -303,6 +303,7 @@ class Pump:
             links=dial.contact.links,
             writes=(
                 OpenAttempt(),
+                *uses(dial.record, at_ms),
                 MoveEnrolment(
                     campaign_id=self.campaign.campaign_id,
                     account_id=planned.account_id,

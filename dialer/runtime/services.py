@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from sqlalchemy import text
 
 from campaigns.campaign import CampaignAction, CampaignSettings
+from compliance.packs import PackSet
 from compliance.types import CampaignId
 from dialer.bootstrap import Marcador
 from dialer.config import Config
@@ -142,6 +143,10 @@ class EngineServices:
     @property
     def events(self) -> EventReader:
         return self._marcador.engine.reader
+
+    @property
+    def packs(self) -> PackSet:
+        return self._marcador.packs
 
     @property
     def desk(self) -> Desk:

@@ -14,6 +14,7 @@ from dialer.core.pacing import (
     Abandoned,
     Decision,
     DialPlaced,
+    History,
     Law,
     LiveAnswer,
     PacingEvent,
@@ -81,6 +82,9 @@ class Peer:
         raise NotImplementedError
 
     def restore(self, saved: bytes) -> None:
+        raise NotImplementedError
+
+    def resume(self, history: History) -> None:
         raise NotImplementedError
 
 

@@ -11,6 +11,7 @@ from dialer.core.pacing import (
     Decision,
     DialPlaced,
     Failed,
+    History,
     MachineDetected,
     NoAnswer,
     Pacer,
@@ -71,6 +72,9 @@ class Channel:
 
     def restore(self, saved: bytes) -> None:
         self.pacer.restore(saved)
+
+    def resume(self, history: History) -> None:
+        self.pacer.resume(history)
 
 
 class SilentAmd(Channel):

@@ -154,6 +154,9 @@ def test_a_record_verifies_without_marcador(english: Cli, made: Made) -> None:
     done = _verify(_export(english, made))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "signed with the key" in done.stdout
+    decided = re.search(r"(\d+) decisions; (\d+) with all", done.stdout)
+    assert decided is not None
+    assert int(decided[1]) == int(decided[2]) > 0
     assert "dialer" not in (english.folder / "record" / "verify.py").read_text()
 
 
@@ -163,14 +166,17 @@ def test_a_record_verifies_without_marcador(english: Cli, made: Made) -> None:
         ("events.json", '"at_ms": 1', '"at_ms": 2'),
         ("events.json", "attempt_planned", "attempt_planted"),
         ("checkpoint.json", '"event_no": ', '"event_no": 1'),
+        ("packs/*.toml", "version", "Version"),
+        ("profiles/*.json", "person_id", "person_ib"),
         ("checkpoint.json", '"signature": "', '"signature": "00'),
     ],
 )
 def test_a_changed_record_does_not(english: Cli, made: Made, file: str, old: str, new: str) -> None:
     folder = _export(english, made)
-    text = (folder / file).read_text()
+    path = next(folder.glob(file))
+    text = path.read_text()
     assert old in text
-    (folder / file).write_text(text.replace(old, new, 1))
+    path.write_text(text.replace(old, new, 1))
     done = _verify(folder)
     assert done.returncode == 1
     assert "DOES NOT HOLD" in done.stdout
@@ -191,7 +197,13 @@ def test_what_is_in_a_record(english: Cli, made: Made) -> None:
     assert rows[made.dialed_id]["code"] == "NC-NA"
     proofs = json.loads((folder / "decisions.json").read_text())
     assert {proof["decision_id"] for proof in proofs} == set(rows)
+    packs = {path.stem: path.read_text() for path in (folder / "packs").iterdir()}
+    assert {ref["sha256"] for proof in proofs for ref in proof["packs"]} <= packs.keys()
+    assert {proof["pack_set"] for proof in proofs} == set(
+        json.loads((folder / "pack_sets.json").read_text())
+    )
     person = json.loads((folder / "person.json").read_text())
+    assert person.keys() >= {"gate_override", "legal_hold", "erasure"}
     assert made.address in {point["address"] for point in person["contact_point"]}
     with (folder / "events.csv").open(newline="") as file:
         kinds = [row["kind"] for row in csv.DictReader(file)]
@@ -250,6 +262,11 @@ def test_the_same_on_postgresql(
         told = english("explain", asked, "--json").json["decisions"]
         assert made.dialed_id in {decision["decision_id"] for decision in told}
     assert _verify(_export(english, made)).returncode == 0
+    for command in ("hours", "blocks", "counters", "opt-outs", "consents", "abandonment"):
+        assert english("report", command).code == ExitCode.OK, command
+    assert english("replay-decisions", "--json").json["different"] == 0
+    assert english("retention").code == ExitCode.OK
+    assert english("suppressions", "export", "--out", "s.csv").code == ExitCode.OK
     assert english("campaign", "pause", CAMPAIGN).code == ExitCode.BAD_INPUT
     postgres_server.psql(
         f"UPDATE ledger_event SET at_ms = 1 WHERE decision_id = '{made.dialed_id}'", name

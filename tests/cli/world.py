@@ -9,22 +9,18 @@ import msgspec
 from sqlalchemy import select
 
 from campaigns.campaign import CampaignSettings
-from campaigns.dispositions import DispositionCode
-from compliance.messages import Collector, Place
-from compliance.types import AccountId, CollectorRole, EventKind, Mode
+from compliance.types import AccountId, Mode
 from dialer.bootstrap import load_rule_packs, open_stores
 from dialer.cli.init_command import KEY_FILE
 from dialer.config import Config
-from dialer.core.planning import CampaignContext, Dial, Plan, plan
-from dialer.core.records import AttemptEnded, to_ms
-from dialer.core.writes import CloseAttempt, OpenAttempt
+from dialer.core.records import to_ms
+from dialer.stores.ledger.archive import keep_packs
 from dialer.stores.ledger.campaigns import Campaign, create_campaign, enrol
 from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.portfolios import portfolio_named
 from dialer.stores.ledger.schema import account
-from dialer.stores.ledger.streams import EventStore, NewEvent
+from tests.support.decided import Decider
 
 PORTFOLIO = "demo"
 CAMPAIGN = "morning"
@@ -53,15 +49,18 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 async def decide_some(config: Config) -> Made:
     """Decide accounts at night (blocked) and at noon (dialed), and sign a checkpoint."""
     async with open_stores(config) as ledger:
+        packs = load_rule_packs(config)
+        await keep_packs(ledger, packs, now_ms=to_ms(NIGHT))
         campaign = await _campaign(ledger)
         async with ledger.read() as conn:
             found = (await conn.execute(select(account.c.account_id).limit(DECIDED))).scalars()
             ids = [AccountId(account_id) for account_id in found]
-        blocked = await _decide(config, ledger, campaign, ids, NIGHT)
-        dialed = await _decide(config, ledger, campaign, ids, NOON)
+        decider = Decider(ledger, packs, campaign)
+        blocked = await decider.decide(ids, NIGHT)
+        dialed = await decider.decide(ids, NOON)
         dials = [planned.dial for planned in dialed if planned.dial is not None]
         for dial in dials[:-1]:
-            await _end(EventStore(ledger), dial)
+            await decider.end(dial, NOON + timedelta(seconds=30))
         key = load_or_create_key(Path(config.data_dir) / KEY_FILE)
         await Checkpoints(ledger, key).make(to_ms(NOON + timedelta(minutes=1)))
         first = dials[0].contact
@@ -94,62 +93,3 @@ async def _campaign(ledger: Ledger) -> Campaign:
         )
     await enrol(ledger, made, now_ms=to_ms(NIGHT))
     return made
-
-
-async def _decide(
-    config: Config, ledger: Ledger, campaign: Campaign, ids: list[AccountId], now: datetime
-) -> list[Plan]:
-    packs = load_rule_packs(config)
-    store = EventStore(ledger)
-    context = CampaignContext(
-        campaign_id=campaign.campaign_id,
-        name=campaign.name,
-        settings=campaign.settings,
-        collector=Collector(
-            collector_id="house", role=CollectorRole.THIRD_PARTY, place=Place(country="CL")
-        ),
-        lookback=timedelta(days=30),
-    )
-    accounts = await store.read_accounts(campaign.campaign_id, ids, to_ms(now - context.lookback))
-    plans = [plan(a, context, packs, now, new_id, lambda _: True, 10.0) for a in accounts]
-    for planned in plans:
-        events = [
-            NewEvent(
-                person_id=blocked.person_id,
-                at_ms=to_ms(now),
-                body=blocked.body,
-                record=msgspec.json.encode(blocked.record),
-            )
-            for blocked in planned.blocked
-        ]
-        if planned.dial is not None:
-            events.append(
-                NewEvent(
-                    person_id=planned.dial.contact.person_id,
-                    at_ms=to_ms(now),
-                    body=planned.dial.body,
-                    record=msgspec.json.encode(planned.dial.record),
-                    writes=(OpenAttempt(),),
-                )
-            )
-        await store.append(events)
-    return plans
-
-
-async def _end(store: EventStore, dial: Dial) -> None:
-    body = AttemptEnded(
-        attempt_id=dial.contact.attempt_id,
-        outcome=EventKind.RANG_NO_ANSWER,
-        code=DispositionCode.NO_ANSWER,
-        ring_ms=25_000,
-    )
-    await store.append(
-        [
-            NewEvent(
-                person_id=dial.contact.person_id,
-                at_ms=to_ms(NOON + timedelta(seconds=30)),
-                body=body,
-                writes=(CloseAttempt(),),
-            )
-        ]
-    )

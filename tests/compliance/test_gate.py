@@ -19,7 +19,7 @@ from compliance.messages import (
 )
 from compliance.packs import PackSet
 from compliance.permit import Allowed, Blocked
-from compliance.plans import Plan
+from compliance.plan import Plan
 from compliance.rules.base import Rule
 from compliance.types import (
     AccountId,

@@ -14,7 +14,7 @@ from compliance.context import Context
 from compliance.declared import Declared
 from compliance.messages import Collector, ContactRequest, DecisionRecord, Facts, Finding
 from compliance.packs import Pack, PackSet, parse_pack
-from compliance.plans import Plan
+from compliance.plan import Plan
 from compliance.rules.base import PackRule, Rule
 from compliance.rules.structure import structural_heads
 from compliance.types import ContentClass

@@ -89,7 +89,7 @@ def test_an_operation_tells_the_whole_truth(entry: Route) -> None:
     kind = entry.query
     assert isinstance(kind, type)
     assert issubclass(kind, msgspec.Struct)
-    assert in_query == set(kind.__struct_fields__)
+    assert in_query == set(kind.__struct_encode_fields__)
     has_body = entry.body is not Nothing or entry.upload_type is not None
     assert ("requestBody" in described) is has_body
     responses = described["responses"]

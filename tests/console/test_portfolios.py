@@ -16,8 +16,8 @@ from sqlalchemy import update
 from campaigns.sample.generator import SampleSettings, generate
 from dialer.config import Config, HttpConfig
 from dialer.console import imports as imports_module
+from dialer.console import uploads as bodies
 from dialer.console.imports import ImportRuns, safe_name
-from dialer.console.routes import portfolios
 from dialer.console.services import ImportState, ImportStatus
 from dialer.runtime.importing import ImportJob
 from dialer.stores.ledger.database import Ledger
@@ -306,7 +306,7 @@ async def test_a_full_disk_is_told_and_leaves_nothing(
     def full(_fd: int, _data: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(portfolios, "_write_all", full)
+    monkeypatch.setattr(bodies, "_write_all", full)
     reply = await upload(world, portfolio_id, sample())
     assert (reply.status, reply.code) == (507, "disk_full")
     assert uploads(config) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import count
@@ -46,6 +47,7 @@ from dialer.core.planning import (
     OWN_AGENT_PATIENCE,
     CampaignContext,
     Plan,
+    caller_id_of,
     contact_of_attempt,
     plan,
 )
@@ -362,6 +364,23 @@ def test_too_many_abandoned_calls_rest_the_campaign_and_not_the_person() -> None
     assert found.place == ("waiting", to_ms(NOW + DIALLING_RETRY), "tiny/rule")
 
 
+def test_a_campaign_that_abandoned_too_many_goes_on_with_agents_reserved_beforehand() -> None:
+    """Where the rule binds automatic calls only, a guaranteed call is lawful."""
+    limit = 'max_rate = 0.03\nwindow = { unit = "campaign_30d" }'
+    under = tiny_pack(
+        rule("abandonment_limit", limit, extra='when = { modes = ["predictive", "progressive"] }')
+    )
+    over = AbandonmentStat(window_s=30 * 86_400, live_answered=100, abandoned=4)
+    how = msgspec.structs.replace(campaign(), abandonment=(over,))
+    found = decide(account(), under=under, how=how)
+    assert found.dial is not None
+    assert (found.dial.agent_first, found.dial.body.mode) == (True, Mode.PREVIEW)
+    assert found.blocked == ()
+    nobody = decide(account(), under=under, how=how, idle=lambda _: False)
+    assert nobody.dial is None
+    assert nobody.place == ("waiting", to_ms(NOW + AGENT_RETRY), "agent_first")
+
+
 def test_the_gate_is_told_what_the_campaign_declares() -> None:
     how = campaign(
         statements=("mini_miranda",),
@@ -383,6 +402,31 @@ def test_the_gate_is_told_what_the_campaign_declares() -> None:
     quiet = decide(account())
     assert quiet.dial is not None
     assert quiet.dial.record.request.statements is None
+
+
+NUMBERS = tuple(f"+1202555010{n}" for n in range(5))
+
+
+def test_a_person_is_shown_the_same_number_and_people_are_spread_over_them() -> None:
+    people = [PersonId(f"person-{n}") for n in range(2_000)]
+    shown = {p: caller_id_of(p, NUMBERS) for p in people}
+    assert shown == {p: caller_id_of(p, NUMBERS[::-1]) for p in people}
+    by_number = Counter(shown.values())
+    assert set(by_number) == set(NUMBERS)
+    assert min(by_number.values()) > 300
+    fewer = {p: caller_id_of(p, NUMBERS[1:]) for p in people}
+    assert {shown[p] for p in people if fewer[p] != shown[p]} == {NUMBERS[0]}
+    assert caller_id_of(people[0], ()) is None
+
+
+def test_a_call_shows_its_persons_number() -> None:
+    found = decide(account(), how=campaign(caller_ids=NUMBERS))
+    assert found.dial is not None
+    asked = found.dial.record.request
+    assert asked.caller_id == caller_id_of(asked.person_id, NUMBERS)
+    bare = decide(account())
+    assert bare.dial is not None
+    assert bare.dial.record.request.caller_id is None
 
 
 def test_no_place_lies_in_the_past_or_at_once() -> None:

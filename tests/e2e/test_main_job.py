@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from dialer.runtime.oversight import HoursProof
+from dialer.runtime.replaying import ReplayReport
 from dialer.runtime.shift import ShiftSummary
 
 LIMIT_S = 240.0
@@ -53,3 +55,13 @@ async def test_a_generated_portfolio_is_worked_by_agents_over_their_websocket(
     assert summary.refused_to_agents == {}
     reports = list((tmp_path / "reports").glob("*/summary.json"))
     assert len(reports) == 1
+    code, out, err = await marcador(
+        "replay-decisions", "--sample", "5000", "--json", data_dir=tmp_path
+    )
+    replayed = msgspec.json.decode(out, type=ReplayReport)
+    assert code == 0, err.decode()[-3000:]
+    assert replayed.same == replayed.decisions > 50
+    code, out, err = await marcador("report", "hours", "--json", data_dir=tmp_path)
+    proof = msgspec.json.decode(out, type=HoursProof)
+    assert code == 0, err.decode()[-3000:]
+    assert proof.attempts == figures.dialed

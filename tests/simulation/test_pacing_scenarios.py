@@ -12,6 +12,7 @@ import pytest
 from dialer.core.pacing import (
     Decision,
     Failed,
+    History,
     Law,
     LiveAnswer,
     MachineDetected,
@@ -102,6 +103,9 @@ class Lossy:
 
     def restore(self, saved: bytes) -> None:
         self._pacer.restore(saved)
+
+    def resume(self, history: History) -> None:
+        self._pacer.resume(history)
 
 
 def test_lost_ends_are_counted_and_do_not_break_the_budget() -> None:

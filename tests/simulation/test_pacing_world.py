@@ -13,6 +13,7 @@ from dialer.core.pacing import (
     Decision,
     DialPlaced,
     Failed,
+    History,
     Law,
     LiveAnswer,
     MachineDetected,
@@ -59,6 +60,9 @@ class Overdialer:
 
     def restore(self, saved: bytes) -> None:
         raise AssertionError(saved)
+
+    def resume(self, history: History) -> None:
+        raise AssertionError(history)
 
     def count(self, *kinds: type) -> int:
         return sum(type(event) in kinds for event in self.events)

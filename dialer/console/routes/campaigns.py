@@ -96,7 +96,7 @@ async def all_campaigns(call: Call[Nothing, Nothing]) -> CampaignList:
 
 
 async def one_campaign(call: Call[Nothing, Nothing]) -> CampaignDetail:
-    campaign = await _campaign(call)
+    campaign = await campaign_of(call)
     counts = await call.services.campaigns.counts(campaign.campaign_id)
     return CampaignDetail(**msgspec.structs.asdict(_view(campaign)), accounts=counts)
 
@@ -120,7 +120,7 @@ async def add_campaign(call: Call[NewCampaign, Nothing]) -> CampaignView:
 
 
 async def change_campaign(call: Call[CampaignSettings, Nothing]) -> CampaignView:
-    campaign = await _campaign(call)
+    campaign = await campaign_of(call)
     try:
         changed = await call.services.campaigns.change(
             campaign.campaign_id, call.body, actor=call.user.user_id
@@ -134,7 +134,7 @@ def _acting(
     action: CampaignAction,
 ) -> Callable[[Call[Nothing, Nothing]], Awaitable[CampaignView]]:
     async def act(call: Call[Nothing, Nothing]) -> CampaignView:
-        campaign = await _campaign(call)
+        campaign = await campaign_of(call)
         try:
             moved = await call.services.campaigns.act(
                 campaign.campaign_id, action, actor=call.user.user_id
@@ -155,12 +155,12 @@ def impossible(state: CampaignState, action: str) -> ApiError:
 
 
 async def live_figures(call: Call[Nothing, Nothing]) -> LiveAnswer:
-    campaign = await _campaign(call)
+    campaign = await campaign_of(call)
     return LiveAnswer(figures=await call.services.campaigns.live(campaign.campaign_id))
 
 
 async def live_stream(call: Call[Nothing, LiveQuery]) -> web.StreamResponse:
-    campaign = await _campaign(call)
+    campaign = await campaign_of(call)
     request, console = call.request, call.console
     last_id = request.headers.get(LAST_EVENT_ID) or call.query.last_event_id
     if last_id is not None:
@@ -191,7 +191,8 @@ async def live_stream(call: Call[Nothing, LiveQuery]) -> web.StreamResponse:
     )
 
 
-async def _campaign(call: Call[B, Q]) -> Campaign:
+async def campaign_of(call: Call[B, Q]) -> Campaign:
+    """The campaign that the path names. Raises `ApiError` where there is none."""
     found = await call.services.campaigns.get(call.param("campaign_id"))
     if found is None:
         raise not_found("esa campaña", "that campaign", where="campaign_id")

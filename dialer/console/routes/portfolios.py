@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
 import msgspec
-from aiohttp import ClientPayloadError, hdrs, web
+from aiohttp import hdrs, web
 from msgspec import Meta
 
 from campaigns.portfolio.errors import PortfolioError
@@ -25,7 +22,7 @@ from dialer.console.errors import (
     TOO_SLOW,
     ApiError,
 )
-from dialer.console.services import ImportStatus, Upload
+from dialer.console.services import ImportStatus
 from dialer.console.table import (
     API,
     MANAGERS,
@@ -37,6 +34,7 @@ from dialer.console.table import (
     route,
     stream,
 )
+from dialer.console.uploads import store_body
 from dialer.core.records import to_ms
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.ids import new_id
@@ -54,9 +52,6 @@ B = TypeVar("B")
 Q = TypeVar("Q")
 
 CSV: Final = "text/csv"
-CHUNK_TIMEOUT_S: Final = 60.0
-"""A sender that is silent this long has gone."""
-WRITE_BYTES: Final = 1 << 20
 
 
 class PortfolioView(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +223,7 @@ async def upload(call: Call[Nothing, UploadQuery]) -> web.StreamResponse:
     place = await imports.receive(call.query.file_name)
     arrived = False
     try:
-        await _store(call.request, place, limit)
+        await store_body(call.request, place.path, limit)
         arrived = True
     finally:
         if not arrived:
@@ -245,60 +240,6 @@ async def upload(call: Call[Nothing, UploadQuery]) -> web.StreamResponse:
         content_type="application/json",
         headers={hdrs.LOCATION: f"{API}/imports/{status.import_id}"},
     )
-
-
-async def _store(request: web.Request, place: Upload, limit: int) -> None:
-    """Write the body to the file as it comes. Raises `ApiError`."""
-    size = 0
-    try:
-        # Only its owner may read the file: it is full of people's data.
-        fd = await asyncio.to_thread(
-            os.open, place.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600
-        )
-        try:
-            async for chunk in _chunks(request):
-                size += len(chunk)
-                if size > limit:
-                    raise ApiError(BODY_TOO_LARGE, limit=limit)
-                await asyncio.to_thread(_write_all, fd, chunk)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        if isinstance(error, ConnectionError | TimeoutError):
-            raise
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ApiError(DISK_FULL) from error
-        raise
-    if size == 0:
-        raise ApiError(BAD_UPLOAD, es="está vacío", en="it is empty")
-
-
-async def _chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """The body in pieces of about a megabyte. Raises `ApiError` when it does not come whole."""
-    pieces, size = [], 0
-    try:
-        while True:
-            async with asyncio.timeout(CHUNK_TIMEOUT_S):
-                piece = await request.content.readany()
-            if not piece:
-                break
-            pieces.append(piece)
-            size += len(piece)
-            if size >= WRITE_BYTES:
-                yield b"".join(pieces)
-                pieces, size = [], 0
-    except TimeoutError as error:
-        raise ApiError(TOO_SLOW) from error
-    except (ClientPayloadError, web.RequestPayloadError) as error:
-        raise ApiError(BAD_UPLOAD, es="llegó incompleto", en="it came incomplete") from error
-    if pieces:
-        yield b"".join(pieces)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
 
 
 async def import_status(call: Call[Nothing, Nothing]) -> ImportStatus:

@@ -1,5 +1,6 @@
 """Pacing: how many calls to place now. Pure; see `Pacer` for the door and `make_pacer` to begin."""
 
+from dialer.core.pacing.history import History, Spell
 from dialer.core.pacing.messages import (
     Abandoned,
     AgentOff,
@@ -49,6 +50,7 @@ __all__ = [
     "Estimates",
     "Failed",
     "FaultKind",
+    "History",
     "Law",
     "LiveAnswer",
     "MachineDetected",
@@ -60,6 +62,7 @@ __all__ = [
     "PredictivePacer",
     "RatioPacer",
     "Snapshot",
+    "Spell",
     "TalkEnded",
     "WrapUpEnded",
     "make_pacer",

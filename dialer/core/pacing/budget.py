@@ -22,6 +22,7 @@ from math import exp, log, sqrt
 
 import msgspec
 
+from dialer.core.pacing.history import History, Stretch
 from dialer.core.pacing.messages import PacingConfig
 
 TARGET_MARGINS = ((3, 0.86), (10, 0.82), (30, 0.85), (100, 0.92))
@@ -102,6 +103,21 @@ class RollingShare:
         self.total_answered += answered
         self.total_abandoned += abandoned
 
+    def recall(self, history: History) -> None:
+        """Count what the history says, and nothing else."""
+        state = self.state
+        state.index = int(history.until_s // self._width_s)
+        state.answered = [0.0] * WINDOW_BUCKETS
+        state.abandoned = [0.0] * WINDOW_BUCKETS
+        for spell in history.spells:
+            # What lies ahead, because a clock was set back, is as good as of now.
+            index = min(int(spell.at_s // self._width_s), state.index)
+            if index > state.index - WINDOW_BUCKETS:
+                state.answered[index % WINDOW_BUCKETS] += spell.answered
+                state.abandoned[index % WINDOW_BUCKETS] += spell.abandoned
+        self.total_answered = sum(state.answered)
+        self.total_abandoned = sum(state.abandoned)
+
     def share(self, at_least: int = 1) -> float:
         """Abandoned per live answer, over no fewer than `at_least` answers."""
         return self.total_abandoned / max(self.total_answered, at_least)
@@ -141,6 +157,11 @@ class AbandonmentBudget:
     def advance(self, now_s: float) -> None:
         for window in self.windows.values():
             window.advance(now_s)
+
+    def recall(self, history: History) -> None:
+        """The windows become the history's; what was steered stays as it is."""
+        for window in self.windows.values():
+            window.recall(history)
 
     def on_placed(self, answers: float, losses: float) -> None:
         """Calls were placed that are expected to bring so many answers and abandonments."""
@@ -243,3 +264,16 @@ def _between(points: tuple[tuple[int, float], ...], agents: int) -> float:
             share = log(agents / low) / log(high / low)
             return at_low + share * (at_high - at_low)
     return points[-1][1]
+
+
+def history_stretches(until_s: float) -> tuple[Stretch, ...]:
+    """How finely a history has to be told for the windows to be exact, the finest stretch first.
+
+    Each ends where the one before it begins, on an edge that both have.
+    """
+    widths_s = sorted(length_s / WINDOW_BUCKETS for length_s in WINDOWS_S.values())
+    stretches = []
+    for width_s, edge_s in zip(widths_s, [*widths_s[1:], widths_s[-1]], strict=True):
+        since_s = (until_s // width_s - WINDOW_BUCKETS + 1) * width_s
+        stretches.append(Stretch(since_s=since_s // edge_s * edge_s, width_s=width_s))
+    return tuple(stretches)

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from dialer.core.pacing import snapshots
+from dialer.core.pacing.history import History
 from dialer.core.pacing.messages import (
     Clamp,
     Decision,
@@ -40,6 +41,14 @@ class Pacer(Protocol):
         """Take over what `save` returned.
 
         Raises `ValueError` where the bytes are not a save of this mode; nothing changes then.
+        """
+
+    def resume(self, history: History) -> None:
+        """Begin to drive a campaign that was driven before, by this pacer or another one.
+
+        The abandonment budgets become what the history says. Calls and agents that were under way
+        are forgotten: only the next snapshot knows which of them are still there. What was
+        learned, or restored, stays.
         """
 
 
@@ -111,6 +120,10 @@ class RatioPacer:
         if state.law is not self.law:
             raise ValueError(f"saved by the {state.law} law, cannot continue as {self.law}")
         self._tracker = Tracker(state.tracker)
+
+    def resume(self, history: History) -> None:
+        """These laws keep no budget, so the history changes nothing."""
+        self._tracker.resume()
 
 
 def refusal(snapshot: Snapshot, law: Law, faults: dict[str, int]) -> Decision:

@@ -14,6 +14,7 @@ import msgspec
 from dialer.core.pacing import snapshots
 from dialer.core.pacing.budget import AbandonmentBudget, BudgetState
 from dialer.core.pacing.hazards import DurationEstimator, DurationState
+from dialer.core.pacing.history import History
 from dialer.core.pacing.messages import (
     Clamp,
     Decision,
@@ -44,6 +45,7 @@ from dialer.core.pacing.rates import (
     RateState,
     cumulative,
 )
+from dialer.core.pacing.saves import same_shape
 from dialer.core.pacing.snapshots import Ages
 from dialer.core.pacing.tables import Shape, Tables
 from dialer.core.pacing.tracker import Tracker, TrackerState
@@ -269,6 +271,9 @@ class PredictivePacer:
         """Account the whole steps since the last decision."""
         step = int(now_s // STEP_S)
         if self._step is None or step < self._step:
+            if self._mature:
+                # What was learned may be hours old: lines grow slowly until it has proved right.
+                self._start_ramp(now_s, ages)
             self._step = step
         pending = min(step - self._step, MAX_CATCH_UP_STEPS)
         self._step = step
@@ -454,6 +459,7 @@ class PredictivePacer:
         state = msgspec.json.decode(saved, type=PredictiveSave)
         if len(state.shape.pickup) != self._lags:
             raise ValueError("saved with another ring_timeout_s; start the pacer afresh")
+        self._check_shape(state)
         self._tracker = Tracker(
             state.tracker, self._config.ring_timeout_s + LOST_AFTER_RING_TIMEOUT_S
         )
@@ -480,3 +486,31 @@ class PredictivePacer:
         self._ramp_from_s = state.ramp_from_s
         self._ramp_lines = state.ramp_lines
         self._first_s = state.first_s
+
+    def _check_shape(self, state: PredictiveSave) -> None:
+        """Raises `ValueError` where a list is not as long as this release would make it."""
+        pairs: list[tuple[object, object]] = [
+            (state.pickup, self._pickup.state),
+            (state.unanswered, self._unanswered.state),
+            (state.detection, self._detection.state),
+            (state.talk, self._talk.state),
+            (state.wrap_up, self._wrap_up.state),
+            (state.delays, self._delays),
+            (state.shape, self._tables.shape),
+            (state.budget.windows, self._budget.state.windows),
+        ]
+        empty = Cohorts.empty(self._lags).state()
+        pairs += [(cohorts, empty) for cohorts in state.segments.values()]
+        pairs += [(state.next_shape, self._tables.shape)] if state.next_shape is not None else []
+        if not all(same_shape(saved, own) for saved, own in pairs):
+            raise ValueError("saved by another release; start the pacer afresh")
+
+    def resume(self, history: History) -> None:
+        self._tracker.resume()
+        self._budget.recall(history)
+        for cohorts in self._segments.values():
+            # Their pickups will not be heard of, so they must not be waited for.
+            cohorts.forget_dials()
+            if not self._mature:
+                cohorts.rate.state.open_events = 0
+        self._step = self._first_s = self._ramp_from_s = None

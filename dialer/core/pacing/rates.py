@@ -168,6 +168,10 @@ class Cohorts:
         self.placed.insert(0, 0.0)
         self.placed.pop()
 
+    def forget_dials(self) -> None:
+        """What is still to come of calls already placed will not be heard."""
+        self.placed = [0.0] * len(self.placed)
+
     def cold_rate(self, happened_by: list[float]) -> tuple[float, float]:
         """Rate and its relative variance from pickups so far, before delays are known.
 

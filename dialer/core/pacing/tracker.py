@@ -224,6 +224,19 @@ class Tracker:
         state.calls.clear()
         return True
 
+    def resume(self) -> None:
+        """Go on where nobody listened for a while, perhaps on another clock.
+
+        Calls and agents of before are not believed to be there still, and how they ended teaches
+        nothing. Calls that had ended stay known.
+        """
+        state = self.state
+        state.calls.clear()
+        state.agents.clear()
+        state.asked.clear()
+        state.clock_s = state.last_snapshot_s = None
+        state.backward_snapshots = 0
+
     # --- one event at a time ------------------------------------------------------------------
 
     def _advance(self, at_s: float) -> bool:

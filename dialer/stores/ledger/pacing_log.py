@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, select
 
 from compliance.types import CampaignId
 from dialer.core.pacing.messages import Clamp, Decision
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import pacing_log
 
+SAMPLE_EVERY_S = 15.0
+"""A decision that says again "nothing to do" is kept this often, so that graphs have no holes."""
 KEPT_UNWRITTEN = 5_000
 """Decisions held while the ledger is away; older ones are dropped first."""
 
@@ -20,14 +22,18 @@ class PacingLog:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._rows: list[dict[str, object]] = []
-        self._said: dict[CampaignId, tuple[int, Clamp]] = {}
+        self._said: dict[CampaignId, tuple[Clamp, float]] = {}
+        """Where the last one kept placed nothing: what clamped it, and when."""
 
     def add(self, campaign_id: CampaignId, decision: Decision) -> None:
-        """Remember a decision; one that says again "nothing to do" is not kept."""
-        what = (decision.calls_to_place, decision.clamp)
-        if decision.calls_to_place == 0 and self._said.get(campaign_id) == what:
-            return
-        self._said[campaign_id] = what
+        """Remember a decision; one that says again "nothing to do" only now and then."""
+        if decision.calls_to_place:
+            self._said.pop(campaign_id, None)
+        else:
+            clamp, at_s = self._said.get(campaign_id, (None, 0.0))
+            if clamp is decision.clamp and 0.0 <= decision.at_s - at_s < SAMPLE_EVERY_S:
+                return
+            self._said[campaign_id] = (decision.clamp, decision.at_s)
         self._rows.append(
             {
                 "campaign_id": campaign_id,
@@ -47,3 +53,12 @@ class PacingLog:
             await conn.execute(insert(pacing_log), rows)
         self._rows = self._rows[len(rows) :]
         return len(rows)
+
+    async def drop(self, before_ms: int, most: int) -> int:
+        """Forget the oldest decisions, of before an instant; how many. Raises as `write`."""
+        oldest = select(pacing_log.c.pacing_no).order_by(pacing_log.c.pacing_no).limit(most)
+        command = delete(pacing_log).where(
+            pacing_log.c.pacing_no.in_(oldest.scalar_subquery()), pacing_log.c.at_ms < before_ms
+        )
+        async with self._ledger.write() as conn:
+            return (await conn.execute(command)).rowcount

@@ -22,6 +22,7 @@ from compliance.messages import (
     ConsentFact,
     ContactPointFacts,
     DebtFacts,
+    OverrideFact,
     PersonFacts,
     Place,
     PreferenceFact,
@@ -51,6 +52,7 @@ from compliance.types import (
 )
 from dialer.core.records import from_ms
 from dialer.stores.ledger import schema
+from dialer.stores.ledger.archive import keep_replaced
 from dialer.stores.ledger.bulk import Dialect, JsonQuery, bulk_upsert, of_postgresql, spell_all
 from dialer.stores.ledger.direct import Conn
 
@@ -140,6 +142,17 @@ class _Consent(_Row, frozen=True, array_like=True, gc=False):
     evidence: str
 
 
+class _Override(_Row, frozen=True, array_like=True, gc=False):
+    person_id: PersonId
+    override_id: str
+    rule_id: str
+    starts_ms: int
+    ends_ms: int
+    contact_point_id: ContactPointId | None
+    single_use: int
+    used_ms: int | None
+
+
 class _Tables(_Row, frozen=True, array_like=True, gc=False):
     persons: list[_Person] | None
     points: list[_Point] | None
@@ -148,6 +161,7 @@ class _Tables(_Row, frozen=True, array_like=True, gc=False):
     suppressions: list[_Suppression] | None
     consents: list[_Consent] | None
     preferences: list[tuple[PersonId, str]] | None
+    overrides: list[_Override] | None
 
 
 _TABLES = JsonQuery(
@@ -184,7 +198,11 @@ _TABLES = JsonQuery(
                         c.evidence))
          FROM ids CROSS JOIN consent c WHERE c.person_id = ids.person_id),
       (SELECT AGG(ARRAY(p.person_id, p.fact))
-         FROM ids CROSS JOIN preference p WHERE p.person_id = ids.person_id)
+         FROM ids CROSS JOIN preference p WHERE p.person_id = ids.person_id),
+      (SELECT AGG(ARRAY(o.person_id, o.override_id, o.rule_id, o.starts_ms, o.ends_ms,
+                        o.contact_point_id, CASE WHEN o.single_use THEN 1 ELSE 0 END, o.used_ms))
+         FROM ids CROSS JOIN gate_override o
+        WHERE o.person_id = ids.person_id AND o.state = 'approved')
     )
     """,
     msgspec.json.Decoder(_Tables),
@@ -248,18 +266,16 @@ async def parties_of(
 async def rebuild_profiles(conn: Conn, person_ids: Iterable[PersonId]) -> None:
     """Assemble the profiles of these people from the tables and store them.
 
-    Lock the people first where other transactions may change them. Unknown ids are left out.
+    What the profiles said before is kept, so that decisions made from it can be replayed. Lock
+    the people first where other transactions may change them. Unknown ids are left out.
     """
     subjects = await read_subjects(conn, sorted(set(person_ids)))
+    profiles: dict[str, str] = {
+        subject.person.person_id: msgspec.json.encode(subject).decode() for subject in subjects
+    }
+    await keep_replaced(conn, profiles)
     await _SAVE.run(
-        conn,
-        [
-            {
-                "person_id": subject.person.person_id,
-                "subject": msgspec.json.encode(subject).decode(),
-            }
-            for subject in subjects
-        ],
+        conn, [{"person_id": person_id, "subject": text} for person_id, text in profiles.items()]
     )
 
 
@@ -293,6 +309,9 @@ def _assemble(tables: _Tables) -> Iterable[Subject]:
     preferences: defaultdict[PersonId, list[PreferenceFact]] = defaultdict(list)
     for person_id, fact in tables.preferences or ():
         preferences[person_id].append(_PREFERENCE.decode(fact))
+    overrides: defaultdict[PersonId, list[OverrideFact]] = defaultdict(list)
+    for override in tables.overrides or ():
+        overrides[override.person_id].append(_override(override))
     own, of_targets = _by_reach(tables.suppressions or [])
     for person in tables.persons or ():
         person_id = person.person_id
@@ -307,6 +326,7 @@ def _assemble(tables: _Tables) -> Iterable[Subject]:
             consents=tuple(sorted(consents[person_id], key=lambda c: c.consent_id)),
             preferences=tuple(sorted(preferences[person_id], key=lambda p: p.preference_id)),
             suppressions=tuple(s for _, s in sorted(suppressions.items())),
+            overrides=tuple(sorted(overrides[person_id], key=lambda o: o.override_id)),
         )
 
 
@@ -411,6 +431,18 @@ def _consent(row: _Consent) -> ConsentFact:
         revoked_at=_instant(row.revoked_ms),
         expires_at=_instant(row.expires_ms),
         evidence=row.evidence,
+    )
+
+
+def _override(row: _Override) -> OverrideFact:
+    return OverrideFact(
+        override_id=row.override_id,
+        rule_id=row.rule_id,
+        starts_at=from_ms(row.starts_ms),
+        ends_at=from_ms(row.ends_ms),
+        contact_point_id=row.contact_point_id,
+        single_use=bool(row.single_use),
+        used_at=_instant(row.used_ms),
     )
 
 

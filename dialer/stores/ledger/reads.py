@@ -23,6 +23,7 @@ from compliance.types import (
     PersonId,
 )
 from dialer.core.snapshots import AccountSnapshot, Batch
+from dialer.stores.ledger.answers import ANSWERED_LIVE
 from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.direct import Conn
@@ -70,13 +71,17 @@ class AnswerCounts(msgspec.Struct, frozen=True, array_like=True):
     """Whom an agent then spoke to."""
 
 
-LIVE_ANSWERS: Final = (
-    EventKind.CONVERSATION,
-    EventKind.ANSWERED_DROPPED,
-    EventKind.ANSWERED_THIRD_PARTY,
-    EventKind.ANSWERED_WRONG_PARTY,
-    EventKind.ABANDONED,
-)
+class AnsweredSpell(msgspec.Struct, frozen=True, array_like=True):
+    """Live answers and abandonments of one stretch of time."""
+
+    from_ms: int
+    answered: int
+    """By a live person, whatever came of it; the abandoned among them."""
+    abandoned: int
+
+
+LONGEST_RING_MS: Final = 180_000
+"""Nobody answers a call that was planned longer ago than this."""
 
 
 class EventReader:
@@ -152,10 +157,28 @@ class EventReader:
             _ABANDONMENT,
             campaign=campaign_id,
             since=since_ms,
-            live=LIVE_ANSWERS,
             abandoned=EventKind.ABANDONED,
             dropped=EventKind.ANSWERED_DROPPED,
         )
+
+    async def answered_spells(
+        self, campaign_id: CampaignId, since_ms: int, until_ms: int, width_ms: int
+    ) -> list[AnsweredSpell]:
+        """The same, by when people answered, in spells that begin at multiples of `width_ms`.
+
+        Only attempts that have ended are known; an answer that an agent found to be a machine's
+        is none.
+        """
+        found = await self._ask(
+            _SPELLS,
+            campaign=campaign_id,
+            planned=since_ms - LONGEST_RING_MS,
+            since=since_ms,
+            until=until_ms,
+            width=width_ms,
+            abandoned=EventKind.ABANDONED,
+        )
+        return sorted(found or (), key=lambda spell: spell.from_ms)
 
     async def attempt_counts(self, campaign_id: CampaignId) -> dict[EventKind, int]:
         """Attempts of a campaign by outcome; those without an end are `DIAL_REQUESTED`."""
@@ -284,10 +307,26 @@ _ABANDONMENT = JsonQuery(
     SELECT ARRAY(count(*), coalesce(sum(CASE WHEN outcome = :abandoned THEN 1 ELSE 0 END), 0),
       coalesce(sum(CASE WHEN outcome IN (:abandoned, :dropped) THEN 0 ELSE 1 END), 0))
     FROM attempt
-    WHERE campaign_id = :campaign AND planned_ms >= :since
-      AND outcome IN (SELECT value FROM EACH(:live))
-    """,
+    WHERE campaign_id = :campaign AND planned_ms >= :since AND <ANSWERED_LIVE>
+    """.replace("<ANSWERED_LIVE>", ANSWERED_LIVE),
     msgspec.json.Decoder(AnswerCounts),
+)
+_SPELLS = JsonQuery(
+    """
+    SELECT AGG(ARRAY(s.from_ms, s.answered, s.abandoned))
+    FROM (
+      SELECT b.from_ms, count(*) AS answered,
+        sum(CASE WHEN b.outcome = :abandoned THEN 1 ELSE 0 END) AS abandoned
+      FROM (
+        SELECT a.at_ms - a.at_ms % :width AS from_ms, a.outcome
+        FROM (
+          SELECT planned_ms + coalesce(ring_ms, 0) AS at_ms, outcome FROM attempt
+          WHERE campaign_id = :campaign AND planned_ms >= :planned AND planned_ms < :until
+            AND <ANSWERED_LIVE>) AS a
+        WHERE a.at_ms >= :since AND a.at_ms < :until) AS b
+      GROUP BY b.from_ms) AS s
+    """.replace("<ANSWERED_LIVE>", ANSWERED_LIVE),
+    msgspec.json.Decoder(list[AnsweredSpell] | None),
 )
 _COUNTS = JsonQuery(
     """

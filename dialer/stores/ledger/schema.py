@@ -23,6 +23,8 @@ from sqlalchemy import (
     text,
 )
 
+from dialer.stores.ledger.answers import ANSWERED_LIVE
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -258,6 +260,14 @@ ledger_event = Table(
         sqlite_where=text("decision_id IS NOT NULL"),
         postgresql_where=text("decision_id IS NOT NULL"),
     ),
+    # Decisions of a period, for proofs and reports.
+    Index(
+        "ix_ledger_event_decided",
+        "at_ms",
+        "event_no",
+        sqlite_where=text("decision_id IS NOT NULL"),
+        postgresql_where=text("decision_id IS NOT NULL"),
+    ),
 )
 
 stream_link = Table(
@@ -300,6 +310,16 @@ attempt = Table(
         postgresql_where=text("ended_ms IS NULL"),
     ),
     Index("ix_attempt_campaign_id_planned_ms", "campaign_id", "planned_ms"),
+    # All that counts of abandonment read: thirty days of a large campaign are millions of attempts.
+    Index(
+        "ix_attempt_answered",
+        "campaign_id",
+        "planned_ms",
+        "outcome",
+        "ring_ms",
+        sqlite_where=text(ANSWERED_LIVE),
+        postgresql_where=text(ANSWERED_LIVE),
+    ),
 )
 
 promise = Table(
@@ -516,4 +536,15 @@ pacing_log = Table(
     Column("at_ms", BigInteger, nullable=False),
     Column("decision", Text, nullable=False),  # dialer.core.pacing Decision as JSON
     Index("ix_pacing_log_campaign_id_at_ms", "campaign_id", "at_ms"),
+)
+
+pacer_save = Table(
+    "pacer_save",
+    metadata,
+    # The newest save of each campaign's pacer, for whoever drives the campaign next.
+    _id("campaign_id"),
+    Column("saved_ms", BigInteger, nullable=False),
+    Column("law", String(12), nullable=False),
+    Column("settings_sha256", String(64), nullable=False),
+    Column("state", Text, nullable=False),  # what Pacer.save returned
 )

@@ -36,6 +36,7 @@ from dialer.core.writes import (
     SetPointRole,
     SetValidity,
     SubjectWrite,
+    UseOverride,
 )
 from dialer.stores.ledger import schema
 from dialer.stores.ledger.audit import record_audit
@@ -43,6 +44,7 @@ from dialer.stores.ledger.bulk import JsonQuery, Value, bulk_insert, bulk_update
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.locks import exclude_appends
+from dialer.stores.ledger.oversight_schema import gate_override
 from dialer.stores.ledger.profiles import (
     OF_AN_ACCOUNT,
     lock_persons,
@@ -117,6 +119,12 @@ _REVOKE = bulk_update(
     ["revoked_ms"],
     where='"consent".revoked_ms IS NULL OR x.revoked_ms < "consent".revoked_ms',
 )
+_USE_OVERRIDE = bulk_update(
+    gate_override,
+    ["override_id"],
+    ["used_ms", "used_by"],
+    where='"gate_override".single_use AND "gate_override".used_ms IS NULL',
+)
 _SET_DEBT_STATUS = bulk_update(schema.debt, ["debt_id"], ["status"])
 
 _OPEN_STATUSES = JsonQuery(
@@ -149,6 +157,16 @@ async def apply_subject_writes(conn: Conn, writes: Sequence[SubjectWrite]) -> No
         _last(
             (w.debt_id, {"debt_id": w.debt_id, "status": w.status})
             for w in _of(writes, SetDebtStatus)
+        ),
+    )
+    await _USE_OVERRIDE.run(
+        conn,
+        _last(
+            (
+                w.override_id,
+                {"override_id": w.override_id, "used_ms": w.at_ms, "used_by": w.attempt_id},
+            )
+            for w in _of(writes, UseOverride)
         ),
     )
     await rebuild_profiles(conn, persons)

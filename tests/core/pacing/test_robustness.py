@@ -18,6 +18,7 @@ from dialer.core.pacing import (
     Decision,
     DialPlaced,
     Failed,
+    History,
     Law,
     LiveAnswer,
     MachineDetected,
@@ -58,6 +59,9 @@ class Recorder:
 
     def restore(self, saved: bytes) -> None:
         self._pacer.restore(saved)
+
+    def resume(self, history: History) -> None:
+        self._pacer.resume(history)
 
 
 WORLD = msgspec.structs.replace(scenario("amd", 8), duration_s=420.0)

@@ -21,12 +21,15 @@ from compliance.types import (
 from dialer.core.records import AttemptEnded, AttemptPlanned, CallbackRequested, fold_history
 from dialer.core.snapshots import AccountSnapshot, EnrolmentState, PersonSnapshot
 from dialer.core.writes import CloseCallback, MoveEnrolment, SaveCallback
-from dialer.stores.ledger.bulk import Dialect
+from dialer.stores.ledger.bulk import Dialect, JsonQuery
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable, Trouble, open_ledger
 from dialer.stores.ledger.reads import (
+    _ABANDONMENT,
     _ACCOUNTS,
     _ENROLMENTS,
+    _SPELLS,
     AnswerCounts,
+    AnsweredSpell,
     EnrolmentRow,
 )
 from dialer.stores.ledger.streams import _STANDING, EventStore, NewEvent
@@ -242,6 +245,35 @@ async def test_enrolments_page_by_page(store: EventStore, ledger: Ledger) -> Non
 
 
 @pytest.mark.usefixtures("family")
+async def test_live_answers_are_told_in_spells_by_when_they_came(store: EventStore) -> None:
+    calls = [
+        (NOW_MS - 50_000, EventKind.CONVERSATION),
+        (NOW_MS - 4_000, EventKind.ABANDONED),
+        (NOW_MS + 1, EventKind.CONVERSATION),
+        (NOW_MS + 2, EventKind.MACHINE_NO_MESSAGE),
+        (NOW_MS + 90_000, EventKind.ABANDONED),
+    ]
+    for number, (at_ms, outcome) in enumerate(calls):
+        await append_one(store, planned("eva", f"a{number}", at_ms=at_ms))
+        await append_one(store, ended("eva", f"a{number}", outcome=outcome))
+    await append_one(store, planned("eva", "open", at_ms=NOW_MS + 3))
+    # All of them rang for 18 s, so the second was answered in the spell before the third's.
+    spell = NOW_MS - NOW_MS % 15_000
+
+    async def told(since_ms: int, until_ms: int) -> list[AnsweredSpell]:
+        return await store.answered_spells(CAMPAIGN, since_ms, until_ms, 15_000)
+
+    assert await told(spell, NOW_MS + 40_000) == [
+        AnsweredSpell(spell, 1, 1),
+        AnsweredSpell(spell + 15_000, 1, 0),
+    ]
+    assert sum(s.answered for s in await told(0, NOW_MS + 150_000)) == 4
+    assert sum(s.abandoned for s in await told(spell, NOW_MS + 150_000)) == 2
+    other = await store.answered_spells(CampaignId("other"), 0, NOW_MS * 2, 15_000)
+    assert other == []
+
+
+@pytest.mark.usefixtures("family")
 async def test_outcomes_are_counted(store: EventStore) -> None:
     outcomes = [
         EventKind.CONVERSATION,
@@ -297,3 +329,18 @@ async def test_no_question_reads_a_table_from_end_to_end(tmp_path: Path) -> None
             scanned = {step.split()[1] for step in steps if step.startswith("SCAN")}
             assert scanned <= allowed, steps
     await ledger.close()
+
+
+@pytest.mark.parametrize("query", [_ABANDONMENT, _SPELLS], ids=["counts", "spells"])
+async def test_abandonment_is_counted_from_an_index_alone(
+    tmp_path: Path, query: JsonQuery[object]
+) -> None:
+    """It is counted every few seconds, over the millions of attempts of thirty days."""
+    ledger = await open_ledger(f"sqlite:///{tmp_path}/ledger.db", now_ms=0)
+    sql = query.sql[Dialect.SQLITE]
+    bound = dict.fromkeys(re.findall(r":(\w+)", sql), 1)
+    async with ledger.read() as conn:
+        plan = await conn.execute(text("EXPLAIN QUERY PLAN " + sql), bound)
+        steps = [str(row.detail) for row in plan]
+    await ledger.close()
+    assert any("attempt USING COVERING INDEX ix_attempt_answered" in step for step in steps), steps

@@ -1,7 +1,7 @@
-"""What binds one kind of contact: the rules in their order, and what is known of them beforehand.
+"""The rules that bind one kind of contact, in order, and which of them must still be asked.
 
-A plan learns, within bounds, which of its rules need to be asked of contacts that show the same
-signals and declare the same.
+A plan is made once for all contacts that the same packs bind in the same way. What its rules make
+of a contact's signals, and of what the contact declares, is found once and remembered.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from compliance.declared import Declared
 from compliance.messages import ContactRequest, Finding, PackRef
+from compliance.overrides import overridable
 from compliance.remembered import Remembered
 from compliance.rules.base import Rule
 from compliance.rules.conflict import contested
@@ -80,8 +81,9 @@ class Plan:
         request: ContactRequest,
     ) -> None:
         self.refs = refs
+        """The packs that bind."""
         self.calendars = calendars
-        """Country -> release of its calendar, of all these packs."""
+        """Country -> release that the packs' dates come from."""
         lookback = max((rule.lookback_days for rule in rules), default=0)
         structure = structural_rules(lookback)
         self.rules = tuple(
@@ -151,6 +153,8 @@ def _settled(rule: Rule, declared: Declared) -> Finding | None:
         finding = rule.settled(declared)
     except Exception:
         return None  # it fails again when it is asked, and closes the gate
-    if finding is None or not finding.outcome.stops or not rule.head.can_lift:
+    if finding is None or not finding.outcome.stops:
         return finding
-    return None
+    if rule.head.can_lift or overridable(rule.head):
+        return None
+    return finding
