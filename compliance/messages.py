@@ -461,8 +461,10 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     abandonment: tuple[AbandonmentStat, ...] = ()
     """The campaign's figures at that moment."""
     traffic: tuple[TrafficStat, ...] = ()
-    emergencies: tuple[str, ...] = ()
-    ended_emergencies: dict[str, datetime] = {}
     campaign_started_at: datetime | None = None
     history_from: datetime | None = None
     """Since when history was read; None: all of it."""
+    emergencies: tuple[str, ...] = ()
+    """Declared emergencies that were in force."""
+    ended_emergencies: dict[str, datetime] = {}
+    """When others had ended last."""

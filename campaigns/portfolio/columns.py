@@ -116,6 +116,10 @@ _NAMES: dict[Field, str] = {
         statute_of_limitations prescripcion""",
     Field.LAST_PAYMENT_DATE: """fecha_ultimo_pago ultimo_pago last_payment_date last_payment
         last_pay_date fec_ultimo_pago date_last_payment last_pmt_date fecha_ult_pago""",
+    Field.NOTICE_DATE: """fecha_aviso fecha_carta fecha_notificacion fecha_aviso_escrito
+        fecha_envio_carta fecha_carta_aviso fecha_aviso_validacion fec_aviso notice_date
+        validation_notice_date letter_date notice_sent_date validation_notice_sent
+        validation_letter_date letter_sent_date date_notice_sent""",
     Field.PARTY_ROLE: """rol tipo_deudor role party_role tipo_participante tipo_relacion
         relacion_deuda tipo_obligado calidad party_type""",
     Field.LANGUAGE: "idioma language lang preferred_language idioma_preferido lengua",

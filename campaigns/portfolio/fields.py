@@ -34,6 +34,7 @@ class Field(StrEnum):
     CHARGE_OFF_DATE = "charge_off_date"
     LIMITATION_DATE = "limitation_date"
     LAST_PAYMENT_DATE = "last_payment_date"
+    NOTICE_DATE = "notice_date"
     # people; `role` and `group` of the column tell which
     PARTY_ROLE = "party_role"
     FULL_NAME = "full_name"
@@ -83,6 +84,7 @@ DATES = frozenset(
         Field.CHARGE_OFF_DATE,
         Field.LIMITATION_DATE,
         Field.LAST_PAYMENT_DATE,
+        Field.NOTICE_DATE,
         Field.BIRTH_DATE,
         Field.CONSENT_DATE,
     }

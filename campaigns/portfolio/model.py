@@ -223,6 +223,8 @@ class ImportedDebt(Message, frozen=True, kw_only=True):
     charge_off_date: date | None = None
     limitation_date: date | None = None
     last_payment_date: date | None = None
+    notice_date: date | None = None
+    """When the written notice of the debt was sent: what some laws want before any contact."""
     last_payment_cents: int | None = None
     original_creditor: str | None = None
 

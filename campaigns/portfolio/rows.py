@@ -54,6 +54,8 @@ _ORDINARY_STATUS = re.compile(
     r"castig|charge|asignad|assigned|new|nuev|default|normal|pendient|pending|gestion)"
 )
 _NUMBER = re.compile(r"[-+]?\d{1,7}(?:[.,]0+)?")
+_PAST = frozenset({Field.LAST_PAYMENT_DATE, Field.NOTICE_DATE})
+"""Dates of what must have happened: one in the future is not used."""
 
 
 class RowBuilder:
@@ -183,7 +185,7 @@ class RowBuilder:
     def _dates(self, cells: Sequence[str], warnings: list[ImportWarning]) -> dict[Field, date]:
         found: dict[Field, date] = {}
         for cell in self._plan.dates:
-            read = read_past_date if cell.field is Field.LAST_PAYMENT_DATE else read_date
+            read = read_past_date if cell.field in _PAST else read_date
             value = read(cells, cell, cell.order, self._today, warnings)
             if value is not None:
                 found[cell.field] = value
@@ -230,6 +232,7 @@ class RowBuilder:
             charge_off_date=dates.get(Field.CHARGE_OFF_DATE),
             limitation_date=dates.get(Field.LIMITATION_DATE),
             last_payment_date=dates.get(Field.LAST_PAYMENT_DATE),
+            notice_date=dates.get(Field.NOTICE_DATE),
             last_payment_cents=amounts.get(Field.LAST_PAYMENT_AMOUNT),
             original_creditor=self._cell(cells, Field.ORIGINAL_CREDITOR) or None,
         )

@@ -306,18 +306,36 @@ class SequenceGate(PackRule[SequenceGateParams]):
             self.signals = event_signals(self.kinds | self.due_after) | Signal.NOTICED.value
 
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
-        for event in ctx.events:
-            if event.kind not in self.kinds or event.misdirected:
-                continue
-            if self.channels and event.channel not in self.channels:
-                continue
-            return self._after(event.at, event.event_id, ctx, at)
+        came = self._came(ctx)
+        if came is not None:
+            return self._after(came.at, came.event_id, ctx, at)
         noticed = self._noticed(ctx)
         if noticed is not None:
             return self._after(noticed, None, ctx, at)
         if self.due_after and at < self._due(ctx, at):
             return self.passed
         return self.stop("prerequisite_missing", releasing_event=self.params.events[0])
+
+    def _came(self, ctx: Context) -> HistoryEvent | None:
+        """Of each debt named, the first event about it (or about no debt in particular); of those
+        the last one. None where a debt had none."""
+        events = [
+            event
+            for event in ctx.events
+            if event.kind in self.kinds
+            and not event.misdirected
+            and (not self.channels or event.channel in self.channels)
+        ]
+        if not ctx.debts:
+            return events[0] if events else None
+        last: HistoryEvent | None = None
+        for debt in ctx.debts:
+            about = (e for e in events if not e.debt_ids or debt.debt_id in e.debt_ids)
+            first = next(about, None)
+            if first is None:
+                return None
+            last = first if last is None or first.at > last.at else last
+        return last
 
     def _noticed(self, ctx: Context) -> datetime | None:
         """When the last of the debts named had its notice; None where one had none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -19,7 +20,7 @@ from compliance.hours import (
 )
 from compliance.messages import Finding, PreferenceFact, WeeklyInterval
 from compliance.remembered import Remembered
-from compliance.rules.base import HORIZON_DAYS, PackRule, ParamError, Zones
+from compliance.rules.base import HORIZON_DAYS, PackRule, ParamError, Rule, Zones
 from compliance.schema import (
     BlackoutParams,
     ContactWindowParams,
@@ -347,3 +348,10 @@ class PlaceRule(PackRule[PlaceRuleParams]):
         if until == at:
             return self.passed
         return self.stop("place_forbidden", first_ok=until, releasing_event="preference_changed")
+
+
+def emergency_codes(rules: Iterable[Rule]) -> frozenset[str]:
+    """Codes of the emergencies that any of these rules asks about."""
+    return frozenset(
+        code for rule in rules if isinstance(rule, Blackout) for code in rule.params.emergencies
+    )

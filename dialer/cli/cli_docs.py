@@ -109,6 +109,13 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "suppressions release": (
         "marcador suppressions release ID --reason 'consent of 2026-11-20' --user eva",
     ),
+    "evidence notices": ("marcador evidence notices notices.csv --rejects bad.csv",),
+    "evidence checks": ("marcador evidence checks scrubbed.csv",),
+    "evidence emergency declare": (
+        "marcador evidence emergency declare US-DC:public_health --user eva",
+    ),
+    "evidence emergency end": ("marcador evidence emergency end US-DC:public_health --user eva",),
+    "evidence emergency list": ("marcador evidence emergency list --json",),
     "override request": (
         "marcador override request PERSON --rule house/no_rapid_succession --reason 'asked for it' "
         "--user luis",

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dialer.cli.evidence_groups import evidence_app
 from dialer.cli.shell import shell_of
 
 report_app = typer.Typer(help="Reports from the ledger: hours, blocks, counters and more.")
@@ -197,9 +198,10 @@ def suppressions_import(
 
     Exit code 5 if a line could not be used.
     """
-    from dialer.cli.officer_orders import import_suppressions
+    from dialer.cli.list_command import take_list
+    from dialer.runtime.suppression_files import read_list
 
-    import_suppressions(shell_of(ctx), file, rejects=rejects)
+    take_list(shell_of(ctx), file, read_list, rejects=rejects)
 
 
 @suppressions_app.command("release")
@@ -428,6 +430,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("retention")(retention)
     app.add_typer(report_app, name="report")
     app.add_typer(suppressions_app, name="suppressions")
+    app.add_typer(evidence_app, name="evidence")
     app.add_typer(override_app, name="override")
     app.add_typer(hold_app, name="hold")
     app.add_typer(erase_app, name="erase")

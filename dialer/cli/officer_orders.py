@@ -17,15 +17,21 @@ import msgspec
 import typer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from compliance.rules.windows import emergency_codes
 from dialer.bootstrap import load_rule_packs
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.export_command import actor_name
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import from_ms, to_ms
-from dialer.runtime.suppression_files import BadList, ListRead, read_list, write_list
+from dialer.runtime.suppression_files import write_list
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.emergencies import (
+    declare_emergency,
+    end_emergency,
+    list_emergencies,
+)
 from dialer.stores.ledger.erasing import (
     Erasure,
     Retired,
@@ -99,41 +105,6 @@ def export_suppressions(shell: Shell, out: Path, *, portfolio: str | None, ended
         )
 
 
-def import_suppressions(shell: Shell, file: Path, *, rejects: Path | None) -> None:
-    async def work() -> ListRead:
-        async with existing_ledger(shell) as ledger:
-            return await read_list(
-                ledger,
-                file,
-                rejects=rejects or file.with_suffix(".rejects.csv"),
-                actor=actor_name(),
-                now=datetime.now(UTC),
-            )
-
-    texts = shell.texts
-    try:
-        report = shell.run(work())
-    except BadList as error:
-        raise CliError(
-            ExitCode.BAD_INPUT,
-            texts.say(f"No se puede leer: {error}", f"It cannot be read: {error}"),
-            texts.say("vea docs/officer.md", "see docs/officer.md"),
-        ) from error
-    if shell.json:
-        shell.answer(report)
-    else:
-        shell.say(
-            texts.say(
-                f"{report.lines:,} líneas: {report.added:,} supresiones nuevas, {report.known:,} "
-                f"ya estaban, {report.rejected:,} rechazadas {report.reject_file or ''}",
-                f"{report.lines:,} lines: {report.added:,} new suppressions, {report.known:,} "
-                f"stood already, {report.rejected:,} rejected {report.reject_file or ''}",
-            )
-        )
-    if report.rejected:
-        raise typer.Exit(ExitCode.NO)
-
-
 def release(
     shell: Shell, suppression_id: str, reason: str, username: str, *, password_stdin: bool
 ) -> None:
@@ -143,6 +114,34 @@ def release(
         )
 
     _order(shell, order, username, OFFICERS, password_stdin=password_stdin)
+
+
+# --- emergencies ----------------------------------------------------------------------------------
+
+
+def declare(shell: Shell, code: str, username: str, *, password_stdin: bool) -> None:
+    packs = load_rule_packs(shell.config).packs
+    known = emergency_codes(rule for pack in packs for rule in pack.rules)
+
+    async def order(conn: AsyncConnection, user: User) -> msgspec.Struct:
+        return await declare_emergency(conn, code, known=known, actor=user.user_id, now_ms=now_ms())
+
+    _order(shell, order, username, OFFICERS, password_stdin=password_stdin)
+
+
+def end(shell: Shell, code: str, username: str, *, password_stdin: bool) -> None:
+    async def order(conn: AsyncConnection, user: User) -> msgspec.Struct:
+        return await end_emergency(conn, code, actor=user.user_id, now_ms=now_ms())
+
+    _order(shell, order, username, OFFICERS, password_stdin=password_stdin)
+
+
+def show_emergencies(shell: Shell, code: str | None) -> None:
+    _list(
+        shell,
+        lambda conn, after: list_emergencies(conn, code=code, after=after, limit=_LISTED),
+        lambda found: found.emergency_id,
+    )
 
 
 # --- overrides ------------------------------------------------------------------------------------

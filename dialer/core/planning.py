@@ -307,7 +307,9 @@ def _facts(
         heads=person.heads,
         abandonment=campaign.abandonment,
         complete_from=now - campaign.lookback,
-        wide=account.wide,
+        wide=account.house.wide,
+        emergencies=account.house.emergencies.in_force,
+        ended_emergencies=account.house.emergencies.ended,
     )
 
 

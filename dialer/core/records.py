@@ -7,7 +7,7 @@ The large proof of a decision travels beside it, in the event's `record`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 
 import msgspec
 
@@ -225,6 +225,13 @@ def from_ms(at_ms: int) -> datetime:
 
 def to_ms(at: datetime) -> int:
     return round(at.timestamp() * 1000)
+
+
+def day_over_ms(day: date) -> int:
+    """An instant of a local day that was never earlier than what happened on it, for whoever lives
+    in a zone of UTC or west of it; east of it, it is the day after. What must have happened some
+    days before is so never counted too soon."""
+    return to_ms(datetime.combine(day, time(23, 59, 59), UTC))
 
 
 def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from operator import attrgetter
 
 import msgspec
@@ -11,8 +12,27 @@ from compliance.types import AccountId, CampaignId, ContactPointId, PartyRole, P
 from dialer.core.records import StreamRow
 
 HOUSE_STREAM = StreamKey("house:suppressions")
-"""What stops everybody: suppressions of creditors and of the whole house. Its head is the number of
-them that were ever made. Nothing is appended to it; what was decided before a new one loses."""
+"""What stops everybody: suppressions of creditors and of the whole house, and emergencies. Its head
+is the number of them that were ever made. Nothing is appended to it; what was decided before a new
+one loses."""
+
+
+class Emergencies(msgspec.Struct, frozen=True):
+    """Declared emergencies, by the code that packs know them by."""
+
+    in_force: tuple[str, ...] = ()
+    ended: dict[str, datetime] = {}
+    """When each that was ended, ended last."""
+
+
+class House(msgspec.Struct, frozen=True):
+    """What belongs to everybody's facts: read once for a batch of accounts."""
+
+    wide: tuple[SuppressionFact, ...] = ()
+    """Suppressions of creditors and of the whole house."""
+    emergencies: Emergencies = Emergencies()
+    head: int = 0
+    """Head of `HOUSE_STREAM` at which it was read."""
 
 
 class EnrolmentState(msgspec.Struct, frozen=True, gc=False):
@@ -53,7 +73,8 @@ class PersonSnapshot(msgspec.Struct, frozen=True):
     other people have too, `account:` of each account with several parties. Guard them all, and
     link to those of them that the contact touches."""
     rows: list[StreamRow]
-    """The person's own events since the instant asked for, without blocked decisions."""
+    """The person's own events since the instant asked for, and imported ones however old; without
+    blocked decisions."""
     related: list[StreamRow]
     """Events of other people on the shared streams, since the same instant."""
 
@@ -81,22 +102,17 @@ class AccountSnapshot(msgspec.Struct, frozen=True):
     people: list[PersonSnapshot]
     callbacks: list[OpenCallback]
     """Open ones of this account, in any campaign."""
-    wide: tuple[SuppressionFact, ...] = ()
-    """Suppressions of creditors and of the whole house: read apart, `with_suppressions`."""
+    house: House = House()
+    """What belongs to everybody's facts: read apart, `in_house`."""
 
 
 class Batch(msgspec.Struct, frozen=True):
     """Accounts that were read together."""
 
     accounts: list[AccountSnapshot]
-    wide: tuple[SuppressionFact, ...]
-    """Suppressions of creditors and of the whole house, which belong to everybody's facts."""
-    house_head: int
-    """Head of `HOUSE_STREAM` at which they were read."""
+    house: House
 
 
-def with_suppressions(
-    account: AccountSnapshot, wide: tuple[SuppressionFact, ...]
-) -> AccountSnapshot:
-    """The account with suppressions of creditors and of the whole house, which bind everybody."""
-    return msgspec.structs.replace(account, wide=wide) if wide else account
+def in_house(account: AccountSnapshot, house: House) -> AccountSnapshot:
+    """The account with what binds everybody."""
+    return msgspec.structs.replace(account, house=house)

@@ -151,6 +151,11 @@ async def _tables(conn: AsyncConnection, person_id: PersonId) -> dict[str, _Rows
         oversight_schema.erasure,
     )
     found = {table.name: await _rows(conn, table, person_id) for table in own}
+    points = schema.contact_point.c
+    numbers = select(points.address).where(points.person_id == person_id)
+    checks = oversight_schema.number_check
+    rows = await conn.execute(select(checks).where(checks.c.address.in_(numbers)))
+    found[checks.name] = [dict(row) for row in rows.mappings()]
     for table in (schema.account, schema.debt):
         query = select(table).where(table.c.account_id.in_(accounts))
         found[table.name] = [dict(row) for row in (await conn.execute(query)).mappings()]

@@ -32,7 +32,7 @@ from dialer.core.planning import (
     plan,
 )
 from dialer.core.records import event_id, to_ms
-from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, with_suppressions
+from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, in_house
 from dialer.core.writes import MoveEnrolment, OpenAttempt
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
@@ -204,7 +204,7 @@ class Pump:
             seen += 1
             if any(not moved.isdisjoint(person.heads) for person in account.people):
                 continue  # it would lose to a contact of this very batch: the next round's turn
-            planned = self._plan_one(with_suppressions(account, batch.wide), now)
+            planned = self._plan_one(in_house(account, batch.house), now)
             moved.update(StreamKey(blocked.person_id) for blocked in planned.blocked)
             if planned.dial is not None:
                 dials += 1
@@ -214,7 +214,7 @@ class Pump:
         known = {account.account_id for account in accounts}
         gone = Place("done", 0, "account_gone")
         plans += [Plan(a, (), None, gone) for a in account_ids if a not in known]
-        return _Planned(plans, seen + len(account_ids) - len(known), batch.house_head)
+        return _Planned(plans, seen + len(account_ids) - len(known), batch.house.head)
 
     def _plan_one(self, account: AccountSnapshot, now: datetime) -> Plan:
         """A plan that fails blocks its account, and nobody else's."""

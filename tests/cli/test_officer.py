@@ -83,6 +83,9 @@ def test_every_command_of_the_page(staff: Cli, made: Made, sql: Sql) -> None:
     folder = staff.folder
     _cdr(folder, sql)
     (folder / "list.csv").write_text(f"phone,reason\n{made.address},complaint\n")
+    (folder / "notices.csv").write_text(f"account,date,kind\n{made.account},2026-11-01,letter\n")
+    checked = f"{made.address},reassigned_numbers_database,no,2026-11-01"
+    (folder / "checks.csv").write_text(f"number,kind,answer,checked_at\n{checked}\n")
     for line in commands():
         words = [ids.get(word, word) for word in shlex.split(line)][1:]
         ran = staff(*words, "--json", stdin=f"{PASSWORD}\n")
@@ -289,6 +292,22 @@ def test_a_suppression_list(staff: Cli, made: Made, sql: Sql) -> None:
     (staff.folder / "bad.csv").write_text("name,reason\nAna,cease\n")
     assert staff("suppressions", "import", "bad.csv").code == ExitCode.BAD_INPUT
     assert staff("verify-ledger").code == ExitCode.OK
+
+
+def test_only_compliance_declares_what_packs_ask_about(staff: Cli) -> None:
+    emergency = ("evidence", "emergency")
+    asked = (*emergency, "declare", "US-DC:public_health")
+    assert order(staff, *asked, "--user", "luis").code == ExitCode.BAD_INPUT
+    unknown = order(staff, *emergency, "declare", "US-DC:helth", "--user", "eva")
+    assert unknown.code == ExitCode.BAD_INPUT
+    assert "US-DC:public_health" in unknown.err
+    assert staff(*emergency, "list", "--json").json == []
+    declared = order(staff, *asked, "--user", "eva").json
+    assert declared["code"] == "US-DC:public_health"
+    ended = order(staff, *emergency, "end", "US-DC:public_health", "--user", "rosa").json
+    assert ended["emergency_id"] == declared["emergency_id"]
+    assert ended["ended_by"] != declared["declared_by"]
+    assert staff(*emergency, "list", "--json").json == [ended]
 
 
 def test_two_people_override(staff: Cli, made: Made) -> None:

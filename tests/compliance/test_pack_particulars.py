@@ -333,6 +333,28 @@ def test_a_notice_dated_in_the_debts_serves_where_all_of_them_have_one(
     assert blocking(two, at, both, pack) == [f"{pack}/notice_first"]
 
 
+@pytest.mark.parametrize(("pack", "days"), [("ca-on", 6), ("ca-qc", 5)])
+def test_a_notice_of_one_debt_serves_no_other(pack: str, days: int) -> None:
+    """R.R.O. 1990 Reg. 74; CQLR c R-2.2: every debt named needs its own; the last counts."""
+    at = noon(pack)
+    early, late = at - 30 * DAY, at - days * DAY
+    both = msgspec.structs.replace(dialed(), debt_ids=("debt-1", "debt-2"))
+
+    def stopped(*letters: tuple[datetime, tuple[str, ...]]) -> bool:
+        history = [
+            event(str(n), sent, EventKind.LETTER_MAILED, channel=Channel.LETTER, debts=debts)
+            for n, (sent, debts) in enumerate(letters)
+        ]
+        known = resident(pack, debts=[debt(), debt("debt-2")], history=history)
+        return f"{pack}/notice_first" in blocking(known, at, both, pack)
+
+    assert stopped((early, ("debt-1",)))
+    assert stopped((early, ("debt-1",)), (late, ("debt-2",)))
+    assert not stopped((early, ("debt-1",)), (early + DAY, ("debt-2",)))
+    assert not stopped((early, ("debt-1", "debt-2")), (late, ("debt-2",)))
+    assert not stopped((early, ()))
+
+
 def test_ofcom_rests_bind_automatic_calls_to_that_number_alone() -> None:
     """Ofcom statement of 2016: 72 h after an abandoned call, 24 h after a detected machine, unless
     an agent is guaranteed."""

@@ -14,12 +14,12 @@ from compliance.types import AccountId, CollectorRole, EventKind, StreamKey
 from dialer.core.overriding import uses
 from dialer.core.planning import CampaignContext, Dial, Plan, plan
 from dialer.core.records import AttemptEnded, to_ms
-from dialer.core.snapshots import with_suppressions
+from dialer.core.snapshots import in_house
 from dialer.core.writes import CloseAttempt, OpenAttempt
 from dialer.stores.ledger.campaigns import Campaign
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.house import read_house
 from dialer.stores.ledger.ids import new_id
-from dialer.stores.ledger.profiles import wide_suppressions
 from dialer.stores.ledger.streams import Appended, EventStore, NewEvent
 
 LOOKBACK = timedelta(days=40)
@@ -51,10 +51,10 @@ class Decider:
             self.context.campaign_id, ids, to_ms(now - self.context.lookback)
         )
         async with self.store.ledger.read() as conn:
-            wide = await wide_suppressions(conn)
+            house = await read_house(conn)
         return [
             plan(
-                with_suppressions(account, wide),
+                in_house(account, house),
                 self.context,
                 self._packs,
                 now,

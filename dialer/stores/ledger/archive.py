@@ -52,8 +52,8 @@ _ROW: Final = """
 _OWN = JsonQuery(
     """
     SELECT <ROW> FROM ledger_event AS e
-    WHERE e.person_id = :person AND e.seq <= CAST(:head AS integer) AND e.at_ms >= :since
-      AND e.kind <> :blocked
+    WHERE e.person_id = :person AND e.seq <= CAST(:head AS integer)
+      AND (e.at_ms >= :since OR e.kind = 'history_imported') AND e.kind <> :blocked
     """.replace("<ROW>", _ROW),
     msgspec.json.Decoder(list[tuple[str, int, int, str]] | None),
 )

@@ -19,7 +19,12 @@ from dialer.core.records import SubjectChanged
 from dialer.stores.ledger import schema
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.ids import new_id
-from dialer.stores.ledger.oversight_schema import erasure, legal_hold, subject_snapshot
+from dialer.stores.ledger.oversight_schema import (
+    erasure,
+    legal_hold,
+    number_check,
+    subject_snapshot,
+)
 from dialer.stores.ledger.profiles import lock_persons, rebuild_profiles
 from dialer.stores.ledger.streams import EventStore, NewEvent
 
@@ -176,6 +181,10 @@ async def would_erase(conn: AsyncConnection, person_id: str) -> WouldErase:
     ):
         query = select(func.count()).select_from(table).where(table.c.person_id == person_id)
         rows[table.name] = (await conn.execute(query)).scalar_one()
+    checks = select(func.count()).where(
+        number_check.c.address.in_(await _own_numbers(conn, person_id))
+    )
+    rows[number_check.name] = (await conn.execute(checks)).scalar_one()
     holds = await list_holds(conn, person_id=person_id)
     a = schema.attempt.c
     being_made = select(func.count()).where(a.person_id == person_id, a.ended_ms.is_(None))
@@ -285,7 +294,7 @@ async def was_erased(conn: AsyncConnection, person_id: str) -> bool:
 async def _erase(conn: AsyncConnection, person_id: PersonId, erasure_id: str, now_ms: int) -> None:
     """Take away everything that identifies the person. Accounts and debts are the creditor's
     books and stay; so do events, codes, instants and ids."""
-    await _erase_links(conn, person_id)
+    await _erase_numbers(conn, person_id)
     p, c = schema.person, schema.contact_point
     await conn.execute(
         update(p)
@@ -371,15 +380,22 @@ async def _erase_account_texts(conn: AsyncConnection, person_id: PersonId) -> No
         )
 
 
-async def _erase_links(conn: AsyncConnection, person_id: PersonId) -> None:
-    """Streams of telephone numbers that nobody else has."""
+async def _own_numbers(conn: AsyncConnection, person_id: str) -> list[str]:
+    """Addresses of the person that nobody else has."""
     c = schema.contact_point.c
     mine = select(c.address).where(c.person_id == person_id)
     others = select(c.address).where(c.person_id != person_id, c.address.in_(mine))
     alone = set((await conn.execute(mine)).scalars()) - set((await conn.execute(others)).scalars())
+    return sorted(alone)
+
+
+async def _erase_numbers(conn: AsyncConnection, person_id: PersonId) -> None:
+    """Streams and checks of telephone numbers that nobody else has."""
+    alone = await _own_numbers(conn, person_id)
     link = schema.stream_link
-    streams = [StreamKey(f"number:{address}") for address in sorted(alone)]
+    streams = [StreamKey(f"number:{address}") for address in alone]
     await conn.execute(delete(link).where(link.c.stream.in_(streams)))
+    await conn.execute(delete(number_check).where(number_check.c.address.in_(alone)))
 
 
 # --- retention ------------------------------------------------------------------------------------

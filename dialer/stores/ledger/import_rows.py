@@ -71,6 +71,7 @@ class KnownDebt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     debt_id: DebtId
     status: DebtStatus
     total_cents: int
+    validation_sent_ms: int | None
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True):
@@ -145,6 +146,7 @@ class DebtRow(msgspec.Struct):
     itemization_date: date | None
     charge_off_date: date | None
     limitation_date: date | None
+    validation_sent_ms: int | None
     balance_as_of_ms: int
 
 

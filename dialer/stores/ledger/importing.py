@@ -322,7 +322,8 @@ _KNOWN = JsonQuery(
          FROM people CROSS JOIN suppression AS s
         WHERE s.person_id = people.person_id AND s.scope = 'channel' AND s.channel IS NOT NULL
           AND (s.ends_ms IS NULL OR s.ends_ms > :now)),
-      (SELECT AGG(ARRAY(d.account_id, d.reference, d.debt_id, d.status, d.total_cents))
+      (SELECT AGG(ARRAY(d.account_id, d.reference, d.debt_id, d.status, d.total_cents,
+                        d.validation_sent_ms))
          FROM EACH(:accounts) AS k CROSS JOIN debt AS d WHERE d.account_id = k.value)
     )
     """,

@@ -40,7 +40,7 @@ from compliance.types import (
     SuppressionScope,
     Validity,
 )
-from dialer.core.records import from_ms, to_ms
+from dialer.core.records import day_over_ms, from_ms, to_ms
 from dialer.core.writes import AddStatus
 from dialer.stores.ledger.import_rows import (
     AccountRow,
@@ -231,6 +231,7 @@ class Merge:
             itemization_date=debt.itemization_date,
             charge_off_date=debt.charge_off_date,
             limitation_date=debt.limitation_date,
+            validation_sent_ms=_notice_ms(debt, known),
             balance_as_of_ms=self._now_ms,
         )
         if known is None:
@@ -513,6 +514,13 @@ def _nearer(role: PartyRole, than: PartyRole) -> bool:
 
 def _strength(status: DebtStatus) -> int:
     return HOLDS.index(status)
+
+
+def _notice_ms(debt: ImportedDebt, known: KnownDebt | None) -> int | None:
+    """When the debt's notice was sent; of two dates the later one, so that no file ends a wait."""
+    said = None if debt.notice_date is None else day_over_ms(debt.notice_date)
+    before = None if known is None else known.validation_sent_ms
+    return max((ms for ms in (said, before) if ms is not None), default=None)
 
 
 def _start_of(day: date) -> int:

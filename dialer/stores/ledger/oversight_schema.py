@@ -60,6 +60,31 @@ gate_override = Table(
     Index("ix_gate_override_person_id", "person_id"),
 )
 
+number_check = Table(
+    "number_check",
+    metadata,
+    # What a database of numbers said: of the number, so of everybody who has it.
+    Column("check_id", String(64), primary_key=True),  # digest of all that it says
+    Column("address", Text, nullable=False),  # E.164
+    Column("kind", String(40), nullable=False),
+    Column("answer", String(40), nullable=False),
+    Column("checked_ms", BigInteger, nullable=False),
+    Column("source", String(100), nullable=False),
+    Index("ix_number_check_address", "address"),
+)
+
+emergency = Table(
+    "emergency",
+    metadata,
+    # A row each time that one is declared; open while `ended_ms` is NULL.
+    Column("emergency_id", String(64), primary_key=True),
+    Column("code", String(100), nullable=False),  # as packs name it: `US-DC:public_health`
+    Column("declared_ms", BigInteger, nullable=False),
+    Column("declared_by", String(100), nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("ended_by", String(100)),
+)
+
 legal_hold = Table(
     "legal_hold",
     metadata,

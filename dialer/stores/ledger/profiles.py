@@ -22,6 +22,7 @@ from compliance.messages import (
     ConsentFact,
     ContactPointFacts,
     DebtFacts,
+    NumberCheckFact,
     OverrideFact,
     PersonFacts,
     Place,
@@ -153,6 +154,14 @@ class _Override(_Row, frozen=True, array_like=True, gc=False):
     used_ms: int | None
 
 
+class _Check(_Row, frozen=True, array_like=True, gc=False):
+    person_id: PersonId
+    kind: str
+    contact_point_id: ContactPointId
+    checked_ms: int
+    answer: str
+
+
 class _Tables(_Row, frozen=True, array_like=True, gc=False):
     persons: list[_Person] | None
     points: list[_Point] | None
@@ -162,6 +171,7 @@ class _Tables(_Row, frozen=True, array_like=True, gc=False):
     consents: list[_Consent] | None
     preferences: list[tuple[PersonId, str]] | None
     overrides: list[_Override] | None
+    checks: list[_Check] | None
 
 
 _TABLES = JsonQuery(
@@ -202,7 +212,11 @@ _TABLES = JsonQuery(
       (SELECT AGG(ARRAY(o.person_id, o.override_id, o.rule_id, o.starts_ms, o.ends_ms,
                         o.contact_point_id, CASE WHEN o.single_use THEN 1 ELSE 0 END, o.used_ms))
          FROM ids CROSS JOIN gate_override o
-        WHERE o.person_id = ids.person_id AND o.state = 'approved')
+        WHERE o.person_id = ids.person_id AND o.state = 'approved'),
+      (SELECT AGG(ARRAY(c.person_id, n.kind, c.contact_point_id, n.checked_ms, n.answer))
+         FROM ids CROSS JOIN contact_point c CROSS JOIN number_check n
+        WHERE c.person_id = ids.person_id AND c.kind IN ('phone', 'whatsapp')
+          AND n.address = c.address)
     )
     """,
     msgspec.json.Decoder(_Tables),
@@ -312,6 +326,9 @@ def _assemble(tables: _Tables) -> Iterable[Subject]:
     overrides: defaultdict[PersonId, list[OverrideFact]] = defaultdict(list)
     for override in tables.overrides or ():
         overrides[override.person_id].append(_override(override))
+    checks: defaultdict[PersonId, list[NumberCheckFact]] = defaultdict(list)
+    for check in tables.checks or ():
+        checks[check.person_id].append(_check(check))
     own, of_targets = _by_reach(tables.suppressions or [])
     for person in tables.persons or ():
         person_id = person.person_id
@@ -326,6 +343,7 @@ def _assemble(tables: _Tables) -> Iterable[Subject]:
             consents=tuple(sorted(consents[person_id], key=lambda c: c.consent_id)),
             preferences=tuple(sorted(preferences[person_id], key=lambda p: p.preference_id)),
             suppressions=tuple(s for _, s in sorted(suppressions.items())),
+            number_checks=tuple(sorted(checks[person_id], key=_check_order)),
             overrides=tuple(sorted(overrides[person_id], key=lambda o: o.override_id)),
         )
 
@@ -446,6 +464,15 @@ def _override(row: _Override) -> OverrideFact:
     )
 
 
+def _check(row: _Check) -> NumberCheckFact:
+    return NumberCheckFact(
+        kind=row.kind,
+        contact_point_id=row.contact_point_id,
+        checked_at=from_ms(row.checked_ms),
+        answer=row.answer,
+    )
+
+
 def _instant(at_ms: int | None) -> datetime | None:
     return None if at_ms is None else from_ms(at_ms)
 
@@ -458,6 +485,10 @@ def _names(encoded: str) -> tuple[str, ...]:
 
 def _point_order(point: ContactPointFacts) -> tuple[int, str]:
     return (point.rank, point.contact_point_id)
+
+
+def _check_order(check: NumberCheckFact) -> tuple[str, str, datetime, str]:
+    return (check.contact_point_id, check.kind, check.checked_at, check.answer)
 
 
 def _status_order(status: StatusFact) -> tuple[datetime, str]:

@@ -27,7 +27,7 @@ from dialer.stores.ledger.answers import ANSWERED_LIVE
 from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.direct import Conn
-from dialer.stores.ledger.profiles import wide_suppressions
+from dialer.stores.ledger.house import read_house
 
 T = TypeVar("T")
 
@@ -101,7 +101,8 @@ class EventReader:
 
         Args:
             campaign_id: whose enrolment to read; None: none.
-            since_ms: how far back history goes; the heads count everything.
+            since_ms: how far back history goes; the heads count everything, and what was
+                imported (notices, letters) is read however old it is.
 
         An account that the ledger does not know is left out; a person without a profile too.
         """
@@ -119,9 +120,9 @@ class EventReader:
             found = await accounts.run(conn, campaign=campaign_id, ids=account_ids, since=since_ms)
             by_id = {snapshot.account_id: snapshot for snapshot in found or ()}
             # Read last: it may be newer than the accounts, never older.
-            wide = await wide_suppressions(conn)
+            house = await read_house(conn)
             in_order = [by_id[account_id] for account_id in account_ids if account_id in by_id]
-            return Batch(in_order, wide, len(wide))
+            return Batch(in_order, house)
 
         return await self.ledger.read_at_once(work)
 
@@ -231,7 +232,8 @@ _ACCOUNTS = JsonQuery(
             FROM <SHARED_STREAMS> AS s), '')
           || '},"rows":[' || coalesce((
             SELECT <ROW> FROM ledger_event AS e
-            WHERE e.person_id = p.person_id AND e.at_ms >= :since
+            WHERE e.person_id = p.person_id
+              AND (e.at_ms >= :since OR e.kind = 'history_imported')
               AND e.kind <> 'contact_blocked'), '')
           || '],"related":[' || coalesce((
             SELECT <ROW>

@@ -218,7 +218,8 @@ class _Standing(msgspec.Struct, array_like=True):
     attempts: list[tuple[str, int]] | None
     decisions: list[str] | None
     house: int
-    """How many suppressions of creditors and of the whole house were ever made."""
+    """Head of `HOUSE_STREAM`: suppressions of creditors and of the whole house, and emergencies,
+    that were ever made."""
 
 
 # The last event of a stream is found by the unique index (person_id, seq).
@@ -237,7 +238,8 @@ _STANDING = JsonQuery(
       (SELECT AGG(e.decision_id)
        FROM EACH(:decisions) AS k JOIN ledger_event AS e ON e.decision_id = k.value),
       (SELECT count(*) FROM suppression AS s
-       WHERE s.person_id IS NULL AND s.scope IN ('creditor', 'tenant')))
+       WHERE s.person_id IS NULL AND s.scope IN ('creditor', 'tenant'))
+        + (SELECT count(*) FROM emergency))
     """,
     msgspec.json.Decoder(_Standing),
 )

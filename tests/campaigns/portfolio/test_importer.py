@@ -109,6 +109,19 @@ def test_a_chilean_row() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "column",
+    ["fecha_aviso", "Fecha Carta", "fecha notificación", "validation_notice_date", "letter_date"],
+)
+def test_when_the_notice_was_sent(column: str) -> None:
+    head = f"cuenta,nombre,telefono,saldo_total,{column}\n"
+    (debt,) = only(f"{head}A-1,Ana Soto,912345678,1000,2026-10-30\n", "CL").debts
+    assert debt.notice_date == date(2026, 10, 30)
+    account = only(f"{head}A-1,Ana Soto,912345678,1000,2099-10-30\n", "CL")
+    assert account.debts[0].notice_date is None
+    assert "date_in_future" in {warning.code for warning in account.warnings}
+
+
 def test_a_row_of_the_united_states() -> None:
     account = only(
         "account_number,ssn_last4,consumer_name,address,city,state,zip,phone1,phone1_type,phone2,"

@@ -209,13 +209,19 @@ def prerecorded_cap(p: Table, case: Case, at: datetime, pack: Table) -> bool:
 
 
 def sequence_gate(p: Table, case: Case, at: datetime, pack: Table) -> bool:
-    came = [
-        e.at
+    events = [
+        e
         for e in case.own
         if e.kind in p["events"]
         and not e.misdirected
         and (not p.get("channels") or e.channel in p["channels"])
-    ][:1]
+    ]
+    came = [e.at for e in events][:1]
+    if case.debts:
+        named = [
+            [e.at for e in events if not e.debt_ids or d.debt_id in e.debt_ids] for d in case.debts
+        ]
+        came = [max(min(dates) for dates in named)] if all(named) else []
     if not came and "notice_given" in p["events"] and not p.get("channels") and case.debts:
         sent = [d.validation_sent_at for d in case.debts]
         came = [max(s for s in sent if s)] if all(sent) else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
 
@@ -59,7 +60,7 @@ class House:
         self.decider = decider
         self.people = people
         self.accounts = accounts
-        self._context = context
+        self.context = context
 
     @property
     def campaign_id(self) -> str:
@@ -67,7 +68,7 @@ class House:
 
     @property
     def portfolio_id(self) -> str:
-        return self._context.portfolio.portfolio_id
+        return self.context.portfolio.portfolio_id
 
     async def decide(self, external_id: str, now: datetime) -> Plan:
         (plan,) = await self.decider.decide([self.accounts[external_id]], now)
@@ -105,7 +106,7 @@ class House:
 
     async def change(self) -> None:
         """A new file, with another balance of everybody."""
-        await bring_in(self.ledger, self._context, *_accounts(50_000), now_ms=to_ms(NOON))
+        await bring_in(self.ledger, self.context, *_accounts(50_000), now_ms=to_ms(NOON))
 
 
 def _accounts(total: int) -> tuple[ImportedAccount, ...]:
@@ -123,10 +124,13 @@ async def house(ledger: Ledger) -> House:
     return await settled(ledger, packs())
 
 
-async def settled(ledger: Ledger, packs: PackSet) -> House:
-    """A house that decides by these packs."""
+async def settled(
+    ledger: Ledger, packs: PackSet, *, accounts: Sequence[ImportedAccount] = ()
+) -> House:
+    """A house that decides by these packs, with these accounts or the ones of Chile."""
+    brought = accounts or _accounts(100_000)
     context = await new_context(ledger)
-    await bring_in(ledger, context, *_accounts(100_000), now_ms=to_ms(NOON - timedelta(days=30)))
+    await bring_in(ledger, context, *brought, now_ms=to_ms(NOON - timedelta(days=30)))
     await mark_shared(ledger, now_ms=to_ms(NOON - timedelta(days=30)), source="test")
     context = await next_job(ledger, context)
     await keep_packs(ledger, packs, now_ms=to_ms(MIDNIGHT))
@@ -141,7 +145,11 @@ async def settled(ledger: Ledger, packs: PackSet) -> House:
         )
     await enrol(ledger, campaign, now_ms=to_ms(MIDNIGHT))
     async with ledger.read() as conn:
-        people = {d: await person_of(conn, f"doc:rut:{d}") for d in (ANA, LUIS, EVA)}
+        people = {
+            str(found.document_number): await person_of(conn, found.match_key)
+            for given in brought
+            for found in given.parties
+        }
         table = schema.account.c
         rows = await conn.execute(select(table.external_id, table.account_id))
         ids = {str(row[0]): AccountId(row[1]) for row in rows}
