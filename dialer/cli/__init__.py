@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -9,4 +10,7 @@ def main() -> None:
     """Entry point of the `marcador` program."""
     from dialer.cli.app import run_cli
 
-    sys.exit(run_cli(sys.argv[1:]))
+    code = run_cli(sys.argv[1:])
+    # The command is over and its exit code known: an impatient second Ctrl-C cannot change it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(code)
