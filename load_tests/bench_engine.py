@@ -59,6 +59,17 @@ COUNTRY = "US"
 """The strictest packs: federal and state, counters by person and debt."""
 
 
+def midday() -> datetime:
+    """When the simulated day begins: three in the afternoon in New York, ten in Honolulu.
+
+    Inside the hours of every state, so that figures of different days, taken at whatever hour and
+    on whatever holiday, can be compared; what is blocked then is blocked for other reasons.
+    """
+    tomorrow = datetime.now(UTC).replace(hour=0, minute=0) + timedelta(days=1)
+    opening, _ = working_moment(COUNTRY, tomorrow)
+    return opening + timedelta(hours=3)
+
+
 def bench_config(folder: Path) -> Config:
     return load_config(
         environ={},
@@ -144,7 +155,7 @@ async def bench_contacts(
     config: Config, portfolio: Portfolio, seconds: float, *, profile: bool = False
 ) -> tuple[dict[str, Figure], CpuTimes]:
     """From claim to recorded outcome, on a carrier that costs nothing; and where the time went."""
-    start, _ = working_moment(COUNTRY, datetime.now(UTC))
+    start = midday()
     clock = SimulatedClock(start, 1.0)
     carrier = NullCarrier(clock=clock, outcome=HangupCause.NO_ANSWER)
     async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
@@ -183,7 +194,7 @@ async def bench_contacts(
 async def bench_gate(config: Config, portfolio: Portfolio, seconds: float) -> dict[str, Figure]:
     """Decisions on facts of real accounts, with every bundled pack loaded."""
     clock = WallClock()
-    start, _ = working_moment(COUNTRY, datetime.now(UTC))
+    start = midday()
     async with open_marcador(config, clock=clock, adapter=NullCarrier(clock=clock)) as marcador:
         campaign = await campaign_of(marcador, portfolio, "gate")
         rows = await _account_ids(marcador, campaign, 2_000)
@@ -345,7 +356,7 @@ async def bench_connect(
     config: Config, portfolio: Portfolio, answers_per_s: int, seconds: float
 ) -> dict[str, Figure]:
     """Live answer to bridge command while so many people a second answer."""
-    start, _ = working_moment(COUNTRY, datetime.now(UTC))
+    start = midday()
     clock = SimulatedClock(start, 1.0)
     carrier = SimulatedCarrier(clock=clock, world=Answering())
     async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
