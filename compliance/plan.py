@@ -49,14 +49,6 @@ class Step(NamedTuple):
     """What it says of all contacts that declare the same; None: it must be asked."""
 
 
-class Shape(NamedTuple):
-    """What evaluating a plan comes to for contexts that show the same signals."""
-
-    passed: Passed
-    asked: tuple[tuple[int, Rule], ...]
-    """Rules that must be asked, with their places in the plan; every other one passes."""
-
-
 class Plan:
     """The rules that bind one kind of contact during one span of time, in fixed order."""
 
@@ -99,11 +91,11 @@ class Plan:
         self._watched = 0
         for rule in self.rules:
             self._watched |= rule.signals
-        self._shapes = Remembered[int, Shape](_SHAPES_LIMIT)
+        self._shapes = Remembered[int, tuple[tuple[int, Rule], ...]](_SHAPES_LIMIT)
         self._steps = Remembered[tuple[int, Declared], tuple[Step, ...]](_SHAPES_LIMIT)
 
-    def shape(self, signals: int) -> Shape:
-        """Which rules must be asked of a context that shows these signals.
+    def shape(self, signals: int) -> tuple[tuple[int, Rule], ...]:
+        """Rules that must be asked of a context that shows these signals, with their places.
 
         A rule is not asked when it is inert for this kind of contact, or when the context shows
         none of the signals without which it passes.
@@ -116,7 +108,7 @@ class Plan:
                 for index, rule in enumerate(self.rules)
                 if index not in self.inert and (not rule.signals or rule.signals & signals)
             )
-            found = self._shapes.keep(signals, Shape(self._passed, asked))
+            found = self._shapes.keep(signals, asked)
         return found
 
     def steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
@@ -137,9 +129,7 @@ class Plan:
         return found
 
     def _find_steps(self, signals: int, declared: Declared) -> tuple[Step, ...]:
-        steps = [
-            Step(place, rule, _settled(rule, declared)) for place, rule in self.shape(signals).asked
-        ]
+        steps = [Step(place, rule, _settled(rule, declared)) for place, rule in self.shape(signals)]
         return tuple(step for step in steps if step.settled is not step.rule.passed)
 
     def passed(self, told: tuple[int, ...]) -> tuple[str, ...]:

@@ -165,7 +165,7 @@ def test_rules_that_are_not_asked_would_have_passed(
     asked, known, now = question
     ctx = Context(asked, known, now.astimezone(UTC))
     plan = packs().plan(ctx, now)
-    _, active = plan.shape(ctx.signals)
+    active = plan.shape(ctx.signals)
     rules_asked = {index for index, _ in active}
     for index, each in enumerate(plan.rules):
         if index not in rules_asked:
