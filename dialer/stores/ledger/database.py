@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import asyncpg
 from sqlalchemy import event, text
@@ -313,6 +314,29 @@ def _sqlite(url: URL) -> Ledger:
     return Ledger(writer, reader, SqliteThread(partial(_sqlite_connection, url)))
 
 
+class CleanlyClosed(sqlite3.Connection):
+    """A connection that leaves nothing open when it is closed.
+
+    SQLite keeps a closed connection, and its lock on the file, for as long as one of its
+    statements is unfinished. A cancelled task leaves such a statement, in a traceback that only
+    the garbage collector finds; until then nobody could write.
+    """
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._unfinished: weakref.WeakSet[sqlite3.Cursor] = weakref.WeakSet()
+
+    def cursor(self, factory: Any = sqlite3.Cursor) -> Any:
+        cursor = super().cursor(factory)
+        self._unfinished.add(cursor)
+        return cursor
+
+    def close(self) -> None:
+        for cursor in list(self._unfinished):
+            cursor.close()
+        super().close()
+
+
 _WRITE: Final = "BEGIN IMMEDIATE"
 _READ: Final = "BEGIN"
 _QUERY_ONLY: Final = "PRAGMA query_only = ON"
@@ -353,7 +377,11 @@ def _sqlite_engine(url: URL, *, size: int, begin: str, pragmas: Sequence[str]) -
         max_overflow=0,
         pool_timeout=POOL_TIMEOUT_S,
         # No isolation level: the driver begins nothing by itself, `begin_transaction` does.
-        connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None},
+        connect_args={
+            "timeout": BUSY_TIMEOUT_S,
+            "isolation_level": None,
+            "factory": CleanlyClosed,
+        },
     )
 
     @event.listens_for(engine.sync_engine, "connect")

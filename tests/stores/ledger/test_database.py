@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack, closing
 from functools import partial
 from pathlib import Path
 
+import aiosqlite
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -288,6 +290,44 @@ async def test_a_ledger_held_by_another_is_told(
         assert caught.value.trouble is Trouble.LOCKED
         other.execute("ROLLBACK")
     assert (await append_one(EventStore(ledger), changed("ana"))).seq == 1
+    await ledger.close()
+
+
+async def test_a_cancelled_statement_holds_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where no garbage is collected for a while, as in a running engine."""
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 1.0)
+    ledger = await open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}", now_ms=0)
+    # Its first row comes late, and its last is never read.
+    slow = text(
+        "WITH RECURSIVE n(i) AS (SELECT one() UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) "
+        "SELECT i FROM n WHERE i IN (2000000, 3000000)"
+    )
+    running = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def one() -> int:
+        loop.call_soon_threadsafe(running.set)
+        return 1
+
+    async def write() -> None:
+        async with ledger.write() as conn:
+            raw = (await conn.get_raw_connection()).driver_connection
+            assert isinstance(raw, aiosqlite.Connection)
+            await raw.create_function("one", 0, one)
+            await conn.execute(slow)
+
+    gc.disable()
+    try:
+        task = asyncio.create_task(write())
+        await running.wait()
+        task.cancel()
+        (end,) = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(end, asyncio.CancelledError)
+        assert (await append_one(EventStore(ledger), changed("ana"))).seq == 1
+    finally:
+        gc.enable()
     await ledger.close()
 
 
