@@ -42,3 +42,22 @@ class DuplicateCall(TelephonyError):
     """The call id is in use: this originate was made before and was not repeated."""
 
     code = "duplicate_call"
+
+
+class NotOffered(TelephonyError):
+    """This adapter does not do that; its facts say so."""
+
+    code = "not_offered"
+
+
+class MessageRejected(TelephonyError):
+    """The provider refused a message: it was certainly not sent.
+
+    `permanent` tells that the address, not the moment, is the reason.
+    """
+
+    code = "message_rejected"
+
+    def __init__(self, message: str, *, provider_code: str = "", permanent: bool = False) -> None:
+        super().__init__(message, provider_code=provider_code)
+        self.permanent = permanent

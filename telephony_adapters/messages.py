@@ -53,6 +53,17 @@ class AmdVerdict(StrEnum):
     UNSURE = "unsure"
 
 
+class LegRole(StrEnum):
+    """How a further leg takes part in a conversation."""
+
+    TALK = "talk"
+    """Hears both and is heard by both: a third party, or a supervisor who barges in."""
+    LISTEN = "listen"
+    """Hears both, is heard by nobody."""
+    WHISPER = "whisper"
+    """Hears both, is heard by the agent only."""
+
+
 class CallPhase(StrEnum):
     """Coarse life of a live call, as a report tells it."""
 
@@ -114,12 +125,48 @@ class CallBridged(CallEvent, frozen=True, kw_only=True, tag="call_bridged"):
     leg_id: LegId
 
 
+class CallHeld(CallEvent, frozen=True, kw_only=True, tag="call_held"):
+    """The person hears music and no agent; the agent's leg stays open."""
+
+
+class CallJoined(CallEvent, frozen=True, kw_only=True, tag="call_joined"):
+    """A further leg takes part, or takes part in another role."""
+
+    leg_id: LegId
+    role: LegRole
+
+
+class CallParted(CallEvent, frozen=True, kw_only=True, tag="call_parted"):
+    """A further leg takes part no longer; it stays open unless its device hung up."""
+
+    leg_id: LegId
+
+
+class InboundCall(CallEvent, frozen=True, kw_only=True, tag="inbound_call"):
+    """Somebody calls us. It rings until `answer` or `hangup`; the adapter makes the call id."""
+
+    caller: str | None
+    """E.164; None where the number is withheld."""
+    called: str
+    """Our number that was dialed, E.164 or as the carrier names it."""
+
+
+class RecordingFinished(CallEvent, frozen=True, kw_only=True, tag="recording_finished"):
+    """A recording is complete and can be fetched."""
+
+    recording_id: str
+    duration_ms: int
+    failed: bool = False
+
+
 class DtmfReceived(CallEvent, frozen=True, kw_only=True, tag="dtmf_received"):
     digit: str
 
 
 class PlaybackFinished(CallEvent, frozen=True, kw_only=True, tag="playback_finished"):
     playback_id: str
+    failed: bool = False
+    """The prompt could not be played to its end, for another reason than the call's."""
 
 
 class CallEnded(CallEvent, frozen=True, kw_only=True, tag="call_ended"):
@@ -139,6 +186,13 @@ class AgentLegDown(CarrierEvent, frozen=True, kw_only=True, tag="agent_leg_down"
     reason: str = ""
 
 
+class ConsultStarted(CarrierEvent, frozen=True, kw_only=True, tag="consult_started"):
+    """Two legs hear each other while the person holds."""
+
+    leg_id: LegId
+    other_leg_id: LegId
+
+
 class CarrierDown(CarrierEvent, frozen=True, kw_only=True, tag="carrier_down"):
     """The control connection is lost; calls may live on, their events are lost."""
 
@@ -155,11 +209,17 @@ AnyCarrierEvent = (
     | CallAnswered
     | AmdResult
     | CallBridged
+    | CallHeld
+    | CallJoined
+    | CallParted
+    | InboundCall
+    | RecordingFinished
     | DtmfReceived
     | PlaybackFinished
     | CallEnded
     | AgentLegUp
     | AgentLegDown
+    | ConsultStarted
     | CarrierDown
     | CarrierUp
 )
@@ -187,5 +247,10 @@ class AdapterFacts(msgspec.Struct, frozen=True, kw_only=True):
     amd: bool = False
     dtmf: bool = False
     prompts: bool = False
+    control: bool = False
+    """Hold, join, part and consult."""
+    recording: bool = False
+    dtmf_out: bool = False
+    inbound: bool = False
     max_originates_per_s: float = 0.0
     """What the node bears; 0 = no limit of its own."""

@@ -12,6 +12,7 @@ from telephony_adapters.messages import (
     CallId,
     CallReport,
     LegId,
+    LegRole,
     Originate,
 )
 
@@ -62,8 +63,62 @@ class TelephonyAdapter(Protocol):
     async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
         """Join an answered call with an agent's leg; `CallBridged` follows.
 
+        A call that is held, or in conversation with another leg, moves: the other leg is freed,
+        a consultation of this leg ends, and so does the part of any further leg.
+
         Raises `UnknownCall` when either is gone.
         """
+
+    # Conversations: `NotOffered` from an adapter whose facts do not declare `control`.
+
+    async def hold(self, call_id: CallId) -> None:
+        """Part a bridged call from its leg, with music; `CallHeld` follows. `bridge` ends it.
+
+        Raises `UnknownCall` unless the call is bridged.
+        """
+
+    async def consult(self, leg_id: LegId, other_leg_id: LegId) -> None:
+        """Let two open legs, whose calls hold or that have none, hear each other.
+
+        `ConsultStarted` follows; `bridge` of a call to either leg ends it. Raises `UnknownCall`.
+        """
+
+    async def join(self, call_id: CallId, leg_id: LegId, role: LegRole) -> None:
+        """Let a further leg take part in a bridged call; `CallJoined` follows.
+
+        Joined again with another role, the leg changes its role. Raises `UnknownCall`.
+        """
+
+    async def part(self, call_id: CallId, leg_id: LegId) -> None:
+        """End the part of a further leg; `CallParted` follows. Raises `UnknownCall`."""
+
+    # Inbound: declared by `inbound`.
+
+    async def answer(self, call_id: CallId) -> None:
+        """Take an `InboundCall`; `CallAnswered` follows. `hangup` rejects it instead.
+
+        Raises `UnknownCall` when the caller is gone.
+        """
+
+    # Recording: declared by `recording`. At most one recording a call at a time.
+
+    async def record(self, call_id: CallId, recording_id: str) -> None:
+        """Record an answered call, both directions, until `stop_recording` or its end.
+
+        `RecordingFinished` follows the end. Raises `UnknownCall`.
+        """
+
+    async def pause_recording(self, call_id: CallId, *, paused: bool) -> None:
+        """Leave out what follows, or go on; for card numbers and the like. Raises `UnknownCall`."""
+
+    async def stop_recording(self, call_id: CallId) -> None:
+        """Raises `UnknownCall` when nothing is being recorded."""
+
+    async def fetch_recording(self, recording_id: str) -> bytes:
+        """A finished recording as a WAV or MP3 file. Raises `UnknownCall`."""
+
+    async def send_dtmf(self, call_id: CallId, digits: str) -> None:
+        """Press keys (0-9 * #) towards the person. Declared by `dtmf_out`. Raises `UnknownCall`."""
 
     async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
         """Play a prompt to an answered call; `PlaybackFinished` follows. Raises `UnknownCall`."""

@@ -28,6 +28,7 @@ from telephony_adapters.asterisk.switchboard import (
 )
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
+from telephony_adapters.declines import Declines
 from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
@@ -60,7 +61,7 @@ GONE: Final = frozenset({400, 404, 409, 412, 422})
 """ARI's statuses for a command on a channel or bridge that is not there or not in our hands."""
 
 
-class AsteriskCarrier:
+class AsteriskCarrier(Declines):
     """A `TelephonyAdapter` for one Asterisk node (16 or newer)."""
 
     def __init__(self, settings: AsteriskSettings, clock: Clock) -> None:

@@ -12,6 +12,7 @@ from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
+from telephony_adapters.declines import Declines
 from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
@@ -29,7 +30,7 @@ from telephony_adapters.simulator.timings import CarrierTimings
 from telephony_adapters.simulator.world import World
 
 
-class SimulatedCarrier:
+class SimulatedCarrier(Declines):
     """A `TelephonyAdapter` whose far end is a `World`.
 
     Beside the port it has what only a simulator can offer: `earpiece`, and levers that make the

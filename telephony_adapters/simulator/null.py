@@ -8,6 +8,7 @@ from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
+from telephony_adapters.declines import Declines
 from telephony_adapters.errors import CarrierUnavailable, DuplicateCall, UnknownCall
 from telephony_adapters.messages import (
     AdapterFacts,
@@ -23,7 +24,7 @@ from telephony_adapters.messages import (
 from telephony_adapters.port import EventSink
 
 
-class NullCarrier:
+class NullCarrier(Declines):
     """A `TelephonyAdapter` on which nobody ever answers.
 
     `CallEnded` comes before `originate` returns, with `outcome`, or with what `outcome` says of

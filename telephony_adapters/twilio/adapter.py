@@ -22,6 +22,7 @@ from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
+from telephony_adapters.declines import Declines
 from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
@@ -68,7 +69,7 @@ SENT_SLACK: Final = timedelta(seconds=5)
 """How far the clocks of Twilio and of this machine may be apart."""
 
 
-class TwilioAdapter:
+class TwilioAdapter(Declines):
     """A `TelephonyAdapter` over one Twilio account. Raises `SettingsProblem`.
 
     `twilio_now` is the time in which Twilio's instants are told: the wall's, even where `clock`

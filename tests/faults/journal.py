@@ -14,6 +14,7 @@ import msgspec
 
 from compliance.permit import ContactPermit
 from telephony_adapters.clock import Clock
+from telephony_adapters.declines import Declines
 from telephony_adapters.messages import AdapterFacts, CallId, CallReport, LegId, Originate
 from telephony_adapters.port import EventSink, TelephonyAdapter
 
@@ -32,7 +33,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     the attempt still open."""
 
 
-class JournallingCarrier:
+class JournallingCarrier(Declines):
     """A `TelephonyAdapter` around another one."""
 
     def __init__(
