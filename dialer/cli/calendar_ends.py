@@ -24,13 +24,13 @@ _WEEKDAYS: Final = {
 
 
 class End(NamedTuple):
-    """Where the verified part of a calendar ends."""
+    """Where the verified part of a calendar ends; of two ends the earlier is the lesser."""
 
-    country: str
     through: date
     """Last date on which all weekdays are verified."""
     settled_through: date
     """Last date on which any weekday is."""
+    country: str
     closing: tuple[int, ...]
     """ISO weekdays that close after `through`; all of them do after `settled_through`."""
 
@@ -62,9 +62,7 @@ def ends_of(packs: Iterable[Pack]) -> list[End]:
             data = calendar_data(calendar.country)
             through = calendar.verified_through or data.verified_through
             settled = None if calendar.verified_through else data.settled_through
-            end = End(calendar.country, through, settled or through, data.decreed_weekdays)
+            end = End(through, settled or through, calendar.country, data.decreed_weekdays)
             earlier = found.get(calendar.country, end)
-            found[calendar.country] = min(
-                end, earlier, key=lambda e: (e.through, e.settled_through)
-            )
-    return sorted(found.values(), key=lambda end: (end.through, end.country))
+            found[calendar.country] = min(end, earlier)
+    return sorted(found.values())

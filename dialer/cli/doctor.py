@@ -340,8 +340,7 @@ def _calendars(packs: PackSet, today: date, texts: Texts) -> Finding:
         check="calendars",
         state=State.PROBLEM if over else State.WARNING,
         found=texts.say(
-            f"feriados verificados sólo hasta: {listed}",
-            f"holidays verified only through: {listed}",
+            f"feriados verificados sólo hasta {listed}", f"holidays verified only through {listed}"
         ),
         mend=texts.say(
             "actualice Marcador, o dé add y verified_through en un paquete propio",

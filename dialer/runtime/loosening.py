@@ -34,9 +34,8 @@ def loosened(
         key = name if name == root else _asked(name)
         if key in found:
             continue
-        found[key] = _copy(
-            components[name], loose - {root}, reference, omitted.get(_type(name), ())
-        )
+        fields = omitted.get(_type(name), ())
+        found[key] = _copy(components[name], loose - {root}, reference, fields)
         left += reaches[name] & loose
     return found
 

@@ -72,9 +72,9 @@ def holiday_on(country: str, when: date, case: Case, pack: Table) -> tuple[bool,
     data = calendar(country)
     own = next(c for c in pack["calendars"] if c["country"] == country)
     through = own.get("verified_through") or date.fromisoformat(data["verified_through"])
-    if "settled_through" in data and "verified_through" not in own:
-        if when.isoweekday() not in data["decreed_weekdays"]:
-            through = date.fromisoformat(data["settled_through"])
+    settled = None if "verified_through" in own else data.get("settled_through")
+    if settled and when.isoweekday() not in data["decreed_weekdays"]:
+        through = date.fromisoformat(settled)
     known = date.fromisoformat(data["verified_from"]) <= when <= through
     text, place = when.isoformat(), case.person.residence
     if text in own.get("add", {}):
