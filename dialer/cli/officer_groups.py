@@ -411,7 +411,7 @@ def retention(
 
     Without --request nothing changes.
     """
-    from dialer.cli.officer_orders import run_retention
+    from dialer.cli.retention_command import run_retention
 
     run_retention(
         shell_of(ctx),

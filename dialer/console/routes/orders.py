@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from compliance.retention import schedule
 from dialer.console.errors import (
     ALREADY_DECIDED,
     BAD_FIELD,
@@ -25,9 +26,10 @@ from dialer.console.routes.evidence import PROOFS, Id, Page
 from dialer.console.routes.oversight import OFFICERS, Instant
 from dialer.console.table import API, Call, Guard, Nothing, Route, not_found, route
 from dialer.core.records import to_ms
-from dialer.stores.ledger import erasing, overrides
-from dialer.stores.ledger.erasing import Erasure, ErasureState, Hold, Retired, WouldErase
+from dialer.stores.ledger import erasing, overrides, retaining
+from dialer.stores.ledger.erasing import Erasure, ErasureState, Hold, WouldErase
 from dialer.stores.ledger.overrides import Override, OverrideAsked, OverrideState
+from dialer.stores.ledger.retaining import Retired
 from dialer.stores.ledger.suppression_lists import (
     AlreadyEnded,
     SuppressionRow,
@@ -127,8 +129,10 @@ class RetentionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class RetentionList(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: int
     people: list[Retired]
-    """Nothing has happened since, no account is open, no hold stands, nobody has asked yet."""
+    """Nothing has happened since, no account is open, no hold stands, nobody has asked yet, and no
+    pack that bound a contact with them keeps records longer."""
     next_after: str | None
+    """`after` of the next page; a page may be short, even empty, and have a next one."""
 
 
 async def _do(
@@ -268,13 +272,17 @@ async def preview_erasure(call: Call[Nothing, Nothing]) -> WouldErase:
 async def past_retention(call: Call[Nothing, RetentionQuery]) -> RetentionList:
     query, services = call.query, call.services
     days = query.keep_days or services.config.retention.keep_days
-    before = services.clock.now() - timedelta(days=days)
+    now = services.clock.now()
     async with services.ledger.read() as conn:
-        found = await erasing.past_retention(
-            conn, before_ms=to_ms(before), after=query.after or "", limit=query.limit
+        page = await retaining.past_retention(
+            conn,
+            before_ms=to_ms(now - timedelta(days=days)),
+            at=now,
+            periods=schedule(services.packs, now),
+            after=query.after or "",
+            limit=query.limit,
         )
-    following = found[-1].person_id if len(found) == query.limit else None
-    return RetentionList(keep_days=days, people=found, next_after=following)
+    return RetentionList(keep_days=days, people=page.people, next_after=page.next_after)
 
 
 async def ask_erasure(call: Call[ErasureBody, Nothing]) -> Erasure:
