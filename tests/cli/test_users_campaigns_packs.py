@@ -152,6 +152,9 @@ def test_the_packs_that_are_loaded(english: Cli) -> None:
     assert {"cl", "co", "mx", "pe", "us", "us-fl", "marcador"} <= set(lines)
     assert all(len(line["sha256"]) == 64 for line in lines.values())
     assert "us-fl" in english("packs", "list").out
+    assert lines["ar"]["calendars_verified_through"] == "2026-12-31"
+    told = english("packs", "show", "ar").out
+    assert "holidays verified through AR 2026-12-31 (Mondays, Fridays close after it" in told
 
 
 def test_the_rules_of_a_pack(english: Cli) -> None:
