@@ -27,9 +27,10 @@ from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.embedded import EmbeddedRedis, connect
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.port import TelephonyAdapter
+from telephony_adapters.settings import SettingsProblem
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.world import SeededWorld
-from telephony_adapters.twilio.settings import SettingsProblem, TwilioSettings, check
+from telephony_adapters.twilio.settings import TwilioSettings, check
 
 
 class DataFolderUnusable(Exception):

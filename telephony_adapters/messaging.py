@@ -182,7 +182,8 @@ class MessagingAdapter(Protocol):
 
         Raises `PermitRefused`; `MessageRejected` or `CarrierUnavailable` when it was certainly
         not sent; `OutcomeUnknown` when that is not certain; `DuplicateCall` when the message id
-        was used before; `NotOffered` for a channel that the facts do not name.
+        was used before; `NotOffered` for a channel that the facts do not name. What was
+        certainly not sent may be tried again under the same id.
         """
 
     async def find(self, message_id: MessageId) -> MessageReport | None:
