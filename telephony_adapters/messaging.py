@@ -125,6 +125,7 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
     to: str
     text: str
     provider_id: str
+    """At most 200 characters."""
     subject: str | None = None
     in_reply_to: str | None = None
     """Provider's id, or Message-ID, of our message that this one answers."""

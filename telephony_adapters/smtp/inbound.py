@@ -36,6 +36,7 @@ LONGEST_READ: Final = 200_000
 """Characters of a body that are looked at."""
 LONGEST_TEXT: Final = 10_000
 LONGEST_HEADER: Final = 20_000
+LONGEST_ID: Final = 200
 MOST_PARTS: Final = 200
 _ADDRESSED: Final = ("Delivered-To", "X-Original-To", "To")
 _ORIGINAL: Final = ("message/rfc822", "message/rfc822-headers", "text/rfc822-headers")
@@ -209,7 +210,9 @@ def _reply(mail: Message, raw: bytes, at: datetime, ours: OurMail) -> MessageRec
         sender=sender,
         to=to,
         text=text,
-        provider_id=own_id[:500] or f"<{fingerprint.hexdigest()}@unnamed>",
+        provider_id=(
+            own_id if 0 < len(own_id) <= LONGEST_ID else f"<{fingerprint.hexdigest()}@unnamed>"
+        ),
         subject=_plain(_header(mail, "Subject"))[:500] or None,
         in_reply_to=answered[0] if answered else None,
         media=sum(1 for part in _parts(mail) if part.get_content_disposition() == "attachment"),
