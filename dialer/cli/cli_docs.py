@@ -138,6 +138,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "users add": ("marcador users add luis --role supervisor --password-stdin",),
     "users list": ("marcador users list",),
     "users deactivate": ("marcador users deactivate luis",),
+    "users team": ("marcador users team ana early",),
     "users password": ("marcador users password luis",),
 }
 
