@@ -26,6 +26,7 @@ from compliance.messages import (
     Facts,
     HistoryEvent,
     Subject,
+    TrafficStat,
 )
 from compliance.packs import PackSet
 from compliance.permit import Allowed, ContactPermit, Verdict
@@ -82,6 +83,10 @@ class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
     """How far back the snapshots' history reaches: the longest memory of the packs in force."""
     abandonment: tuple[AbandonmentStat, ...] = ()
     """The campaign's figures for rules about abandonment, a little old at most."""
+    traffic: tuple[TrafficStat, ...] = ()
+    """Figures for rules about calls as a whole, a minute old at most."""
+    started_at: datetime | None = None
+    """When it was first started; None: not known."""
 
 
 class Blocked(NamedTuple):
@@ -306,6 +311,8 @@ def _facts(
         history=history,
         heads=person.heads,
         abandonment=campaign.abandonment,
+        traffic=campaign.traffic,
+        campaign_started_at=campaign.started_at,
         complete_from=now - campaign.lookback,
         wide=account.house.wide,
         emergencies=account.house.emergencies.in_force,
