@@ -11,8 +11,8 @@ from aiohttp import web
 from telephony_adapters.clock import Clock
 from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.client import TwilioApi
+from telephony_adapters.twilio.door import ALIVE_TEXT, alive
 from telephony_adapters.twilio.settings import TwilioSettings
-from telephony_adapters.twilio.webhooks import ALIVE_TEXT, alive
 
 
 class Door(StrEnum):
