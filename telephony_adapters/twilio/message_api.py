@@ -67,6 +67,13 @@ class MessageApi(TwilioApi):
     async def message(self, sid: str) -> MessageInfo:
         return _message_info(await self._ask(self._client.messages(sid).fetch_async))
 
+    async def inbound_url_of(self, number: str) -> str | None:
+        """Where messages to a number of the account are told; None: the account has no such."""
+        found = await self._ask(
+            lambda: self._client.incoming_phone_numbers.list_async(phone_number=number, limit=1)
+        )
+        return str(found[0].sms_url or "") if found else None
+
     async def messages_to(self, address: str) -> list[MessageInfo]:
         """The latest messages to an address, those that still wait to be sent included."""
         found = await self._ask(

@@ -55,6 +55,11 @@ class Addresses:
     def room(self, leg_id: LegId) -> str:
         return self._at(ROOM, leg=leg_id)
 
+    @property
+    def message_in(self) -> str:
+        """What has to be given in Twilio's console for messages that come in."""
+        return f"{self.base}{MESSAGE_IN}"
+
     def message_status(self, message_id: MessageId) -> str:
         return self._at(MESSAGE_STATUS, message=message_id)
 
