@@ -204,7 +204,9 @@ async def test_other_messages_to_the_number_are_not_taken_for_a_lost_one(
     lost = lab.message(to, "Llámenos hoy")
     with pytest.raises(OutcomeUnknown):
         await lab.send(lost)
-    await lab.send(lab.message(to, "Llámenos mañana"))
+    await lab.send(lab.message(to, "Llámenos hoy"))  # ours, and known to be another
+    other_program = {"To": [to], "From": [OWN], "Body": ["Llámenos mañana"]}
+    lab.fake.messages.create(other_program)
     lab.fake.messages.someone_writes(to, OWN, "Llámenos hoy")
     await lab.pass_time(60.0)
     assert await lab.adapter.find(lost.message_id) is None
