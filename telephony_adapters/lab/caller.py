@@ -12,7 +12,7 @@ from telephony_adapters.lab.scenario import KEY_READER
 REFUSALS: Final = (404, 480, 486, 503, 603)
 _INVITE: Final = """\
       INVITE sip:{called}@[remote_ip]:[remote_port] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=z9hG4bK[pid]i[call_number]
       From: {caller};tag=[pid]c[call_number]
       To: <sip:{called}@[remote_ip]:[remote_port]>
       Call-ID: [call_id]
@@ -33,7 +33,7 @@ _INVITE: Final = """\
 """
 _LATER: Final = """\
       {method} sip:{called}@[remote_ip]:[remote_port] SIP/2.0
-      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch{back}]
+      Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}
       From: {caller};tag=[pid]c[call_number]
       To: <sip:{called}@[remote_ip]:[remote_port]>{tag}
       Call-ID: [call_id]
@@ -92,14 +92,14 @@ def _xml(caller: str | None, called: str, patience_s: float) -> str:
         else '"Anonymous" <sip:anonymous@anonymous.invalid>'
     )
 
-    def later(method: str, sequence: int, *, tag: bool, back: str = "") -> str:
+    def later(method: str, sequence: int, *, tag: bool, same: bool = False) -> str:
         text = _LATER.format(
             method=method,
             sequence=sequence,
             called=called,
             caller=address,
             tag="[peer_tag_param]" if tag else "",
-            back=back,
+            branch="z9hG4bK[pid]i[call_number]" if same else "[branch]",
         )
         return _send(text)
 
@@ -132,10 +132,10 @@ def _xml(caller: str | None, called: str, patience_s: float) -> str:
         _send(_REPLY),
         f'<nop next="{_END}"/>',
         f'<label id="{_CANCEL}"/>',
-        later("CANCEL", 1, tag=False, back="-1"),
+        later("CANCEL", 1, tag=False, same=True),
         '<recv response="200"/><recv response="487"/>',
         f'<label id="{_REFUSED}"/>',
-        later("ACK", 1, tag=True, back="-1"),
+        later("ACK", 1, tag=True, same=True),
         f'<label id="{_END}"/><timewait milliseconds="100"/>',
         '<Reference variables="signal,key"/></scenario>',
     )

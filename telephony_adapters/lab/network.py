@@ -48,7 +48,7 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
     ends = r"[^@]*"
     singing = sounds_tone(folder, SINGER_HZ)
     return (
-        Behaviour(name="sings", users=f"{ends}{SINGER}", audio=singing, repeats=True),
+        Behaviour(name="sings", users=f"{ends}{SINGER}", ring_ms=150, audio=singing, repeats=True),
         Behaviour(name="machine", users=ends + MACHINES, ring_ms=1_500, audio=greeting),
         Behaviour(name="rings", users=f"{ends}(4[5-9]|[56][0-9]|7[0-4])", answers=False),
         Behaviour(name="busy", users=f"{ends}(7[5-9]|8[0-4])", refusal="486 Busy Here"),
@@ -63,7 +63,7 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
         Behaviour(name="dead", users=ends + DEAD_NUMBER, trying=False, answers=False),
         Behaviour(name="answers_briefly", users=f"{ends}97", talk_ms=1_500),
         Behaviour(name="presses_keys", users=f"{ends}98", keys="12"),
-        Behaviour(name="stays", users=f"{ends}99", audio=hello),
+        Behaviour(name="stays", users=f"{ends}99", ring_ms=150, audio=hello),
         Behaviour(name="person", users=ends, ring_ms=2_000, audio=hello, talk_ms=TALK_MS),
     )
 

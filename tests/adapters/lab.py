@@ -27,7 +27,7 @@ EventT = TypeVar("EventT", bound=CarrierEvent)
 
 RING_TIMEOUT_S = 12
 """Short enough for a suite in real time, longer than every answer of the far end."""
-PATIENCE_S = 6.0
+PATIENCE_S = 20.0
 """How long a case waits for something that has to happen."""
 TIMER_SLACK_S = 2.0
 """How much later than asked a carrier's timer may be."""
