@@ -47,7 +47,6 @@ FOLLOWS_REDIRECTS: Final = "uri_pjsip"
 REPLACED: Final = "application_replaced"
 LATE_END_S: Final = 0.5
 """How long the end of a call may be on its way when Asterisk knows the call no more."""
-HOLDING: Final[Body] = {"type": "holding"}
 
 
 class AsteriskCarrier(Conversations, Recordings):
@@ -135,10 +134,16 @@ class AsteriskCarrier(Conversations, Recordings):
         except AriUnreachable as error:
             raise CarrierUnavailable(f"no connection to {self._settings.url}: {error}") from error
         await self._check_app(client)
-        # Without the module that holds, all the rest works; `hold` says what is missing then.
-        await self._quietly(client, "POST", f"/bridges/{self._names.hold_bridge}", HOLDING)
+        await self._set_music_up(client)
         channels, bridges = await self._lists(client)
         return self._board.reconcile(channels, bridges, self._clock.now())
+
+    async def _set_music_up(self, client: AriClient) -> None:
+        """Without the modules for it all the rest works; `hold` says what is missing then."""
+        bridge = f"/bridges/{self._names.hold_bridge}"
+        await self._quietly(client, "POST", bridge, {"type": "holding"})
+        music: Body = {"mohClass": self._settings.hold_music}
+        await self._quietly(client, "POST", f"{bridge}/moh", music)
 
     async def _listen(self, client: AriClient) -> None:
         """Take events for ever; connect again when the connection is lost."""

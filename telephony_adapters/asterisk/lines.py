@@ -51,6 +51,12 @@ class Arrived(msgspec.Struct, frozen=True):
     channel: str
 
 
+class Began(msgspec.Struct, frozen=True):
+    """A recording runs, or has failed; whoever began it waits for this."""
+
+    recording_id: str
+
+
 class DoubtEar(msgspec.Struct, frozen=True):
     """An ear is gone. If its agent's leg is not, `Floor.ear_lost` shall tell after a moment."""
 
@@ -73,6 +79,7 @@ Action = (
     | HangUpChannel
     | RingBack
     | Arrived
+    | Began
     | DoubtEar
     | MeasureRecording
 )

@@ -28,7 +28,8 @@ class Recordings(Wire):
             await self._refuse_repeat(client, recording_id)
             await self._snoop(client, call.channel, tape)
             body = {"name": recording_id, "format": "wav", "ifExists": "fail"}
-            await self._command(client, "POST", f"/channels/{tape}/record", body)
+            # A recording that has not begun yet cannot be stopped or paused.
+            await self._begin(client, f"/channels/{tape}/record", body, recording_id)
         except TelephonyError:
             tapes.live.pop(call_id, None)
             await self._delete(client, tape)

@@ -40,6 +40,8 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Dialplan context that screens an answered call; None: no detection."""
     language: str | None = None
     """Of prompts; None: the channel's own."""
+    hold_music: str = "default"
+    """Class of `musiconhold.conf` that persons hear while they hold."""
     laboratory: bool = False
     """Declares that nobody real is behind the trunk. Believed only where `reaches_nobody`."""
     agent_ring_timeout_s: int = 30

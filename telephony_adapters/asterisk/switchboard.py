@@ -158,8 +158,7 @@ class Switchboard:
             case PlaybackFinished():
                 return self._played(event, at), []
             case RecordingStarted():
-                self.tapes.started(event, at)
-                return [], []
+                return [], self.tapes.started(event, at)
             case RecordingFinished() | RecordingFailed():
                 return self.tapes.ended(event, at)
             case ChannelDestroyed():

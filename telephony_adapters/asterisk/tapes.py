@@ -14,7 +14,13 @@ from datetime import datetime
 from typing import Final
 
 from telephony_adapters.asterisk.codec import RecordingFailed, RecordingFinished, RecordingStarted
-from telephony_adapters.asterisk.lines import Action, HangUpChannel, MeasureRecording, Outcome
+from telephony_adapters.asterisk.lines import (
+    Action,
+    Began,
+    HangUpChannel,
+    MeasureRecording,
+    Outcome,
+)
 from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.messages import CallId
 from telephony_adapters.messages import RecordingFinished as Finished
@@ -60,11 +66,12 @@ class Tapes:
     def is_live(self, recording_id: str) -> bool:
         return any(tape.recording_id == recording_id for tape in self.live.values())
 
-    def started(self, event: RecordingStarted, at: datetime) -> None:
+    def started(self, event: RecordingStarted, at: datetime) -> list[Action]:
         """Asterisk records."""
         tape = self._of(event.recording.target_uri, event.recording.name)
         if tape is not None and tape.since is None and not tape.paused:
             tape.go_on(at)
+        return [Began(event.recording.name)]
 
     def ended(self, event: RecordingFinished | RecordingFailed, at: datetime) -> Outcome:
         """Asterisk records no longer."""
@@ -82,7 +89,7 @@ class Tapes:
                 duration_ms = round(tape.before_ms)
         failed = isinstance(event, RecordingFailed)
         told = self.finished(call_id, recording_id, 0 if failed else duration_ms, failed, at)
-        return [told], [HangUpChannel(channel)]
+        return [told], [HangUpChannel(channel), Began(recording_id)]
 
     def finished(
         self, call_id: CallId, recording_id: str, duration_ms: int, failed: bool, at: datetime

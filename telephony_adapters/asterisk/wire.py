@@ -10,6 +10,7 @@ from telephony_adapters.asterisk.client import AriClient, AriSilent, AriUnreacha
 from telephony_adapters.asterisk.lines import (
     Action,
     Arrived,
+    Began,
     CallLine,
     DoubtEar,
     DropBridge,
@@ -56,7 +57,7 @@ class Wire:
         self._up = False
         self._errands: set[asyncio.Task[None]] = set()
         self._awaited: dict[str, asyncio.Event] = {}
-        """Snoop channels that somebody waits for."""
+        """Snoop channels and recordings that somebody waits for."""
 
     # --- errands: what events ask for ---------------------------------------------------------
 
@@ -79,6 +80,9 @@ class Wire:
                     self._errand(self._quietly(client, "POST", ring))
                 case Arrived():
                     self._arrived(client, action.channel)
+                case Began():
+                    if action.recording_id in self._awaited:
+                        self._awaited[action.recording_id].set()
                 case DoubtEar():
                     self._errand(self._doubt_ear(action))
                 case MeasureRecording():
@@ -178,21 +182,25 @@ class Wire:
         What is said into it reaches whoever is at `on` where it may whisper, and nobody else.
         Raises the port's errors.
         """
-        arrived = self._awaited[name] = asyncio.Event()
         body: Body = {
             "spy": "both",
             "whisper": "out" if whisper else "none",
             "app": self._settings.app,
             "appArgs": "snoop",
         }
+        await self._begin(client, f"/channels/{on}/snoop/{name}", body, name)
+
+    async def _begin(self, client: AriClient, path: str, body: Body, awaited: str) -> None:
+        """A command whose effect is to be waited for. Raises the port's errors."""
+        there = self._awaited[awaited] = asyncio.Event()
         try:
-            await self._command(client, "POST", f"/channels/{on}/snoop/{name}", body)
+            await self._command(client, "POST", path, body)
             async with asyncio.timeout(self._settings.command_timeout_s):
-                await arrived.wait()
+                await there.wait()
         except TimeoutError as error:
-            raise OutcomeUnknown(f"snoop channel {name} does not come") from error
+            raise OutcomeUnknown(f"{awaited} does not begin (POST {path})") from error
         finally:
-            del self._awaited[name]
+            del self._awaited[awaited]
 
     def channel_of(self, call_id: CallId) -> str:
         """Asterisk's own name of a live call, for whoever looks into Asterisk.

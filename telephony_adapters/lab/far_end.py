@@ -15,7 +15,6 @@ from telephony_adapters.lab.errors import LabError
 from telephony_adapters.lab.ports import LOOPBACK, free_udp_port, udp_port_taken
 from telephony_adapters.lab.process import Child
 from telephony_adapters.lab.scenario import Behaviour, ScenarioWriter
-from telephony_adapters.lab.tones import tone
 
 READY_TIMEOUT_S: Final = 10.0
 MEDIA_PORTS: Final = (10_000, 19_000)
@@ -48,13 +47,6 @@ def person_says_hello(folder: Path) -> Path:
 def machine_greets(folder: Path) -> Path:
     """A recording of a voicemail's greeting."""
     return _recording(folder, "greeting")
-
-
-def sounds_tone(folder: Path, hz: int) -> Path:
-    """A second of a tone, to be repeated."""
-    path = folder / f"tone-{hz}.ul"
-    path.write_bytes(tone(hz))
-    return path
 
 
 def _recording(folder: Path, name: str) -> Path:

@@ -12,12 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from telephony_adapters.lab.caller import Caller
-from telephony_adapters.lab.far_end import (
-    FarEnd,
-    machine_greets,
-    person_says_hello,
-    sounds_tone,
-)
+from telephony_adapters.lab.far_end import FarEnd, machine_greets, person_says_hello
 from telephony_adapters.lab.pbx import Pbx
 from telephony_adapters.lab.ports import LOOPBACK
 from telephony_adapters.lab.process import hand_over
@@ -28,11 +23,6 @@ FAMILY_VARIABLE: Final = "TELEPHONY_LAB_FAMILY"
 DEAD_NUMBER: Final = "96"
 MACHINES: Final = "(3[0-9]|4[0-4])"
 """Endings of numbers behind which a machine answers."""
-SINGER: Final = "44099"
-"""Ending of a number where somebody stays on the line, who sounds one tone."""
-SINGER_HZ: Final = 440
-PHONES_HZ: Final = (700, 1_800)
-"""Tones that an agent's phone sounds whose name begins with `tone700-` or the like."""
 TALK_MS: Final = 22_000
 """How long a person of the laboratory stays on the line."""
 
@@ -46,9 +36,7 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
     """What the numbers do, by their last two digits; any other number is a person's."""
     hello, greeting = person_says_hello(folder), machine_greets(folder)
     ends = r"[^@]*"
-    singing = sounds_tone(folder, SINGER_HZ)
     return (
-        Behaviour(name="sings", users=f"{ends}{SINGER}", ring_ms=150, audio=singing, repeats=True),
         Behaviour(name="machine", users=ends + MACHINES, ring_ms=1_500, audio=greeting),
         Behaviour(name="rings", users=f"{ends}(4[5-9]|[56][0-9]|7[0-4])", answers=False),
         Behaviour(name="busy", users=f"{ends}(7[5-9]|8[0-4])", refusal="486 Busy Here"),
@@ -68,20 +56,9 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
     )
 
 
-def phones(folder: Path) -> tuple[Behaviour, ...]:
+def phones() -> tuple[Behaviour, ...]:
     """Agents' phones answer by themselves; one whose name begins with `busy-` never does."""
-    singing = (
-        Behaviour(
-            name=f"tone{hz}",
-            users=f"tone{hz}-[^@]*",
-            ring_ms=None,
-            audio=sounds_tone(folder, hz),
-            repeats=True,
-        )
-        for hz in PHONES_HZ
-    )
     return (
-        *singing,
         Behaviour(name="busy", users="busy-[^@]*", ring_ms=None, refusal="486 Busy Here"),
         Behaviour(name="phone", users="[^@]*", ring_ms=None),
     )
@@ -95,7 +72,7 @@ class Network:
         self._callers = 0
         self.pbx = Pbx(folder / "asterisk", family)
         self.carrier = FarEnd("carrier", folder, people(folder))
-        self.phones = FarEnd("phones", folder, phones(folder))
+        self.phones = FarEnd("phones", folder, phones())
 
     def somebody_calls(self, caller: str | None, called: str, patience_s: float) -> Caller:
         """Somebody dials one of our numbers; without a `caller` the number is withheld."""

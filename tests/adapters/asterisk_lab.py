@@ -80,11 +80,12 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
 
     ring_timeout_s = 4
 
-    def __init__(self, network: Network, wire: TcpWire) -> None:
+    def __init__(self, network: Network, wire: TcpWire, **changes: object) -> None:
         super().__init__()
         self.network = network
         self.wire = wire
-        self.settings = settings_for(network, wire.url, f"test-{next(_apps):04d}")
+        usual = settings_for(network, wire.url, f"test-{next(_apps):04d}")
+        self.settings = msgspec.structs.replace(usual, **changes)
         self.carrier = AsteriskCarrier(self.settings, WallClock())
         direct = msgspec.structs.replace(self.settings, url=network.pbx.url)
         self.admin = AriClient(direct)
@@ -186,11 +187,11 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
 
 
 @asynccontextmanager
-async def asterisk_lab(network: Network) -> AsyncIterator[AsteriskLab]:
-    """A started laboratory with no history."""
+async def asterisk_lab(network: Network, **changes: object) -> AsyncIterator[AsteriskLab]:
+    """A started laboratory with no history; `changes` are to the adapter's settings."""
     wire = TcpWire(network.pbx.http_port)
     await wire.mend()
-    lab = AsteriskLab(network, wire)
+    lab = AsteriskLab(network, wire, **changes)
     try:
         await lab.carrier.start(lab.events.append)
         yield lab
