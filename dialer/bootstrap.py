@@ -205,6 +205,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         app=section.app,
         dial=section.dial,
         agent_dial=section.agent_dial,
+        trunk=config.telephony.trunk,
         caller_id=section.caller_id,
         amd_context=section.amd_context,
         language=section.language,
