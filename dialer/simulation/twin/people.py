@@ -153,7 +153,9 @@ class TwinPeople:
         self._legal = [legal[segment.name] for segment in definition.segments]
         self._ready: deque[int] = deque()
         self._left = [0] * len(definition.segments)
-        self._waiting: list[tuple[float, int]] = []
+        self._waiting: list[tuple[float, int, int]] = []
+        """When to wake, the order of going to sleep, and who."""
+        self._slept = 0
         self._on_lines = 0
         self._placed = 0
         self._enrol(seed)
@@ -165,8 +167,13 @@ class TwinPeople:
             counts, day = self._by_index[self._segment[account]], self._day(account)
             counts.accounts += 1
             counts.legal += len(day.dials_s)
-            if day.dials_s:
-                self._sleep(account, day.open_at(0.0))
+            if not day.dials_s:
+                continue
+            open_s = day.open_at(0.0)
+            if open_s == 0.0:
+                self._queue(account)
+            else:
+                self._sleep(account, open_s)
 
     def _day(self, account: int) -> LegalDay:
         days = self._legal[self._segment[account]]
@@ -176,13 +183,16 @@ class TwinPeople:
 
     def _sleep(self, account: int, until_s: float | None) -> None:
         if until_s is not None:
-            heappush(self._waiting, (until_s, account))
+            self._slept += 1
+            heappush(self._waiting, (until_s, self._slept, account))
 
     def _wake(self, now_s: float) -> None:
         while self._waiting and self._waiting[0][0] <= now_s:
-            _, account = heappop(self._waiting)
-            self._ready.append(account)
-            self._left[self._segment[account]] += 1
+            self._queue(heappop(self._waiting)[2])
+
+    def _queue(self, account: int) -> None:
+        self._ready.append(account)
+        self._left[self._segment[account]] += 1
 
     def shares(self, now_s: float) -> Mapping[str, float]:
         self._wake(now_s)
