@@ -45,7 +45,7 @@ class SegmentSpec(Message, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=60)]
     accounts: Annotated[int, Meta(ge=1, le=MAX_ACCOUNTS)]
     live_rate: Share | None = None
-    """Persons answering, per dial, at an hour like any other."""
+    """Persons answering, per dial of a number in service, at an hour like any other."""
     live_rate_by_hour: dict[Annotated[int, Meta(ge=0, le=23)], Share] = {}
     """The same at local hours that are known apart; the others follow `live_rate`."""
     right_party: Share | None = None
@@ -67,11 +67,11 @@ class CallSpec(Message, frozen=True, kw_only=True):
     """What a dial meets, other than a person, and how long it takes."""
 
     machine_rate: Share = RATES.machine
-    """Machines that would pick up, per dial, if it rings long enough."""
+    """Machines that would pick up, per dial of a number in service, if it rings long enough."""
     out_of_service: Share = RATES.disconnected
     """Numbers that nobody has any more, per account; each is dialed once."""
     failed_rate: Share = RATES.busy + RATES.blocked
-    """Busy and refused, per dial."""
+    """Busy and refused, per dial of a number in service."""
     answer: Duration = Duration(mean_s=8.0, cv=0.37)
     """From the dial to a person's answer."""
     patience: Duration = Duration(mean_s=RATES.patience_s, cv=0.53)

@@ -197,19 +197,21 @@ def _dialed(account: AccountSnapshot, asked: Plan, at: datetime) -> AccountSnaps
         code="NC-NA",
         ring_ms=round(RING_S * 1000),
     )
-    people = []
-    for person in account.people:
-        if person.person_id == contact.person_id:
-            seq, rang_ms = person.head_seq, to_ms(at)
-            rows = [
-                *person.rows,
-                StreamRow(contact.person_id, seq + 1, rang_ms, dial.body),
-                StreamRow(contact.person_id, seq + 2, rang_ms + round(RING_S * 1000), ended),
-            ]
-            heads = {**person.heads, StreamKey(contact.person_id): seq + 2}
-            person = msgspec.structs.replace(person, rows=rows, heads=heads)
-        people.append(person)
-    return msgspec.structs.replace(account, people=people)
+    rang_ms, over_ms = to_ms(at), to_ms(at) + round(RING_S * 1000)
+
+    def after(person: PersonSnapshot) -> PersonSnapshot:
+        if person.person_id != contact.person_id:
+            return person
+        seq = person.head_seq
+        rows = [
+            *person.rows,
+            StreamRow(contact.person_id, seq + 1, rang_ms, dial.body),
+            StreamRow(contact.person_id, seq + 2, over_ms, ended),
+        ]
+        heads = {**person.heads, StreamKey(contact.person_id): seq + 2}
+        return msgspec.structs.replace(person, rows=rows, heads=heads)
+
+    return msgspec.structs.replace(account, people=list(map(after, account.people)))
 
 
 def context_of(
@@ -265,9 +267,7 @@ def plain_account(where: WhereSpec, bucket: str, at: datetime) -> AccountSnapsho
         ),
         consents=_authorised(at) if where.channel_authorised else (),
     )
-    person = PersonSnapshot(
-        person_id, PartyRole.HOLDER, subject, {StreamKey(person_id): 0}, [], []
-    )
+    person = PersonSnapshot(person_id, PartyRole.HOLDER, subject, {StreamKey(person_id): 0}, [], [])
     return AccountSnapshot(account_id, "active", bucket, None, [person], [])
 
 

@@ -233,9 +233,8 @@ class TwinPeople:
         draws = self._draws[account] = self._uniforms(account, self._dials[account])
         call, after_s = self._meets(account, now_s, draws)
         timeout_s = float(self._definition.campaign.ring_timeout_s)
-        if call in (Call.MACHINE, Call.RANG_OUT) or call.is_person:
-            if call is Call.RANG_OUT or after_s >= timeout_s:
-                call, after_s = Call.RANG_OUT, timeout_s
+        if after_s >= timeout_s:
+            call, after_s = Call.RANG_OUT, timeout_s
         self._calls[account] = call
         return Fate(
             self._ending(call),
@@ -328,9 +327,7 @@ class TwinPeople:
 
     def _uniforms(self, account: int, attempt: int) -> tuple[float, ...]:
         """Eight numbers inside (0, 1) that depend on seed, account and attempt only."""
-        digest = blake2b(
-            f"{account}|{attempt}".encode(), key=self._key, digest_size=64
-        ).digest()
+        digest = blake2b(f"{account}|{attempt}".encode(), key=self._key, digest_size=64).digest()
         return tuple([((word >> 12) + 0.5) * _UNIT for word in _WORDS.unpack(digest)])
 
 

@@ -155,9 +155,7 @@ def pooled(results: Sequence[TwinResult]) -> Pooled:
         idle_wait_mean_s=mean([r.idle_wait_mean_s for r in results]),
         idle_wait_p90_s=mean([r.idle_wait_p90_s for r in results]),
         idle_wait_p99_s=mean([r.idle_wait_p99_s for r in results]),
-        abandoned_share=share(
-            sum(r.abandoned for r in results), sum(r.answered for r in results)
-        ),
+        abandoned_share=share(sum(r.abandoned for r in results), sum(r.answered for r in results)),
         worst_30min=max(r.worst_30min for r in results),
         worst_24h=max(r.worst_24h for r in results),
         dials=mean([r.dials for r in results]),

@@ -23,9 +23,7 @@ class ShiftRota:
             for place in range(shift.agents):
                 self._roster(floor, f"s{number}a{place}", shift, place, opens)
 
-    def _roster(
-        self, floor: Floor, agent: str, shift: ShiftSpec, place: int, opens: int
-    ) -> None:
+    def _roster(self, floor: Floor, agent: str, shift: ShiftSpec, place: int, opens: int) -> None:
         clock = floor.clock
         clock.at(60.0 * (minute_of(shift.start) - opens), floor.come, agent)
         end_s = 60.0 * (minute_of(shift.end) - opens)
