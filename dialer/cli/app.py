@@ -28,6 +28,7 @@ from dialer.cli.twin_groups import PacedMode, add_twin_to
 
 _WITH_VALUE: Final = ("--config", "--data-dir", "--language", "--set")
 STDOUT: Final = 1
+_OWN: Final = {"replay": ("--set",)}
 _FLAGS: Final = ("--json", "--debug")
 
 app = typer.Typer(
@@ -78,7 +79,10 @@ def run_cli(args: Sequence[str]) -> int:
 
 
 def hoisted(args: Sequence[str]) -> list[str]:
-    """`args` with the global options first, wherever they stood before a `--`."""
+    """`args` with the global options first, wherever they stood before a `--`.
+
+    A command's own option of the same name stays with the command.
+    """
     first: list[str] = []
     rest: list[str] = []
     left = list(args)
@@ -88,6 +92,9 @@ def hoisted(args: Sequence[str]) -> list[str]:
         if arg == "--":
             rest += [arg, *left]
             break
+        if rest and name in _OWN.get(rest[0], ()):
+            rest.append(arg)
+            continue
         if arg in _FLAGS or (name in _WITH_VALUE and equals):
             first.append(arg)
         elif arg in _WITH_VALUE:

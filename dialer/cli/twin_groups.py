@@ -89,6 +89,44 @@ def simulate(
     run_simulate(shell_of(ctx), options)
 
 
+def replay(
+    ctx: typer.Context,
+    campaign: Annotated[str, typer.Argument(help="Name or id of the campaign.")],
+    day: Annotated[
+        str | None, typer.Option(help="Local day (YYYY-MM-DD). Default: the last one dialed.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="What to change: mode, target_abandonment, max_lines_per_agent, "
+            "connect_limit_ms, ring_timeout_s, amd.",
+        ),
+    ] = None,
+    agents: Annotated[str, typer.Option(help="More agents, or fewer: +2, -1.")] = "0",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same answer.")] = 1,
+    runs: Annotated[int, typer.Option(min=1, max=50, help="Seeds to take the mean of.")] = 1,
+    html: Html = None,
+) -> None:
+    """A recorded day beside the twin with the same settings and with changed ones.
+
+    Here --set is a setting of the campaign; give the configuration's before the command's name."""
+    from dialer.cli.replay_day_command import ReplayOptions, run_replay_day
+
+    options = ReplayOptions(
+        campaign=campaign,
+        day=day,
+        changes=tuple(changes or ()),
+        agents=agents,
+        seed=seed,
+        runs=runs,
+        html=html,
+    )
+    run_replay_day(shell_of(ctx), options)
+
+
 def add_twin_to(app: typer.Typer) -> None:
     """Put the twin's commands into the tree."""
     app.command("simulate")(simulate)
+    app.command("replay")(replay)

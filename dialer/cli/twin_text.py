@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from rich.table import Table
 
@@ -13,9 +12,6 @@ from dialer.simulation.twin.results import Pooled, Spread, TwinResult
 from dialer.simulation.twin.run import Advice, TwinReport
 
 Row = tuple[str, str]
-
-FEW_ANSWERS: Final = 200
-"""Answers a day below which no half hour says anything about a rate."""
 
 
 def figure_rows(texts: Texts, total: Pooled, target: float) -> list[Row]:
@@ -36,7 +32,10 @@ def figure_rows(texts: Texts, total: Pooled, target: float) -> list[Row]:
             f"{total.abandoned_share:.2%} ({say('meta', 'target')} {target:.1%}; "
             f"{total.abandoned:.0f} {say('de', 'of')} {total.answered:,.0f})",
         ),
-        (say("abandono: peores 30 min", "abandoned: worst 30 min"), _window(texts, total)),
+        (
+            say("abandono: peores 30 min", "abandoned: worst 30 min"),
+            window_cell(texts, total.worst_30min),
+        ),
         (say("abandono: peores 24 h", "abandoned: worst 24 h"), f"{total.worst_24h:.2%}"),
         (say("marcaciones", "dials"), f"{total.dials:,.0f}"),
         (say("líneas por agente", "lines per agent"), f"{total.lines_per_agent:.2f}"),
@@ -226,10 +225,11 @@ def _starved(results: Sequence[TwinResult]) -> float:
     return sum(r.clamps.get("cap:supply", 0.0) for r in results) / len(results)
 
 
-def _window(texts: Texts, total: Pooled) -> str:
-    if total.worst_30min > 0 or total.answered >= FEW_ANSWERS:
-        return f"{total.worst_30min:.2%}"
-    return texts.say("muy pocas respuestas", "too few answers")
+def window_cell(texts: Texts, worst: float | None) -> str:
+    """The worst half hour of those that say something."""
+    if worst is None:
+        return texts.say("ninguna con 200 respuestas", "none with 200 answers")
+    return f"{worst:.2%}"
 
 
 def _share(value: Spread) -> str:

@@ -36,6 +36,7 @@ from dialer.stores.ledger.portfolios import get_portfolio
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.worked import (
     WorkedAttempt,
+    last_worked_ms,
     open_accounts_by_bucket,
     some_open_accounts,
     worked_attempts,
@@ -86,8 +87,7 @@ async def case_of_campaign(
         portfolio = await get_portfolio(conn, campaign.portfolio_id)
     if portfolio is None:
         raise LookupError(f"campaign {campaign.name!r} has no portfolio")
-    since_ms = to_ms(now - OBSERVED)
-    seen = await worked_attempts(ledger, campaign.campaign_id, since_ms, to_ms(now) + 1)
+    seen = await _seen(ledger, campaign)
     zone = _zone(campaign.settings, portfolio.country, now)
     definition = TwinDefinition(
         name=campaign.name,
@@ -122,6 +122,15 @@ async def case_of_campaign(
         ),
     )
     return _case(definition, opens_at, legal, notes)
+
+
+async def _seen(ledger: Ledger, campaign: Campaign) -> list[WorkedAttempt]:
+    """Attempts of the thirty days up to the last one: a simulated day may lie ahead of us."""
+    last_ms = await last_worked_ms(ledger, campaign.campaign_id)
+    if last_ms is None:
+        return []
+    since_ms = last_ms - round(OBSERVED.total_seconds() * 1000)
+    return await worked_attempts(ledger, campaign.campaign_id, since_ms, last_ms + 1)
 
 
 def _case(
@@ -222,7 +231,7 @@ def _calls(seen: Sequence[WorkedAttempt]) -> CallSpec:
     gone = sum(map(_gone, seen))
     dials = len(seen) - gone
     failed = sum(a.failed for a in seen) - gone
-    rings = [a.ring_ms / 1000 for a in seen if a.is_live and a.ring_ms]
+    rings = [a.answered_after_ms / 1000 for a in seen if a.is_live and not a.is_abandoned]
     return msgspec.structs.replace(
         plain,
         machine_rate=_mixed(

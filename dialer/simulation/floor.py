@@ -7,7 +7,7 @@ the limit, and tell the pacer of everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -156,14 +156,20 @@ class Tally:
         )
 
     @property
-    def worst_30min_share(self) -> float:
-        """Highest abandoned share of 30 minutes with at least 200 answers; 0: there are none."""
-        worst = 0.0
-        for i in range(len(self.answered) - WINDOW_MINUTES + 1):
-            answers = sum(self.answered[i : i + WINDOW_MINUTES])
-            if answers >= WINDOW_ANSWERS:
-                worst = max(worst, sum(self.abandoned[i : i + WINDOW_MINUTES]) / answers)
-        return worst
+    def worst_30min(self) -> float | None:
+        """Highest abandoned share of 30 minutes with at least 200 answers; None: there are none."""
+        return worst_window(self.answered, self.abandoned)
+
+
+def worst_window(answered: Sequence[int], abandoned: Sequence[int]) -> float | None:
+    """The same of answers and abandonments by minute."""
+    worst: float | None = None
+    for i in range(len(answered) - WINDOW_MINUTES + 1):
+        answers = sum(answered[i : i + WINDOW_MINUTES])
+        if answers >= WINDOW_ANSWERS:
+            part = sum(abandoned[i : i + WINDOW_MINUTES]) / answers
+            worst = part if worst is None else max(worst, part)
+    return worst
 
 
 class Floor:
@@ -351,10 +357,8 @@ class Floor:
     def is_here(self, agent: str) -> bool:
         return agent in self._idle or agent in self._talking or agent in self._wrapping
 
-    def stay(self, agent: str) -> bool:
-        """Whoever was to leave after the call in hand stays; False: already gone."""
-        self._leaving.discard(agent)
-        return self.is_here(agent)
+    def is_idle(self, agent: str) -> bool:
+        return agent in self._idle
 
     def _free(self, agent: str) -> None:
         self._idle[agent] = self.clock.now_s

@@ -187,7 +187,7 @@ def _result(world: World, seed: int, floor: Floor) -> Result:
         duration_s=world.duration_s,
         occupancy=share(busy_s, staffed_s),
         abandoned_share=share(floor.abandoned, floor.answered),
-        worst_30min_share=tally.worst_30min_share,
+        worst_30min_share=tally.worst_30min or 0.0,
         idle_wait_s=share(sum(tally.waits_s), len(tally.waits_s)),
         dials=floor.dialed,
         answered=floor.answered,

@@ -46,8 +46,8 @@ class TwinResult(Message, frozen=True, kw_only=True):
     """By a live person; the abandoned among them."""
     abandoned: int
     abandoned_share: float
-    worst_30min: float
-    """Highest share of 30 minutes with at least 200 answers; 0: there are none."""
+    worst_30min: float | None
+    """Highest share of 30 minutes with at least 200 answers; None: there are none."""
     worst_24h: float
     """Highest share of any 24 hours; of a shorter run, the run's."""
     contacts: int
@@ -86,7 +86,7 @@ class Pooled(Message, frozen=True, kw_only=True):
     idle_wait_p99_s: float
     abandoned_share: float
     """Of all answers together."""
-    worst_30min: float
+    worst_30min: float | None
     worst_24h: float
     dials: float
     legal_dials: float
@@ -119,8 +119,8 @@ def figures_of(floor: Floor, *, agents: int, seed: int, clamps: dict[str, int]) 
         answered=floor.answered,
         abandoned=floor.abandoned,
         abandoned_share=share(floor.abandoned, floor.answered),
-        worst_30min=tally.worst_30min_share,
-        worst_24h=_worst_day(tally.answered, tally.abandoned),
+        worst_30min=tally.worst_30min,
+        worst_24h=worst_day(tally.answered, tally.abandoned),
         contacts=tally.connected,
         right_party=0,
         promises=0,
@@ -156,7 +156,9 @@ def pooled(results: Sequence[TwinResult]) -> Pooled:
         idle_wait_p90_s=mean([r.idle_wait_p90_s for r in results]),
         idle_wait_p99_s=mean([r.idle_wait_p99_s for r in results]),
         abandoned_share=share(sum(r.abandoned for r in results), sum(r.answered for r in results)),
-        worst_30min=max(r.worst_30min for r in results),
+        worst_30min=max(
+            (r.worst_30min for r in results if r.worst_30min is not None), default=None
+        ),
         worst_24h=max(r.worst_24h for r in results),
         dials=mean([r.dials for r in results]),
         legal_dials=legal / runs,
@@ -180,7 +182,8 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(mean=mean, error=sqrt(variance / runs))
 
 
-def _worst_day(answered: Sequence[int], abandoned: Sequence[int]) -> float:
+def worst_day(answered: Sequence[int], abandoned: Sequence[int]) -> float:
+    """Highest abandoned share of 24 hours, of answers and abandonments by minute."""
     last = max(1, len(answered) - DAY_MINUTES + 1)
     return max(
         share(sum(abandoned[i : i + DAY_MINUTES]), sum(answered[i : i + DAY_MINUTES]))

@@ -16,6 +16,8 @@ from dialer.stores.ledger.schema import account, attempt, enrolment
 
 MOST_ATTEMPTS: Final = 200_000
 """Newest attempts that are read at once; what is older says little about tomorrow."""
+ID_CHANCE_FROM: Final = 19
+"""Where in an account's id (a ULID: ten characters of time, then chance) the last characters begin."""
 PROMISE_CODES: Final = frozenset({Code.PROMISE, Code.PLAN, Code.PAID_ON_CALL})
 
 _UNANSWERED: Final = (
@@ -46,6 +48,14 @@ class WorkedAttempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """None: no agent talked."""
     wrap_ms: int | None
     agent_id: str | None
+
+    @property
+    def answered_after_ms(self) -> int:
+        """From the intent to the pickup (and detection, where it was on), as far as it is known:
+        what is left when talk and the wait for an agent are taken away."""
+        return max(
+            0, self.ended_ms - self.planned_ms - (self.talk_ms or 0) - (self.connect_ms or 0)
+        )
 
     @property
     def is_live(self) -> bool:
@@ -138,7 +148,8 @@ async def open_accounts_by_bucket(ledger: Ledger, campaign_id: CampaignId) -> di
 async def some_open_accounts(
     ledger: Ledger, campaign_id: CampaignId, bucket: str, most: int
 ) -> list[AccountId]:
-    """Accounts of one bucket that are not done, first those that the campaign would dial first."""
+    """A sample of the accounts of one bucket that are not done: by the end of their ids, which are
+    chance, so that neither the order of the file nor what was dialed already decides."""
     query = (
         select(account.c.account_id)
         .join(enrolment, enrolment.c.account_id == account.c.account_id)
@@ -148,7 +159,7 @@ async def some_open_accounts(
             account.c.state == "active",
             account.c.bucket == bucket,
         )
-        .order_by(enrolment.c.priority.desc(), account.c.account_id)
+        .order_by(func.substr(account.c.account_id, ID_CHANCE_FROM), account.c.account_id)
         .limit(most)
     )
     async with ledger.read() as conn:
