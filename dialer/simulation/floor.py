@@ -246,6 +246,8 @@ class Floor:
             waiting_since_s=tuple(since_s for since_s, _ in self._waiting.values()),
             upcoming=dict(self._people.shares(now_s)),
             caps=self._people.caps(now_s),
+            # A decision's calls are placed, or found nobody, before the next one is made.
+            settled=True,
             dialed=self.dialed,
             answered=self.answered,
             abandoned=self.abandoned,

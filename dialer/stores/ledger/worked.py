@@ -17,7 +17,7 @@ from dialer.stores.ledger.schema import account, attempt, enrolment
 MOST_ATTEMPTS: Final = 200_000
 """Newest attempts that are read at once; what is older says little about tomorrow."""
 ID_CHANCE_FROM: Final = 19
-"""Place in an account's id (a ULID: ten characters of time, then chance) from which it is chance."""
+"""Place in an account's id from which it is chance: a ULID begins with ten characters of time."""
 PROMISE_CODES: Final = frozenset({Code.PROMISE, Code.PLAN, Code.PAID_ON_CALL})
 
 _UNANSWERED: Final = (
