@@ -120,6 +120,14 @@ async def campaign_named(conn: AsyncConnection, name: str) -> Campaign | None:
     return await _one(conn, select(campaign).where(campaign.c.name == name))
 
 
+async def campaign_called(conn: AsyncConnection, name: str) -> Campaign:
+    """The campaign of that name or id. Raises `LookupError`."""
+    found = await campaign_named(conn, name) or await get_campaign(conn, name)
+    if found is None:
+        raise LookupError(f"there is no campaign {name!r}; see `marcador campaign list`")
+    return found
+
+
 async def list_campaigns(
     conn: AsyncConnection,
     *,
