@@ -52,7 +52,7 @@ async def run(accounts: int) -> dict[str, Figure]:
         )
         generated_per_s = accounts / (time.perf_counter() - began)
         portfolio = bench_portfolio(COUNTRY, "CLP")
-        async with open_stores(config) as ledger:
+        async with open_stores(config, mapped=False) as ledger:
             async with ledger.write() as conn:
                 portfolio = await ensure_portfolio(conn, portfolio)
             first, again = [
