@@ -40,6 +40,8 @@ LONGEST_ID: Final = 200
 MOST_PARTS: Final = 200
 _ADDRESSED: Final = ("Delivered-To", "X-Original-To", "To")
 _ORIGINAL: Final = ("message/rfc822", "message/rfc822-headers", "text/rfc822-headers")
+_NOTIFIERS: Final = re.compile(r"(?:mailer-daemon|postmaster)", re.IGNORECASE)
+_LOOSE_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}(?!\d)")
 _CODE: Final = re.compile(r"(?<!\d)([45]\d\d)(?!\d)")
 
 
@@ -71,6 +73,9 @@ def _read(mail: Message, raw: bytes, at: datetime, ours: OurMail) -> AnyMessageE
             return _complaint(mail, at, ours)
         if kind == "disposition-notification":
             return None  # read receipts are asked for by nobody
+    senders = _addresses(mail, ("From",))
+    if senders and _NOTIFIERS.fullmatch(senders[0].partition("@")[0]):
+        return _loose_notice(mail, at, ours)
     return _reply(mail, raw, at, ours)
 
 
@@ -116,6 +121,26 @@ def _delivery_report(mail: Message, at: datetime, ours: OurMail) -> MessageMoved
         state=state,
         refusal=refusal,
         provider_code=provider_code(basic, words),
+    )
+
+
+def _loose_notice(mail: Message, at: datetime, ours: OurMail) -> MessageMoved:
+    """A notice of non-delivery in a program's own words: only the address it came to, or the
+    Message-ID of ours in it, tells what it is about."""
+    text = _text_of(mail)
+    message_id = _reported_message(mail, ours) or ours.in_header(text)
+    if message_id is None:
+        raise MalformedMail("a notice that names no message of ours")
+    code = _LOOSE_CODE.search(text)
+    words = code.group(0) if code else ""
+    refusal = refusal_of(int(words[:3]), words) if code else Refusal.OTHER
+    return MessageMoved(
+        event_id=f"dsn:{message_id}:failed",
+        at=at,
+        message_id=message_id,
+        state=DeliveryState.BOUNCED if refusal.is_permanent else DeliveryState.FAILED,
+        refusal=refusal,
+        provider_code=provider_code(int(words[:3]) if code else 0, words),
     )
 
 

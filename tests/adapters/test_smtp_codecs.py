@@ -327,6 +327,28 @@ def test_a_message_is_known_by_envelope_and_address_without_its_headers() -> Non
         assert event.message_id == MESSAGE.message_id
 
 
+@pytest.mark.parametrize(
+    ("text", "state", "refusal"),
+    [
+        ("<d@x.example>: 550-5.1.1 no such user", DeliveryState.BOUNCED, Refusal.INVALID_ADDRESS),
+        ("host said: 552 5.2.2 mailbox full", DeliveryState.FAILED, Refusal.MAILBOX_FULL),
+        ("I'm afraid I wasn't able to deliver", DeliveryState.FAILED, Refusal.OTHER),
+    ],
+)
+def test_a_notice_in_a_program_s_own_words(
+    text: str, state: DeliveryState, refusal: Refusal
+) -> None:
+    head = b"From: MAILER-DAEMON@x.example\r\nTo: %s\r\n\r\n"
+    address = f"rebotes+{MESSAGE.message_id}@agencia.example".encode()
+    event = read_mail(head % address + text.encode(), AT, OURS)
+    assert isinstance(event, MessageMoved)
+    assert (event.message_id, event.state, event.refusal) == (MESSAGE.message_id, state, refusal)
+    quoted = f"{text}\n--- the message:\nMessage-ID: {OUR_HEADER_ID}\n".encode()
+    assert read_mail(head % b"cobranza@agencia.example" + quoted, AT, OURS) == event
+    with pytest.raises(MalformedMail):
+        read_mail(head % b"cobranza@agencia.example" + text.encode(), AT, OURS)
+
+
 def test_delays_are_no_news_and_deliveries_are() -> None:
     assert read_mail(report("Action: delayed\r\nStatus: 4.4.1"), AT, OURS) is None
     assert read_mail(report("Action: relayed\r\nStatus: 2.0.0"), AT, OURS) is None
