@@ -122,6 +122,7 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
 
     channel: Channel
     sender: str
+    """As people's numbers and addresses are kept: E.164, or e-mail in lower case."""
     to: str
     text: str
     provider_id: str

@@ -229,7 +229,8 @@ def _reply(mail: Message, raw: bytes, at: datetime, ours: OurMail) -> MessageRec
         event_id=f"mail:{fingerprint.hexdigest()}",
         at=at,
         channel=Channel.EMAIL,
-        sender=sender,
+        # Ledgers keep addresses in lower case, and no mailbox of today tells Ana@ from ana@.
+        sender=sender.lower(),
         to=to,
         text=text,
         provider_id=(

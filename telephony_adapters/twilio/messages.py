@@ -238,7 +238,7 @@ class TwilioMessenger:
             )
 
     def _in_conversation(self, address: str) -> bool:
-        wrote_at = self._wrote_at.get(address)
+        wrote_at = self._wrote_at.get(codec.national_form(address))
         return wrote_at is not None and self._twilio_now() - wrote_at < CONVERSATION
 
     def objection(self, channel: Channel, country: str, role: CollectorRole) -> Objection | None:

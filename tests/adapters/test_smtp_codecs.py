@@ -451,6 +451,11 @@ def test_what_no_person_wrote_is_marked(headers: dict[str, str]) -> None:
     assert not heard(reply("Estoy de vacaciones", Auto_Submitted="no")).automatic
 
 
+def test_a_sender_is_told_as_ledgers_keep_addresses() -> None:
+    raw = reply("BAJA").replace(b"<ana@deudores.example>", b"<Ana@Deudores.EXAMPLE>")
+    assert heard(raw).sender == "ana@deudores.example"
+
+
 def test_the_same_mail_is_the_same_event_and_another_text_is_another() -> None:
     assert heard(reply("BAJA")) == heard(reply("BAJA"))
     assert heard(reply("BAJA")).event_id != heard(reply("ya pagué")).event_id
