@@ -107,12 +107,16 @@ def _delivery_report(mail: Message, at: datetime, ours: OurMail) -> MessageMoved
         )
     if told.action != "failed":
         raise MalformedMail("a delivery status without an action")
-    code = _CODE.search(told.diagnostic)
-    basic = int(code.group(1)) if code else 0
-    # The diagnostic is the far server's own word; the status may be a mere summary (5.0.0).
+    # The diagnostic is the far server's own word; the status may be a mere summary (5.0.0), and
+    # then some servers write what happened only in the part for people.
     vague = told.status in ("", "5.0.0")
     words = told.diagnostic if vague else f"{told.status} {told.diagnostic}"
-    refusal = refusal_of(basic or (550 if vague and not enhanced_code(words) else 0), words)
+    if vague and not words:
+        loose = _LOOSE_CODE.search(_text_of(mail))
+        words = loose.group(0) if loose is not None else told.status
+    code = _CODE.search(words)
+    basic = int(code.group(1)) if code else 0
+    refusal = refusal_of(basic, words)
     state = DeliveryState.BOUNCED if refusal.is_permanent else DeliveryState.FAILED
     return MessageMoved(
         event_id=f"dsn:{message_id}:failed",

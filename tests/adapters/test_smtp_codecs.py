@@ -327,6 +327,60 @@ def test_a_message_is_known_by_envelope_and_address_without_its_headers() -> Non
         assert event.message_id == MESSAGE.message_id
 
 
+EXIM = """Return-path: <>
+X-Failed-Recipients: full@deudores.example
+Auto-Submitted: auto-replied
+From: Mail Delivery System <Mailer-Daemon@post.example>
+To: cobranza@agencia.example
+Content-Type: multipart/report; report-type=delivery-status; boundary=1795667341-eximdsn-12
+MIME-Version: 1.0
+Message-Id: <E1xWR6T-0007xv-25@post.example>
+
+--1795667341-eximdsn-12
+Content-type: text/plain; charset=us-ascii
+
+A message that you sent could not be delivered to one or more of its
+recipients. This is a permanent error. The following address(es) failed:
+
+  full@deudores.example
+    %s
+
+--1795667341-eximdsn-12
+Content-type: message/delivery-status
+
+Reporting-MTA: dns; post.example
+Original-Envelope-ID: %s
+
+Action: failed
+Final-Recipient: rfc822;full@deudores.example
+Status: 5.0.0
+
+--1795667341-eximdsn-12
+Content-type: text/rfc822-headers
+
+From: Agencia <cobranza@agencia.example>
+
+--1795667341-eximdsn-12--
+"""
+"""As Exim 4.96 writes it about a local refusal: the reason is in the part for people only."""
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "refusal"),
+    [
+        ("552 5.2.2 mailbox full", DeliveryState.FAILED, Refusal.MAILBOX_FULL),
+        ("550 5.1.1 unknown here", DeliveryState.BOUNCED, Refusal.INVALID_ADDRESS),
+        ("Unrouteable address", DeliveryState.FAILED, Refusal.OTHER),
+    ],
+)
+def test_a_summary_speaks_against_no_address(
+    text: str, state: DeliveryState, refusal: Refusal
+) -> None:
+    event = read_mail((EXIM % (text, OUR_HEADER_ID)).encode(), AT, OURS)
+    assert isinstance(event, MessageMoved)
+    assert (event.message_id, event.state, event.refusal) == (MESSAGE.message_id, state, refusal)
+
+
 @pytest.mark.parametrize(
     ("text", "state", "refusal"),
     [
