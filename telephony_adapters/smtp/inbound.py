@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from email import message_from_bytes
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
@@ -59,7 +60,14 @@ def read_mail(raw: bytes, at: datetime, ours: OurMail) -> AnyMessageEvent | None
         return _read(mail, raw, at, ours)
     except MalformedMail:
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        MessageError,
+    ) as error:
         # The standard parser has its own ideas of some broken mails; none may end the reading.
         raise MalformedMail(f"cannot be read: {type(error).__name__}") from error
 
@@ -367,8 +375,11 @@ def _addresses(mail: Message, names: tuple[str, ...]) -> list[str]:
 
 
 def _plain(header: str) -> str:
-    """A header's text, decoded, in one line."""
-    text = str(make_header(decode_header(header)))
+    """A header's text, decoded where that is possible, in one line."""
+    try:
+        text = str(make_header(decode_header(header)))
+    except (MessageError, LookupError, ValueError):
+        text = header
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 

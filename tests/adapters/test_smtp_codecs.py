@@ -522,6 +522,14 @@ def test_a_reply_far_down_a_thread_names_our_message() -> None:
     assert event.in_reply_to == OUR_HEADER_ID
 
 
+@pytest.mark.parametrize("subject", ["=?utf-8?b?a?=", "=?nonsense?q?x?=", "=?utf-8?q?=ff?="])
+def test_a_broken_subject_loses_no_opt_out(subject: str) -> None:
+    raw = f"From: a@b.example\r\nTo: c@agencia.example\r\nSubject: {subject}\r\n\r\nBAJA"
+    event = heard(raw.encode())
+    assert event.text == "BAJA"
+    assert event.subject
+
+
 def test_attachments_are_counted_and_not_read() -> None:
     mail = EmailMessage(policy=SMTP)
     mail["From"], mail["To"] = "ana@deudores.example", "cobranza@agencia.example"
@@ -549,6 +557,7 @@ VALUES = st.one_of(
             "base64",
             "=?utf-8?b?////?=",
             "=?nonsense?q?x?=",
+            "=?utf-8?b?a?=",
             OUR_HEADER_ID,
             "a@b.example",
         ]

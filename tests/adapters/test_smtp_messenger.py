@@ -300,6 +300,15 @@ async def test_what_cannot_be_read_is_put_aside_and_counted(lab: SmtpLab) -> Non
     assert len(list((lab.inbox / "cur").iterdir())) == 1
 
 
+async def test_an_inbox_that_was_away_is_read_when_it_is_back(lab: SmtpLab) -> None:
+    assert lab.inbox is not None
+    (lab.inbox / "new").rename(lab.inbox / "elsewhere")
+    await lab.pass_time(1.0)
+    (lab.inbox / "elsewhere").rename(lab.inbox / "new")
+    heard = await lab.hear("deudor@deudores.example", "BAJA")
+    assert heard.text == "BAJA"
+
+
 async def test_the_mail_of_the_last_day_is_told_again_after_a_start(lab: SmtpLab) -> None:
     heard = await lab.hear("deudor@deudores.example", "BAJA")
     await lab.until(lambda: lab.adapter.counts["inbox_replies"] == 1)

@@ -326,6 +326,16 @@ async def test_a_stop_whose_webhook_is_lost_is_heard_all_the_same(lab: TwilioMes
     assert lab.adapter.counts["received_without_webhook"] == 1
 
 
+async def test_twilio_is_listened_to_again_after_it_was_away(lab: TwilioMessagesLab) -> None:
+    await lab.lose_connection()
+    await lab.pass_time(301.0)
+    lab.fake.messages.inbound_url = ""
+    await lab.someone_writes(TAKES, "STOP")
+    await lab.restore_connection()
+    await lab.pass_time(300.0)
+    assert [event.text for event in lab.received()] == ["STOP"]
+
+
 async def test_a_service_s_numbers_are_all_listened_to() -> None:
     async with messages_lab(messaging_service_sid="MG" + "a" * 32, sms_from=None) as lab:
         lab.fake.messages.inbound_url = ""
