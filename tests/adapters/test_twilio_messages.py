@@ -182,6 +182,15 @@ async def test_a_doubtful_message_shows_itself_by_its_callback(lab: TwilioMessag
     assert report.state is DeliveryState.DELIVERED
 
 
+async def test_no_answer_at_all_is_a_doubt_after_the_time_limit() -> None:
+    async with messages_lab(request_timeout_s=2.0) as lab:
+        lab.fake.messages.faults[TAKES] = Fault(create=CreateFault.SILENT_PLACED)
+        message = lab.message(TAKES)
+        with pytest.raises(OutcomeUnknown, match="no answer"):
+            await lab.send(message)
+        await lab.moved(message, DeliveryState.DELIVERED)
+
+
 async def test_a_doubt_is_not_settled_too_early(lab: TwilioMessagesLab) -> None:
     message = lab.message(NUMBERS[FarSide.SILENT_LOST])
     with pytest.raises(OutcomeUnknown):
@@ -199,7 +208,7 @@ async def test_other_messages_to_the_number_are_not_taken_for_a_lost_one(
 ) -> None:
     to = NUMBERS[FarSide.SILENT_LOST]
     lab.fake.messages.faults[to] = Fault(
-        create=CreateFault.SILENT, times=1, lost=frozenset({"sent", "delivered"})
+        create=CreateFault.SERVER_ERROR, times=1, lost=frozenset({"sent", "delivered"})
     )
     lost = lab.message(to, "Llámenos hoy")
     with pytest.raises(OutcomeUnknown):
