@@ -50,6 +50,7 @@ class Recordings(Wire):
     async def stop_recording(self, call_id: CallId) -> None:
         client = self._connected()
         tape = self._tape(call_id)
+        tape.stopping = True
         await self._command(client, "POST", f"/recordings/live/{tape.recording_id}/stop")
 
     async def fetch_recording(self, recording_id: str) -> bytes:

@@ -332,9 +332,6 @@ class Switchboard:
         if leg_id is not None:
             ending = Ending(cause=event.cause, tech_cause=event.tech_cause)
             return self._leg_gone(leg_id, at, ending.provider_code)
-        ear_of = self._names.leg_of_ear(event.channel.id)
-        if ear_of is not None:
-            return [], self.floor.ear_gone(ear_of, event.channel.id)
         call = self._call(event.channel)
         if call is None or call.inbound:
             return [], []
@@ -359,7 +356,10 @@ class Switchboard:
         return [told], actions
 
     def _left_us(self, event: StasisEnd, at: datetime) -> Outcome:
-        """Of a channel that it has not made, an application is told this end only."""
+        """Of a channel that it has not originated, an application is told this end only."""
+        ear_of = self._names.leg_of_ear(event.channel.id)
+        if ear_of is not None:
+            return [], self.floor.ear_gone(ear_of, event.channel.id)
         call = self._call(event.channel)
         if call is None or not call.inbound:
             return [], []
@@ -456,7 +456,7 @@ class Switchboard:
             for channel in bridge.channels
         }
         parts, wanted = self.floor.reconcile(rooms, states, now)
-        tapes = self.tapes.reconcile(states)
+        tapes = self.tapes.reconcile(states, now)
         return [*legs, *events, *parts], [*actions, *wanted, *tapes]
 
     def _ours(self, channels: Sequence[Channel]) -> dict[CallId, Channel]:
