@@ -171,7 +171,7 @@ async def test_who_calls_in_an_outage_is_not_left_ringing(lab: AsteriskLab) -> N
     waits = await comes_in(lab)
     async with outage(lab):
         await lab.somebody_calls(CALLER)
-        await eventually(lambda: only_calls(lab, 1))
+        await lab.until(lambda: lab.callers[-1].gone)
     assert [report.call_id for report in await lab.adapter.list_calls()] == [waits.call_id]
     assert len(inbound(lab)) == 1
     await lab.adapter.answer(waits.call_id)
