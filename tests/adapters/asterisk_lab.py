@@ -184,6 +184,7 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
         for channel in await self.channels():
             await self.admin.request("DELETE", f"/channels/{channel.id}")
         await eventually(self.is_empty, ORDER_TIMEOUT_S)
+        await self.admin.request("DELETE", f"/bridges/{self._names.hold_bridge}")
 
 
 @asynccontextmanager
