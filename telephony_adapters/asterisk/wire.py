@@ -42,6 +42,8 @@ GONE: Final = frozenset({400, 404, 409, 412, 422})
 """ARI's statuses for a command on a channel or bridge that is not there or not in our hands."""
 LATE_END_S: Final = 0.5
 """How long the end of a call or leg may be on its way when what hung on it is gone already."""
+DELETE_TRIES: Final = 3
+"""Of a channel that is to go, while Asterisk does not reply."""
 FETCH_TIMEOUT_S: Final = 60.0
 """Longest wait for the file of a recording."""
 
@@ -142,7 +144,15 @@ class Wire:
             self._errand(self._delete(client, channel))
 
     async def _delete(self, client: AriClient, channel: str) -> None:
-        await self._quietly(client, "DELETE", f"/channels/{channel}")
+        """Hang up for certain: an ear that stays would overhear the next call."""
+        for _ in range(DELETE_TRIES):
+            try:
+                await self._command(client, "DELETE", f"/channels/{channel}")
+            except OutcomeUnknown:
+                continue
+            except TelephonyError:
+                return  # gone already, or the next reconciliation finds it
+            return
 
     async def _quietly(
         self, client: AriClient, method: str, path: str, body: Body | None = None
