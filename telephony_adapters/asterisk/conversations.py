@@ -31,10 +31,11 @@ class Conversations(Wire):
     async def hold(self, call_id: CallId) -> None:
         client = self._connected()
         call = self._answered_call(call_id)
-        _require_bridged(call)
+        own = _require_bridged(call)
         await self._end_parts(client, call)
         music = f"/bridges/{self._names.hold_bridge}/addChannel"
         await self._command(client, "POST", music, {"channel": call.channel})
+        self._board.left_room(call, own)  # whatever comes next need not wait for the event
 
     async def consult(self, leg_id: LegId, other_leg_id: LegId) -> None:
         client = self._connected()

@@ -300,11 +300,15 @@ class Switchboard:
     def _left(self, event: ChannelLeftBridge) -> None:
         call = self._call(event.channel)
         leg = self._leg(event.bridge.id)
-        if call is None or leg is None:
-            return
-        if call.leg_id == leg.leg_id:
+        if call is not None and leg is not None:
+            self.left_room(call, leg.leg_id)
+
+    def left_room(self, call: CallLine, leg_id: LegId) -> None:
+        """A call is in the room of a leg no more."""
+        if call.leg_id == leg_id:
             call.leg_id = None
-        if leg.call_id == call.call_id and call.wanted_leg != leg.leg_id:
+        leg = self.legs.get(leg_id)
+        if leg is not None and leg.call_id == call.call_id and call.wanted_leg != leg_id:
             leg.call_id = None
 
     def _pressed(self, event: ChannelDtmfReceived, at: datetime) -> list[AnyCarrierEvent]:

@@ -285,3 +285,18 @@ async def test_an_ear_is_hung_up_for_certain(bench: Bench) -> None:
     asked = bench.server.asked.count(hang_up)
     await bench.server.say(ari.destroyed(bench.names.call_channel(call_id), 9.0, 16))
     await bench.until(lambda: bench.server.asked.count(hang_up) == asked + 3)
+
+
+async def test_who_takes_a_person_back_at_once_need_not_wait_for_the_event(bench: Bench) -> None:
+    call_id = await conversation(bench)
+    await bench.carrier.hold(call_id)
+    room = f"POST /bridges/{bench.names.leg_bridge(A)}/addChannel"
+    asked = bench.server.asked.count(room)
+    await bench.carrier.bridge(call_id, A)
+    assert bench.server.asked.count(room) == asked + 1
+    assert bench.kinds().count(CallBridged) == 1
+    channel = bench.names.call_channel(call_id)
+    await bench.server.say(ari.left_bridge(channel, bench.names.leg_bridge(A), 4.0))
+    await bench.server.say(ari.entered_bridge(channel, bench.names.hold_bridge, 4.0))
+    await enter(bench, channel, A)
+    await bench.until(lambda: bench.kinds()[-2:] == [CallHeld, CallBridged])
