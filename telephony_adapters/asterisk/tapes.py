@@ -7,7 +7,6 @@ every room. Its name tells call and recording, so an end that comes in another l
 from __future__ import annotations
 
 import io
-import re
 import wave
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -27,7 +26,6 @@ from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.messages import CallId
 from telephony_adapters.messages import RecordingFinished as Finished
 
-RECORDING_ID_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
 WAV_HEADER_BYTES: Final = 44
 LEAST_MISSING_MS: Final = 2_000
 """A file so much shorter than its recording was ended early: the disk is full, say."""
@@ -139,11 +137,6 @@ class Tapes:
         names = self._names.of_tape(target_uri.removeprefix("channel:"))
         tape = self.live.get(names[0]) if names is not None else None
         return tape if tape is not None and tape.recording_id == name else None
-
-
-def is_recording_id(name: str) -> bool:
-    """Whether it can be the name of a file."""
-    return re.fullmatch(RECORDING_ID_PATTERN, name) is not None
 
 
 class Measured(msgspec.Struct, frozen=True):
