@@ -231,6 +231,9 @@ class DeckWorld:
         pick_up = PickUp(heard=heard, patience_s=math.inf, amd_verdict=AmdVerdict.HUMAN, amd_s=1.0)
         return DialPlan(progress_s=0.1, ringing_s=0.5, final_s=person.after_s, pick_up=pick_up)
 
+    def conversation(self, command: Originate, past: Past) -> Heard:
+        raise AssertionError("nobody calls back here")
+
 
 async def _work(house: House, world: DeckWorld, name: str) -> None:
     """An agent who talks, wraps up as long as the deck says, and takes the next call."""
