@@ -52,8 +52,8 @@ def decided_alike(live: Outcome, mirrored: Outcome) -> float:
     alike = total = 0
     for decision in live.decisions:
         other = twins.get(round(decision.at_s - zero_s))
-        if other is None:
-            continue
+        if other is None or decision.at_s == zero_s:
+            continue  # before the queue and the trunk's tokens are there
         total += 1
         ours, theirs = decision.estimates, other.estimates
         alike += (
@@ -91,9 +91,9 @@ def test_progressive_dialing_is_the_same_in_both(
 
 
 @pytest.mark.soak
-def test_a_hundred_agents_for_two_hours(
+def test_a_hundred_agents_for_an_hour(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live, _ = both(Shape(agents=100, minutes=120.0), tmp_path, redis_url, 34_000, monkeypatch)
-    assert live.answered > 8_000
+    live, _ = both(Shape(agents=100, minutes=60.0), tmp_path, redis_url, 18_000, monkeypatch)
+    assert live.answered > 4_000
     assert live.abandoned_share < 0.015
