@@ -8,12 +8,14 @@ one it saw and gets what it missed, or a whole snapshot. Debt data appears only 
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 
 import msgspec
 
 from compliance.messages import WeeklyInterval
 from compliance.types import Channel
 from dialer.core.agent import AgentState, PauseReason
+from dialer.core.call import CallState, PartyKind
 
 
 class ClientMessage(
@@ -52,6 +54,86 @@ class CheckIdentity(ClientMessage, frozen=True, kw_only=True, tag="check_identit
 
 class HangUp(ClientMessage, frozen=True, kw_only=True, tag="hang_up"):
     call_id: str
+
+
+class Hold(ClientMessage, frozen=True, kw_only=True, tag="hold"):
+    """The person waits with music; answered with `call_changed`."""
+
+    call_id: str
+
+
+class BackToCall(ClientMessage, frozen=True, kw_only=True, tag="back_to_call"):
+    """Back to the person: ends a hold, a consultation, or the ringing of another party."""
+
+    call_id: str
+
+
+class TargetKind(StrEnum):
+    AGENT = "agent"
+    """One colleague, by `name` (the id, or the shown name)."""
+    TEAM = "team"
+    """Whoever of the call's campaign has been ready for longest."""
+    DESTINATION = "destination"
+    """Somebody outside, by `name` in the configuration; a number cannot be given."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a call goes to, or who is asked for help."""
+
+    kind: TargetKind
+    name: str = ""
+
+
+class Transfer(ClientMessage, frozen=True, kw_only=True, tag="transfer"):
+    """Leave the person with somebody else, as soon as they are there."""
+
+    call_id: str
+    to: Target
+    note: str = ""
+    """For the colleague who takes over; kept with the person's notes."""
+
+
+class Consult(ClientMessage, frozen=True, kw_only=True, tag="consult"):
+    """Speak with somebody else while the person holds."""
+
+    call_id: str
+    to: Target
+    note: str = ""
+
+
+class CompleteTransfer(ClientMessage, frozen=True, kw_only=True, tag="complete_transfer"):
+    """Leave the person with the party who was consulted, or who takes part."""
+
+    call_id: str
+
+
+class JoinParty(ClientMessage, frozen=True, kw_only=True, tag="join_party"):
+    """Bring the party who was consulted into the conversation: three speak."""
+
+    call_id: str
+
+
+class DropParty(ClientMessage, frozen=True, kw_only=True, tag="drop_party"):
+    """Send the third party away and stay with the person."""
+
+    call_id: str
+
+
+class LeaveConsult(ClientMessage, frozen=True, kw_only=True, tag="leave_consult"):
+    """A consulted agent leaves the colleague and the colleague's call."""
+
+    call_id: str
+
+
+class SendDigits(ClientMessage, frozen=True, kw_only=True, tag="send_digits"):
+    """Press keys towards the person's side (a switchboard, a voice menu)."""
+
+    call_id: str
+    digits: str
+
+
+class ListTargets(ClientMessage, frozen=True, kw_only=True, tag="list_targets"):
+    """Who can be consulted or given a call; answered with `targets`."""
 
 
 class PromiseInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,8 +177,30 @@ class Logout(ClientMessage, frozen=True, kw_only=True, tag="logout"):
     pass
 
 
+ConversationMessage = (
+    Hold
+    | BackToCall
+    | Transfer
+    | Consult
+    | CompleteTransfer
+    | JoinParty
+    | DropParty
+    | LeaveConsult
+    | SendDigits
+    | ListTargets
+)
+"""What an agent may want of the conversation in hand."""
+
 AnyClientMessage = (
-    Resume | Heartbeat | SetReady | SetPause | CheckIdentity | HangUp | Dispose | Logout
+    Resume
+    | Heartbeat
+    | SetReady
+    | SetPause
+    | CheckIdentity
+    | HangUp
+    | ConversationMessage
+    | Dispose
+    | Logout
 )
 
 
@@ -125,6 +229,15 @@ class CodeView(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
 
 
+class PartyView(msgspec.Struct, frozen=True, kw_only=True):
+    """The other party of a conversation."""
+
+    kind: PartyKind
+    name: str
+    ready: bool
+    """False: still ringing."""
+
+
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """A call on the agent's screen. Neutral until `verified`."""
 
@@ -137,6 +250,16 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     person_local_time: str | None
     connected_at: datetime
     ended_at: datetime | None = None
+    state: CallState = CallState.BRIDGED
+    """`bridged`, `held`, `consulting`, `conference`, `moving`."""
+    held_at: datetime | None = None
+    """Since when the person hears music."""
+    party: PartyView | None = None
+    """Whom this agent consults, has brought in, or gives the call to."""
+    from_agent: str | None = None
+    """The colleague whose call it is, or was."""
+    note: str = ""
+    """What that colleague wrote for whoever takes over."""
     factors: tuple[str, ...] = ()
     """Identity factors on file that may be asked."""
     tries_left: int = 2
@@ -193,6 +316,49 @@ class CallOver(ServerMessage, frozen=True, kw_only=True, tag="call_over"):
     wrap_up_limit_s: int
 
 
+class CallChanged(ServerMessage, frozen=True, kw_only=True, tag="call_changed"):
+    """The conversation is in another state, or has another party."""
+
+    call_id: str
+    state: CallState
+    held_at: datetime | None = None
+    party: PartyView | None = None
+
+
+class Consulted(ServerMessage, frozen=True, kw_only=True, tag="consulted"):
+    """A colleague speaks with you about a call; debts only if its identity check has passed."""
+
+    call: CallView
+
+
+class ConsultOver(ServerMessage, frozen=True, kw_only=True, tag="consult_over"):
+    """You take no part in the colleague's call any more."""
+
+    call_id: str
+
+
+class HandedOn(ServerMessage, frozen=True, kw_only=True, tag="handed_on"):
+    """The call has gone to somebody else. To a colleague: nothing is left to do. To somebody
+    outside: the wrap-up runs, and the disposition is yours."""
+
+    call_id: str
+    to: PartyView
+    wrap_up_limit_s: int | None = None
+
+
+class ColleagueView(msgspec.Struct, frozen=True, kw_only=True):
+    agent_id: str
+    name: str
+    free: bool
+
+
+class Targets(ServerMessage, frozen=True, kw_only=True, tag="targets"):
+    """Who can be consulted or given a call."""
+
+    agents: tuple[ColleagueView, ...]
+    destinations: tuple[str, ...]
+
+
 class Disposed(ServerMessage, frozen=True, kw_only=True, tag="disposed"):
     call_id: str
     code: str
@@ -210,5 +376,16 @@ class Refused(ServerMessage, frozen=True, kw_only=True, tag="refused"):
 
 
 AnyServerMessage = (
-    Snapshot | AgentChanged | CallConnected | IdentityResult | CallOver | Disposed | Refused
+    Snapshot
+    | AgentChanged
+    | CallConnected
+    | CallChanged
+    | Consulted
+    | ConsultOver
+    | HandedOn
+    | Targets
+    | IdentityResult
+    | CallOver
+    | Disposed
+    | Refused
 )

@@ -8,6 +8,7 @@ The large proof of a decision travels beside it, in the event's `record`.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from typing import Literal
 
 import msgspec
 
@@ -132,6 +133,21 @@ class IdentityChecked(Body, frozen=True, kw_only=True, tag="identity_checked"):
     factors: tuple[str, ...]
 
 
+class ConversationShared(Body, frozen=True, kw_only=True, tag="conversation_shared"):
+    """Somebody else hears the person: the call was transferred, or a third party joined it."""
+
+    attempt_id: DecisionId
+    step: Literal["transferred", "joined"]
+    by: str
+    """The agent who did it."""
+    agent_id: str | None = None
+    """The colleague."""
+    destination: str | None = None
+    """Somebody outside, by the name that the configuration gives them."""
+    verified: bool = False
+    """The person's identity check had passed."""
+
+
 class CallbackRequested(Body, frozen=True, kw_only=True, tag="callback_requested"):
     attempt_id: DecisionId | None
     callback_id: str
@@ -179,6 +195,7 @@ AnyBody = (
     | AttemptEnded
     | DispositionSet
     | IdentityChecked
+    | ConversationShared
     | CallbackRequested
     | PromiseMade
     | PaymentPosted
@@ -196,6 +213,7 @@ KINDS: dict[str, type[Body]] = {
         AttemptEnded,
         DispositionSet,
         IdentityChecked,
+        ConversationShared,
         CallbackRequested,
         PromiseMade,
         PaymentPosted,

@@ -11,16 +11,14 @@ import structlog
 
 from compliance.permit import ContactPermit, PermitRefused
 from compliance.types import CampaignId
-from dialer.core import call as call_core
+from dialer.core import conversation as call_core
 from dialer.core.agent import AgentSession
 from dialer.core.call import (
     AgentAssigned,
     AgentLost,
     Bridge,
     Call,
-    CallInput,
     CallState,
-    Command,
     Connected,
     ConnectTimeout,
     FindAgent,
@@ -31,6 +29,13 @@ from dialer.core.call import (
     OriginateFailed,
     ReleaseAgent,
     Vanished,
+)
+from dialer.core.conversation import (
+    AnyCommand,
+    BridgeFailed,
+    ConversationCommand,
+    ConversationInput,
+    OwnLegLost,
 )
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
@@ -52,7 +57,9 @@ from telephony_adapters.messages import (
     CallId,
     CarrierDown,
     CarrierUp,
+    ConsultStarted,
     HangupCause,
+    LegId,
     Originate,
 )
 from telephony_adapters.port import TelephonyAdapter
@@ -111,7 +118,9 @@ class Calls:
         self._observers: list[CallObserver] = []
         self.counters = Counters()
         self.on_carrier: Callable[[CarrierDown | CarrierUp], None] | None = None
-        self.on_leg: Callable[[AgentLegUp | AgentLegDown], None] | None = None
+        self.on_leg: Callable[[AgentLegUp | AgentLegDown | ConsultStarted], None] | None = None
+        self.on_conversation: Callable[[Call, ConversationCommand], None] | None = None
+        """Carries out what a conversation asks for beside bridges and ends."""
 
     def observe(self, observer: CallObserver) -> None:
         self._observers.append(observer)
@@ -182,10 +191,10 @@ class Calls:
         elif isinstance(event, CarrierDown | CarrierUp):
             if self.on_carrier is not None:
                 self.on_carrier(event)
-        elif isinstance(event, AgentLegUp | AgentLegDown) and self.on_leg is not None:
+        elif isinstance(event, AgentLegUp | AgentLegDown | ConsultStarted) and self.on_leg is not None:
             self.on_leg(event)
 
-    def feed(self, call_id: CallId, event: CallInput) -> None:
+    def feed(self, call_id: CallId, event: ConversationInput) -> None:
         """Step one call. An unknown call is ignored: it has ended."""
         live = self._live.get(call_id)
         if live is None:
@@ -197,7 +206,7 @@ class Calls:
         for command in commands:
             self._carry_out(live, command)
 
-    def _carry_out(self, live: LiveCall, command: Command) -> None:
+    def _carry_out(self, live: LiveCall, command: AnyCommand) -> None:
         call = live.call
         match command:
             case FindAgent():
@@ -205,7 +214,7 @@ class Calls:
                 self._look_for_agent(live)
             case Bridge():
                 self._stop_timer(live)
-                self._tasks.start(f"bridge:{call.call_id}", self._bridge(call))
+                self._tasks.start(f"bridge:{call.call_id}", self._bridge(call, command.leg_id))
             case Hangup():
                 self._stop_timer(live)
                 self._tasks.start(f"hangup:{call.call_id}", self._hangup(call.call_id))
@@ -221,6 +230,9 @@ class Calls:
                     self.release(live.reserved.agent_id)
                 for observer in self._observers:
                     observer.call_finished(call)
+            case _:
+                if self.on_conversation is not None:
+                    self.on_conversation(call, command)
 
     def _moved(self, before: Call | None, after: Call) -> None:
         for observer in self._observers:
@@ -266,15 +278,18 @@ class Calls:
         if live is not None and live.call.state is CallState.WAITING:
             self._waiting.setdefault(call.campaign_id, deque()).append(call.call_id)
 
-    async def _bridge(self, call: Call) -> None:
-        if call.leg_id is None or call.agent_id is None:
-            return
+    async def _bridge(self, call: Call, leg_id: LegId) -> None:
         try:
-            await self._adapter.bridge(call.call_id, call.leg_id)
+            await self._adapter.bridge(call.call_id, leg_id)
         except TelephonyError as error:
             log.warning("bridge_failed", call=call.call_id, error=str(error))
-            await self._desk.release(call.agent_id)
-            self.feed(call.call_id, AgentLost())
+            if call.state is CallState.BRIDGING and call.agent_id is not None:
+                await self._desk.release(call.agent_id)
+                self.feed(call.call_id, AgentLost())
+            elif call.state is CallState.MOVING:
+                self.feed(call.call_id, BridgeFailed())
+            elif isinstance(error, UnknownCall):
+                self.feed(call.call_id, OwnLegLost())
 
     # --- endings -----------------------------------------------------------------------------
 

@@ -90,7 +90,8 @@ class Outcomes:
         now = self._clock.now()
         result = core.ended(contact, call, now, holidays_of(contact.country), self._new_id)
         self._submit(live, result, now)
-        if result.code is not None:
+        live.ended = True
+        if result.code is not None or live.disposed:
             self._let_go(call.call_id)
 
     async def lost(self, contact: Contact, lease_token: str, note: str) -> Place | None:
@@ -112,7 +113,10 @@ class Outcomes:
             await self._written(job, contact, result)
         finally:
             live.disposing = False
-        self._let_go(contact.attempt_id)
+        if live.ended or contact.attempt_id not in self.contacts:
+            self._let_go(contact.attempt_id)
+        else:
+            live.disposed = True
         tally = self._tally_of(contact.campaign_id)
         if tally is not None and said.code in RIGHT_PARTY:
             tally.right_party += 1

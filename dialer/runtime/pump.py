@@ -69,6 +69,10 @@ class LiveContact(msgspec.Struct):
     identity_tries: int = 0
     disposing: bool = False
     """A disposition is being written: a second one is not taken."""
+    ended: bool = False
+    """The call is over."""
+    disposed: bool = False
+    """Disposed of while the person still speaks with somebody outside."""
 
 
 class PumpReport(msgspec.Struct):
