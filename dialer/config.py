@@ -114,6 +114,26 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """Longest wait for Asterisk's reply; after it the outcome of a call is unknown."""
 
 
+class TransfersConfig(Section, frozen=True, kw_only=True):
+    """Where agents may transfer calls outside the house, and whom they may consult there."""
+
+    destinations: str = ""
+    """Name and endpoint, `legal=PJSIP/legal, ombudsman=PJSIP/omb`, as the carrier's adapter takes
+    endpoints; agents choose a name and can type no number. Whoever is reached there sees nothing."""
+
+    def endpoints(self) -> dict[str, str]:
+        """Endpoint by name. Raises `ConfigError`."""
+        found: dict[str, str] = {}
+        for item in filter(None, (part.strip() for part in self.destinations.split(","))):
+            name, equals, endpoint = (part.strip() for part in item.partition("="))
+            if not (name and equals and endpoint) or name in found:
+                raise ConfigError(
+                    f"`transfers.destinations`: {item!r} must be NAME=ENDPOINT, each name once"
+                )
+            found[name] = endpoint
+        return found
+
+
 class EngineConfig(Section, frozen=True, kw_only=True):
     """The dialing engine. Times of people are simulated when the clock is."""
 
@@ -220,6 +240,7 @@ class Config(Section, frozen=True, kw_only=True):
     telephony: TelephonyConfig = TelephonyConfig()
     asterisk: AsteriskConfig = AsteriskConfig()
     engine: EngineConfig = EngineConfig()
+    transfers: TransfersConfig = TransfersConfig()
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()

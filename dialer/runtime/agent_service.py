@@ -54,6 +54,7 @@ from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
 
+
 class AgentService:
     """One for all agents of this worker."""
 
@@ -293,7 +294,7 @@ class AgentService:
             await self._outcomes.dispose(live, said)
             self._screens.forget(call_id)
             await self._desk.disposed(session.agent_id, call_id, said.code, "limit")
-    
+
     def _own_call(self, seat: Seat, call_id: str) -> LiveContact:
         """The contact of a call that is this agent's, live or in wrap-up. Raises `CannotDo`."""
         session = seat.session

@@ -191,7 +191,7 @@ class Calls:
         elif isinstance(event, CarrierDown | CarrierUp):
             if self.on_carrier is not None:
                 self.on_carrier(event)
-        elif isinstance(event, AgentLegUp | AgentLegDown | ConsultStarted) and self.on_leg is not None:
+        elif self.on_leg is not None:
             self.on_leg(event)
 
     def feed(self, call_id: CallId, event: ConversationInput) -> None:

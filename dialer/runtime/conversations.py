@@ -179,9 +179,7 @@ class Conversations:
         others = [s for s in self._desk.sessions() if s.agent_id != own.agent_id]
         return Targets(
             agents=tuple(
-                ColleagueView(
-                    agent_id=s.agent_id, name=s.name, free=s.state is AgentState.READY
-                )
+                ColleagueView(agent_id=s.agent_id, name=s.name, free=s.state is AgentState.READY)
                 for s in sorted(others, key=lambda s: s.name)
             ),
             destinations=tuple(sorted(self._destinations)),
@@ -386,9 +384,7 @@ class Conversations:
             seat.call, state=call.state, held_at=call.held_at, party=party
         )
         seat.say(
-            CallChanged(
-                call_id=call.call_id, state=call.state, held_at=call.held_at, party=party
-            )
+            CallChanged(call_id=call.call_id, state=call.state, held_at=call.held_at, party=party)
         )
 
     # --- recording ---------------------------------------------------------------------------

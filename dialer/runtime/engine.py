@@ -23,6 +23,7 @@ from dialer.runtime.agent_service import AgentService
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
+from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk
 from dialer.runtime.fleet import Fleet, Queues
 from dialer.runtime.memory import calm_collector
@@ -32,6 +33,7 @@ from dialer.runtime.recorder import Recorder
 from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import check_adapter
+from dialer.runtime.screens import Screens
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.archive import keep_packs
@@ -48,7 +50,14 @@ from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.presence import AgentPool
 from dialer.stores.redis.queue import CampaignQueue
 from telephony_adapters.errors import TelephonyError
-from telephony_adapters.messages import CallId, CarrierDown, CarrierUp
+from telephony_adapters.messages import (
+    AgentLegDown,
+    AgentLegUp,
+    CallId,
+    CarrierDown,
+    CarrierUp,
+    ConsultStarted,
+)
 from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
@@ -94,6 +103,18 @@ class Engine:
         self.desk = Desk(clock=clock, pools=self._pool_of, presence_s=config.engine.presence_s)
         self.calls = Calls(clock=clock, adapter=adapter, desk=self.desk)
         self.outcomes = Outcomes(recorder=self.recorder, clock=clock, tally_of=self._tallies.get)
+        self.screens = Screens(ledger=ledger, clock=clock)
+        self.conversations = Conversations(
+            clock=clock,
+            adapter=adapter,
+            calls=self.calls,
+            desk=self.desk,
+            outcomes=self.outcomes,
+            recorder=self.recorder,
+            screens=self.screens,
+            destinations=config.transfers.endpoints(),
+            wrap_up_limit_of=self._wrap_up_limit_of,
+        )
         self.agents = AgentService(
             clock=clock,
             desk=self.desk,
@@ -102,6 +123,8 @@ class Engine:
             recorder=self.recorder,
             ledger=ledger,
             adapter=adapter,
+            screens=self.screens,
+            conversations=self.conversations,
             wrap_up_limit_of=self._wrap_up_limit_of,
         )
         self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
@@ -116,7 +139,8 @@ class Engine:
         self.calls.observe(self)
         self.desk.observe(self)
         self.calls.on_carrier = self._carrier_changed
-        self.calls.on_leg = self.agents.leg_changed
+        self.calls.on_leg = self._leg_changed
+        self.calls.on_conversation = self.conversations.carry_out
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
 
@@ -167,7 +191,7 @@ class Engine:
             runners=runners,
             calls=self.calls,
             desk=self.desk,
-            agents=self.agents,
+            screens=self.screens,
             outcomes=self.outcomes,
             sweeps=self.sweeps,
             tallies=self._tallies,
@@ -226,6 +250,7 @@ class Engine:
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
         await self.calls.close()
+        await self.conversations.close()
         await self.agents.close()
         await self.adapter.stop()
 
@@ -268,6 +293,7 @@ class Engine:
         runner = self.fleet.runner(after.campaign_id)
         if runner is not None:
             runner.call_moved(before, after)
+        self.conversations.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
         self.agents.call_connected(call)
@@ -288,6 +314,11 @@ class Engine:
 
     def assign_waiting(self, call_id: CallId, session: AgentSession) -> None:
         self.calls.assign(call_id, session)
+
+    def _leg_changed(self, event: AgentLegUp | AgentLegDown | ConsultStarted) -> None:
+        if not isinstance(event, ConsultStarted):
+            self.agents.leg_changed(event)
+        self.conversations.leg_changed(event)
 
     def _carrier_changed(self, event: CarrierDown | CarrierUp) -> None:
         if isinstance(event, CarrierDown):

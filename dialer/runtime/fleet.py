@@ -12,7 +12,6 @@ from campaigns.campaign import CampaignAction, CampaignState
 from compliance.types import CampaignId
 from dialer.core.figures import Tally
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import AgentService
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
@@ -21,6 +20,7 @@ from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.screens import Screens
 from dialer.runtime.sweeps import Sweeps
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.campaigns import (
@@ -83,7 +83,7 @@ class Fleet:
         runners: RunnerMaker,
         calls: Calls,
         desk: Desk,
-        agents: AgentService,
+        screens: Screens,
         outcomes: Outcomes,
         sweeps: Sweeps,
         tallies: dict[CampaignId, Tally],
@@ -102,7 +102,7 @@ class Fleet:
         self._runners = runners
         self._calls = calls
         self._desk = desk
-        self._agents = agents
+        self._screens = screens
         self._outcomes = outcomes
         self._sweeps = sweeps
         self._tallies = tallies
@@ -153,7 +153,7 @@ class Fleet:
             for c in campaigns
             if c.campaign_id in self._owned and c.state is CampaignState.RUNNING
         }
-        self._agents.campaign_names = {c.campaign_id: c.name for c in campaigns}
+        self._screens.campaign_names = {c.campaign_id: c.name for c in campaigns}
         await self._desk.assign_campaigns(running)
 
     async def _own(self, campaign: Campaign) -> None:

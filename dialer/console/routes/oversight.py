@@ -29,7 +29,6 @@ from dialer.console.table import (
 )
 from dialer.console.uploads import store_body
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import masked
 from dialer.runtime.listed_files import BadList
 from dialer.runtime.oversight import (
     AbandonmentReport,
@@ -51,6 +50,7 @@ from dialer.runtime.replaying import (
     record_replay,
     replay_sample,
 )
+from dialer.runtime.screens import masked
 from dialer.runtime.suppression_files import read_list, write_list
 from dialer.stores.ledger.oversight import ConsentRow, Period, consents
 from dialer.stores.ledger.suppression_lists import SuppressionRow, list_suppressions
