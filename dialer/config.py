@@ -119,7 +119,7 @@ class TransfersConfig(Section, frozen=True, kw_only=True):
 
     destinations: str = ""
     """Name and endpoint, `legal=PJSIP/legal, ombudsman=PJSIP/omb`, as the carrier's adapter takes
-    endpoints; agents choose a name and can type no number. Whoever is reached there sees nothing."""
+    endpoints; agents choose a name and cannot type a number. Nothing is shown to anybody there."""
 
     def endpoints(self) -> dict[str, str]:
         """Endpoint by name. Raises `ConfigError`."""
@@ -132,6 +132,13 @@ class TransfersConfig(Section, frozen=True, kw_only=True):
                 )
             found[name] = endpoint
         return found
+
+
+class SupervisionConfig(Section, frozen=True, kw_only=True):
+    """Supervisors who listen, whisper to the agent, or barge in. The audit shows all of it."""
+
+    tell_agents: bool = False
+    """Tell an agent's client that a supervisor is on the call."""
 
 
 class EngineConfig(Section, frozen=True, kw_only=True):
@@ -241,6 +248,7 @@ class Config(Section, frozen=True, kw_only=True):
     asterisk: AsteriskConfig = AsteriskConfig()
     engine: EngineConfig = EngineConfig()
     transfers: TransfersConfig = TransfersConfig()
+    supervision: SupervisionConfig = SupervisionConfig()
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()

@@ -23,6 +23,7 @@ from dialer.runtime.checking import Answer, Question
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story
+from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import Campaign, EnrolmentCounts
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.portfolios import Portfolio
@@ -162,6 +163,8 @@ class Services(Protocol):
     def packs(self) -> PackSet: ...
     @property
     def desk(self) -> Desk: ...
+    @property
+    def supervision(self) -> Supervision: ...
     @property
     def agents(self) -> AgentDoor: ...
     @property

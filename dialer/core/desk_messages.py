@@ -359,6 +359,22 @@ class Targets(ServerMessage, frozen=True, kw_only=True, tag="targets"):
     destinations: tuple[str, ...]
 
 
+class SupervisionMode(StrEnum):
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    """The agent hears the supervisor, the person does not."""
+    BARGE = "barge"
+    """Agent and person hear the supervisor."""
+
+
+class Supervised(ServerMessage, frozen=True, kw_only=True, tag="supervised"):
+    """A supervisor takes part; said only where `supervision.tell_agents` is set."""
+
+    call_id: str
+    mode: SupervisionMode | None
+    """None: not any more."""
+
+
 class Disposed(ServerMessage, frozen=True, kw_only=True, tag="disposed"):
     call_id: str
     code: str
@@ -384,6 +400,7 @@ AnyServerMessage = (
     | ConsultOver
     | HandedOn
     | Targets
+    | Supervised
     | IdentityResult
     | CallOver
     | Disposed

@@ -55,6 +55,7 @@ from telephony_adapters.messages import (
     AnyCarrierEvent,
     CallEvent,
     CallId,
+    CallJoined,
     CarrierDown,
     CarrierUp,
     ConsultStarted,
@@ -119,6 +120,8 @@ class Calls:
         self.counters = Counters()
         self.on_carrier: Callable[[CarrierDown | CarrierUp], None] | None = None
         self.on_leg: Callable[[AgentLegUp | AgentLegDown | ConsultStarted], None] | None = None
+        self.on_joined: Callable[[CallJoined], None] | None = None
+        """Told of every further leg that takes part in a call."""
         self.on_conversation: Callable[[Call, ConversationCommand], None] | None = None
         """Carries out what a conversation asks for beside bridges and ends."""
 
@@ -188,6 +191,8 @@ class Calls:
             else:
                 live.seen.add(event.event_id)
                 self.feed(event.call_id, event)
+                if isinstance(event, CallJoined) and self.on_joined is not None:
+                    self.on_joined(event)
         elif isinstance(event, CarrierDown | CarrierUp):
             if self.on_carrier is not None:
                 self.on_carrier(event)

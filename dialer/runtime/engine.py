@@ -34,6 +34,7 @@ from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import check_adapter
 from dialer.runtime.screens import Screens
+from dialer.runtime.supervision import Supervision
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.archive import keep_packs
@@ -115,6 +116,14 @@ class Engine:
             destinations=config.transfers.endpoints(),
             wrap_up_limit_of=self._wrap_up_limit_of,
         )
+        self.supervision = Supervision(
+            clock=clock,
+            adapter=adapter,
+            calls=self.calls,
+            desk=self.desk,
+            ledger=ledger,
+            tell_agents=config.supervision.tell_agents,
+        )
         self.agents = AgentService(
             clock=clock,
             desk=self.desk,
@@ -140,6 +149,7 @@ class Engine:
         self.desk.observe(self)
         self.calls.on_carrier = self._carrier_changed
         self.calls.on_leg = self._leg_changed
+        self.calls.on_joined = self.supervision.joined
         self.calls.on_conversation = self.conversations.carry_out
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
@@ -245,6 +255,7 @@ class Engine:
     async def stop(self) -> None:
         """End everything. What is in hand becomes durable first."""
         await self._tasks.cancel()
+        await self.supervision.close()
         await self.fleet.let_all_go()
         await self.recorder.close()
         await self._pacing_memory.write(self.clock.now())
@@ -294,6 +305,7 @@ class Engine:
         if runner is not None:
             runner.call_moved(before, after)
         self.conversations.call_moved(before, after)
+        self.supervision.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
         self.agents.call_connected(call)
@@ -301,6 +313,7 @@ class Engine:
     def call_finished(self, call: Call) -> None:
         self.outcomes.call_finished(call)
         self.agents.call_over(call)
+        self.supervision.call_finished(call)
 
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
         places = {after.campaign_id, before.campaign_id if before is not None else None}
@@ -318,6 +331,7 @@ class Engine:
     def _leg_changed(self, event: AgentLegUp | AgentLegDown | ConsultStarted) -> None:
         if not isinstance(event, ConsultStarted):
             self.agents.leg_changed(event)
+            self.supervision.leg_changed(event)
         self.conversations.leg_changed(event)
 
     def _carrier_changed(self, event: CarrierDown | CarrierUp) -> None:

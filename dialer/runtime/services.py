@@ -21,6 +21,7 @@ from dialer.runtime import checking
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story, explain_contact
+from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
@@ -151,6 +152,10 @@ class EngineServices:
     @property
     def desk(self) -> Desk:
         return self._marcador.engine.desk
+
+    @property
+    def supervision(self) -> Supervision:
+        return self._marcador.engine.supervision
 
     async def check(self, question: checking.Question) -> checking.Answer:
         return checking.answer(question, self._marcador.packs)

@@ -33,11 +33,13 @@ from dialer.core.desk_messages import (
 )
 from dialer.core.figures import LiveFigures
 from dialer.core.records import to_ms
+from dialer.runtime.calls import Calls
 from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story, explain_contact
 from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
@@ -54,6 +56,7 @@ from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.streams import EventStore
 from dialer.stores.ledger.users import Language, Role, User, create_user
 from dialer.stores.redis import AgentPool, LiveEvent, LiveFeed, RedisClient
+from telephony_adapters.simulator.null import NullCarrier
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -193,6 +196,15 @@ class FakeServices:
             clock=self.clock,
             pools=lambda campaign: AgentPool(redis, campaign),
             presence_s=config.engine.presence_s,
+        )
+        carrier = NullCarrier(clock=self.clock)
+        self.supervision = Supervision(
+            clock=self.clock,
+            adapter=carrier,
+            calls=Calls(clock=self.clock, adapter=carrier, desk=self.desk),
+            desk=self.desk,
+            ledger=ledger,
+            tell_agents=False,
         )
         self.agents = FakeAgents(self.desk)
         self.campaigns = FakeCampaigns(ledger, redis, self.clock)

@@ -21,6 +21,7 @@ from dialer.console.routes import (
     pacing,
     portfolios,
     session,
+    supervision,
     system,
     users,
 )
@@ -46,6 +47,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *pacing.ROUTES,
     *content.ROUTES,
     *agents.ROUTES,
+    *supervision.ROUTES,
     *evidence.ROUTES,
     *oversight.ROUTES,
     *orders.ROUTES,
