@@ -134,6 +134,25 @@ class TransfersConfig(Section, frozen=True, kw_only=True):
         return found
 
 
+class InboundConfig(Section, frozen=True, kw_only=True):
+    """People who call us, where the carrier's adapter brings their calls."""
+
+    wait_s: Positive = 60
+    """How long a caller may wait for an agent."""
+    max_waiting: Positive = 20
+    """Callers in line at the same time; whoever comes then is not answered."""
+    campaign: str = ""
+    """Name of the campaign whose agents take callers whom no campaign works; empty: the running
+    one with most agents."""
+    sticky: bool = True
+    """First try the agent who last spoke with the person."""
+    busy_prompt: str | None = None
+    """Prompt for whoever has waited too long, short and neutral; default: none, they are hung up
+    on."""
+    callback: bool = True
+    """Call a person back whose call nobody took, as far as the rules allow."""
+
+
 class SupervisionConfig(Section, frozen=True, kw_only=True):
     """Supervisors who listen, whisper to the agent, or barge in. The audit shows all of it."""
 
@@ -248,6 +267,7 @@ class Config(Section, frozen=True, kw_only=True):
     asterisk: AsteriskConfig = AsteriskConfig()
     engine: EngineConfig = EngineConfig()
     transfers: TransfersConfig = TransfersConfig()
+    inbound: InboundConfig = InboundConfig()
     supervision: SupervisionConfig = SupervisionConfig()
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()

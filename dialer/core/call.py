@@ -267,6 +267,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     segment: str
     lease_token: str
     planned_at: datetime
+    inbound: bool = False
+    """The person called us."""
     amd: bool = False
     connect_limit_ms: int = 2_000
     state: CallState = CallState.PLANNED

@@ -125,6 +125,14 @@ class LeaveConsult(ClientMessage, frozen=True, kw_only=True, tag="leave_consult"
     call_id: str
 
 
+class IdentifyCaller(ClientMessage, frozen=True, kw_only=True, tag="identify_caller"):
+    """The caller of an inbound call whom nobody knows has named an account. Answered with
+    `caller_identified`; the identity check follows as on every call."""
+
+    call_id: str
+    reference: str
+
+
 class SendDigits(ClientMessage, frozen=True, kw_only=True, tag="send_digits"):
     """Press keys towards the person's side (a switchboard, a voice menu)."""
 
@@ -199,6 +207,7 @@ AnyClientMessage = (
     | CheckIdentity
     | HangUp
     | ConversationMessage
+    | IdentifyCaller
     | Dispose
     | Logout
 )
@@ -256,6 +265,8 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """Since when the person hears music."""
     party: PartyView | None = None
     """Whom this agent consults, has brought in, or gives the call to."""
+    inbound: bool = False
+    """The person called us."""
     from_agent: str | None = None
     """The colleague whose call it is, or was."""
     note: str = ""
@@ -304,6 +315,8 @@ class IdentityResult(ServerMessage, frozen=True, kw_only=True, tag="identity_res
     call_id: str
     passed: bool
     tries_left: int
+    person_name: str = ""
+    """Once it has passed; before, an inbound call by reference shows no name."""
     debts: tuple[DebtView, ...] = ()
     codes: tuple[CodeView, ...] = ()
 
@@ -323,6 +336,12 @@ class CallChanged(ServerMessage, frozen=True, kw_only=True, tag="call_changed"):
     state: CallState
     held_at: datetime | None = None
     party: PartyView | None = None
+
+
+class CallerIdentified(ServerMessage, frozen=True, kw_only=True, tag="caller_identified"):
+    """The account that the caller named is known; nothing is said of it before the check."""
+
+    call: CallView
 
 
 class Consulted(ServerMessage, frozen=True, kw_only=True, tag="consulted"):
@@ -396,6 +415,7 @@ AnyServerMessage = (
     | AgentChanged
     | CallConnected
     | CallChanged
+    | CallerIdentified
     | Consulted
     | ConsultOver
     | HandedOn

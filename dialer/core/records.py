@@ -175,6 +175,8 @@ class InboundContact(Body, frozen=True, kw_only=True, tag="inbound_contact"):
     contact_point_id: ContactPointId | None = None
     debt_ids: tuple[DebtId, ...] = ()
     campaign_id: CampaignId | None = None
+    call_id: DecisionId | None = None
+    """Of a call: what ended it, and what the agent said, name it as their attempt."""
 
 
 class Imported(Body, frozen=True, kw_only=True, tag="history_imported"):
@@ -223,6 +225,10 @@ KINDS: dict[str, type[Body]] = {
 }
 
 
+SOMEBODY_ELSE = frozenset({EventKind.ANSWERED_WRONG_PARTY, EventKind.ANSWERED_THIRD_PARTY})
+"""Outcomes that say that a call was not the person's."""
+
+
 class StreamRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One event as the ledger returns it for facts."""
 
@@ -260,14 +266,17 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
     rules count as if it had rung.
     """
     kind_of: dict[str, EventKind] = {}
+    told_by: dict[str, str] = {}
     counted: list[StreamRow] = []
     for row in rows:
         body = row.body
         if isinstance(body, DispositionSet):
             kind_of[body.attempt_id] = body.outcome
+            told_by[body.attempt_id] = event_id(row.person_id, row.seq)
         elif isinstance(body, AttemptEnded):
             # What an agent has said stands, even when the network's word comes later.
             kind_of.setdefault(body.attempt_id, body.outcome)
+            told_by.setdefault(body.attempt_id, event_id(row.person_id, row.seq))
         elif not isinstance(body, PersonImported | SubjectChanged):
             counted.append(row)
     events: list[HistoryEvent] = []
@@ -275,7 +284,32 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
         event = _history_event(row, kind_of)
         if event is not None:
             events.append(event)
+        if isinstance(row.body, InboundContact) and row.body.call_id is not None:
+            events += _talk(row, row.body, kind_of, told_by)
     return tuple(events)
+
+
+def _talk(
+    row: StreamRow, body: InboundContact, kind_of: dict[str, EventKind], told_by: dict[str, str]
+) -> list[HistoryEvent]:
+    """The conversation that a call to us became: it answers the call, so that rules which leave
+    out what the person began can tell."""
+    call_id = body.call_id or ""
+    if kind_of.get(call_id) is not EventKind.CONVERSATION:
+        return []
+    return [
+        HistoryEvent(
+            event_id=told_by[call_id],
+            at=from_ms(row.at_ms),
+            kind=EventKind.CONVERSATION,
+            channel=body.channel,
+            person_id=row.person_id,
+            contact_point_id=body.contact_point_id,
+            debt_ids=body.debt_ids,
+            campaign_id=body.campaign_id,
+            answers_event_id=event_id(row.person_id, row.seq),
+        )
+    ]
 
 
 def _history_event(row: StreamRow, kind_of: dict[str, EventKind]) -> HistoryEvent | None:
@@ -300,6 +334,7 @@ def _history_event(row: StreamRow, kind_of: dict[str, EventKind]) -> HistoryEven
             answers_event_id=body.answers_event_id,
         )
     if isinstance(body, InboundContact | Imported):
+        call_id = body.call_id if isinstance(body, InboundContact) else None
         return HistoryEvent(
             event_id=event_id(row.person_id, row.seq),
             at=from_ms(row.at_ms),
@@ -308,6 +343,7 @@ def _history_event(row: StreamRow, kind_of: dict[str, EventKind]) -> HistoryEven
             person_id=row.person_id,
             contact_point_id=body.contact_point_id,
             debt_ids=body.debt_ids,
+            misdirected=kind_of.get(call_id or "") in SOMEBODY_ELSE,
         )
     if isinstance(body, CallbackRequested):
         return HistoryEvent(

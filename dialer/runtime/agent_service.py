@@ -22,6 +22,7 @@ from dialer.core.desk_messages import (
     Dispose,
     HangUp,
     Heartbeat,
+    IdentifyCaller,
     IdentityResult,
     Logout,
     Refused,
@@ -37,11 +38,12 @@ from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes, default_said
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.refusals import NO_AUDIO_LEG, NO_SUCH_CALL, CannotDo
-from dialer.runtime.saying import Saying, offered_codes
+from dialer.runtime.saying import Saying, codes_of
 from dialer.runtime.screens import Screens
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.database import Ledger
@@ -70,6 +72,7 @@ class AgentService:
         adapter: TelephonyAdapter,
         screens: Screens,
         conversations: Conversations,
+        inbound: Inbound,
         wrap_up_limit_of: Callable[[CampaignId | None], int],
     ) -> None:
         self._clock = clock
@@ -83,6 +86,7 @@ class AgentService:
         self._wrap_up_limit_of = wrap_up_limit_of
         self._screens = screens
         self._conversations = conversations
+        self._inbound = inbound
         self._tasks = TaskSet("agents")
         desk.on_left = self._close_leg
 
@@ -174,8 +178,13 @@ class AgentService:
                 self._legs.not_ready(seat.session.leg_id)
                 await self._desk.pause(agent_id, message.reason)
             case HangUp():
-                self._own_call(seat, message.call_id)
+                if not self._inbound.is_unidentified(message.call_id):
+                    self._own_call(seat, message.call_id)
+                elif seat.session.call_id != message.call_id:
+                    raise CannotDo(*NO_SUCH_CALL)
                 self._calls.hang_up(CallId(message.call_id), "agent")
+            case IdentifyCaller():
+                await self._inbound.identify(seat, message)
             case CheckIdentity():
                 await self._check_identity(seat, message)
             case Dispose():
@@ -226,7 +235,7 @@ class AgentService:
         contact = live.contact
         now = self._clock.now()
         writes: tuple[Write, ...] = ()
-        if result.passed:
+        if result.passed and live.number_proven:
             writes = (
                 SetValidity(
                     person_id=contact.person_id,
@@ -253,14 +262,17 @@ class AgentService:
             tries_left=TRIES - live.identity_tries,
             verified=live.verified,
             debts=debts,
-            codes=offered_codes(verified=live.verified, country=person.country),
+            codes=codes_of(live, person.country),
         )
+        if live.verified:
+            view = msgspec.structs.replace(view, person_name=person.name)
         self._desk.update_call(seat.session.agent_id, view)
         seat.say(
             IdentityResult(
                 call_id=message.call_id,
                 passed=result.passed,
                 tries_left=view.tries_left,
+                person_name=view.person_name,
                 debts=view.debts,
                 codes=view.codes,
             )
@@ -270,6 +282,9 @@ class AgentService:
 
     async def _dispose(self, seat: Seat, message: Dispose) -> None:
         session = seat.session
+        if self._inbound.is_unidentified(message.call_id):
+            await self._inbound.close_unidentified(seat, message)
+            return
         live = self._own_call(seat, message.call_id)
         if session.state is not AgentState.WRAP_UP:
             raise ImpossibleStep(session.state, AgentStep.DISPOSED)
@@ -287,6 +302,9 @@ class AgentService:
         """End wrap-ups that took too long, with what is known."""
         for session in list(self._desk.overdue_wrap_ups(self._wrap_up_limit_of)):
             call_id = session.wrap_up_call_id
+            if call_id is not None and self._inbound.is_unidentified(call_id):
+                await self._inbound.close_overdue(session)
+                continue
             live = self._outcomes.contacts.get(call_id or "")
             if call_id is None or live is None or live.disposing:
                 continue

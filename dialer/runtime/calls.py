@@ -60,8 +60,10 @@ from telephony_adapters.messages import (
     CarrierUp,
     ConsultStarted,
     HangupCause,
+    InboundCall,
     LegId,
     Originate,
+    PlaybackFinished,
 )
 from telephony_adapters.port import TelephonyAdapter
 
@@ -115,11 +117,15 @@ class Calls:
         self._desk = desk
         self._live: dict[CallId, LiveCall] = {}
         self._waiting: dict[CampaignId, deque[CallId]] = {}
+        self._callers_waiting: dict[CampaignId, deque[CallId]] = {}
+        """People who called us: they come before those whom we called."""
         self._tasks = TaskSet("calls")
         self._observers: list[CallObserver] = []
         self.counters = Counters()
         self.on_carrier: Callable[[CarrierDown | CarrierUp], None] | None = None
         self.on_leg: Callable[[AgentLegUp | AgentLegDown | ConsultStarted], None] | None = None
+        self.on_inbound: Callable[[InboundCall], None] | None = None
+        self.on_played: Callable[[PlaybackFinished], None] | None = None
         self.on_joined: Callable[[CallJoined], None] | None = None
         """Told of every further leg that takes part in a call."""
         self.on_conversation: Callable[[Call, ConversationCommand], None] | None = None
@@ -185,7 +191,7 @@ class Calls:
         if isinstance(event, CallEvent):
             live = self._live.get(event.call_id)
             if live is None:
-                self.counters.late_events += 1
+                self._unknown(event)
             elif event.event_id in live.seen:
                 self.counters.repeated_events += 1
             else:
@@ -193,11 +199,25 @@ class Calls:
                 self.feed(event.call_id, event)
                 if isinstance(event, CallJoined) and self.on_joined is not None:
                     self.on_joined(event)
+                elif isinstance(event, PlaybackFinished) and self.on_played is not None:
+                    self.on_played(event)
         elif isinstance(event, CarrierDown | CarrierUp):
             if self.on_carrier is not None:
                 self.on_carrier(event)
         elif self.on_leg is not None:
             self.on_leg(event)
+
+    def _unknown(self, event: CallEvent) -> None:
+        if isinstance(event, InboundCall) and self.on_inbound is not None:
+            self.on_inbound(event)
+        else:
+            self.counters.late_events += 1
+
+    def adopt(self, call: Call, reserved: AgentSession | None = None) -> None:
+        """Take over a call that began outside. `reserved` is an agent held for it."""
+        live = self._live[call.call_id] = LiveCall(call)
+        live.reserved = reserved
+        self._moved(None, call)
 
     def feed(self, call_id: CallId, event: ConversationInput) -> None:
         """Step one call. An unknown call is ignored: it has ended."""
@@ -246,13 +266,13 @@ class Calls:
     # --- agents ------------------------------------------------------------------------------
 
     def next_waiting(self, campaign_id: CampaignId) -> CallId | None:
-        """The live person who has waited longest, taken off the line."""
-        line = self._waiting.get(campaign_id)
-        while line:
-            call_id = line.popleft()
-            live = self._live.get(call_id)
-            if live is not None and live.call.state is CallState.WAITING:
-                return call_id
+        """The live person who has waited longest, taken off the line; callers come first."""
+        for line in (self._callers_waiting.get(campaign_id), self._waiting.get(campaign_id)):
+            while line:
+                call_id = line.popleft()
+                live = self._live.get(call_id)
+                if live is not None and live.call.state is CallState.WAITING:
+                    return call_id
         return None
 
     def assign(self, call_id: CallId, session: AgentSession) -> None:
@@ -281,7 +301,8 @@ class Calls:
             return
         live = self._live.get(call.call_id)
         if live is not None and live.call.state is CallState.WAITING:
-            self._waiting.setdefault(call.campaign_id, deque()).append(call.call_id)
+            lines = self._callers_waiting if call.inbound else self._waiting
+            lines.setdefault(call.campaign_id, deque()).append(call.call_id)
 
     async def _bridge(self, call: Call, leg_id: LegId) -> None:
         try:

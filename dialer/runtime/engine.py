@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from campaigns.campaign import CampaignAction, CampaignSettings
+from campaigns.campaign import CampaignAction, CampaignSettings, CampaignState
 from campaigns.effects import AlertKind
 from campaigns.next_contact import HISTORY_WINDOW
 from compliance.packs import PackSet
@@ -26,6 +26,7 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk
 from dialer.runtime.fleet import Fleet, Queues
+from dialer.runtime.inbound import Inbound
 from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
@@ -124,6 +125,20 @@ class Engine:
             ledger=ledger,
             tell_agents=config.supervision.tell_agents,
         )
+        self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
+        self.inbound = Inbound(
+            config=config.inbound,
+            clock=clock,
+            adapter=adapter,
+            calls=self.calls,
+            desk=self.desk,
+            outcomes=self.outcomes,
+            screens=self.screens,
+            recorder=self.recorder,
+            reader=self.reader,
+            queue_of=self._queues.of,
+            lookback=self.lookback,
+        )
         self.agents = AgentService(
             clock=clock,
             desk=self.desk,
@@ -134,9 +149,9 @@ class Engine:
             adapter=adapter,
             screens=self.screens,
             conversations=self.conversations,
+            inbound=self.inbound,
             wrap_up_limit_of=self._wrap_up_limit_of,
         )
-        self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
         self.alerts: dict[AlertKind, int] = {}
@@ -149,6 +164,10 @@ class Engine:
         self.desk.observe(self)
         self.calls.on_carrier = self._carrier_changed
         self.calls.on_leg = self._leg_changed
+        self.inbound.running = self._running
+        self.calls.on_inbound = self.inbound.arrived
+        self.calls.on_played = self.inbound.played
+        self.outcomes.on_unleased = self.inbound.put
         self.calls.on_joined = self.supervision.joined
         self.calls.on_conversation = self.conversations.carry_out
         self.outcomes.on_alert = self._alert
@@ -261,6 +280,7 @@ class Engine:
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
         await self.calls.close()
+        await self.inbound.close()
         await self.conversations.close()
         await self.agents.close()
         await self.adapter.stop()
@@ -302,17 +322,23 @@ class Engine:
 
     def call_moved(self, before: Call | None, after: Call) -> None:
         runner = self.fleet.runner(after.campaign_id)
-        if runner is not None:
+        if runner is not None and not after.inbound:
             runner.call_moved(before, after)
         self.conversations.call_moved(before, after)
         self.supervision.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
-        self.agents.call_connected(call)
+        if self.inbound.is_unidentified(call.call_id):
+            self.inbound.call_connected(call)
+        else:
+            self.agents.call_connected(call)
 
     def call_finished(self, call: Call) -> None:
-        self.outcomes.call_finished(call)
-        self.agents.call_over(call)
+        if call.inbound:
+            self.inbound.call_finished(call)
+        if not call.inbound or call.bridged_at is not None:
+            self.outcomes.call_finished(call)
+            self.agents.call_over(call)
         self.supervision.call_finished(call)
 
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
@@ -389,6 +415,15 @@ class Engine:
         if runner is None:
             raise KeyError(campaign_id)
         return runner
+
+    def _running(self) -> list[CampaignId]:
+        if self.draining:
+            return []
+        return [
+            runner.campaign_id
+            for runner in self.fleet.runners()
+            if runner.state is CampaignState.RUNNING
+        ]
 
     def owned(self) -> list[CampaignId]:
         return self.fleet.ids()

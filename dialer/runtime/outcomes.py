@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
 import structlog
@@ -68,6 +68,8 @@ class Outcomes:
         self.on_alert: Callable[[CampaignId, AlertKind], None] | None = None
         self.on_machine: Callable[[CampaignId, str], None] | None = None
         """Told when an agent says that a call answered as live was a machine's."""
+        self.on_unleased: Callable[[Contact, Place], Awaitable[None]] | None = None
+        """Told where an account goes that nobody had claimed: the person called us."""
         self._emptied = asyncio.Event()
 
     async def wait_empty(self) -> None:
@@ -80,6 +82,10 @@ class Outcomes:
         self.contacts.pop(attempt_id, None)
         if not self.contacts:
             self._emptied.set()
+
+    def drop(self, attempt_id: str) -> None:
+        """A contact is over whose end somebody else has recorded."""
+        self._let_go(attempt_id)
 
     def call_finished(self, call: Call) -> None:
         """A call is over. A bridged one stays in hand until its agent has said what it was."""
@@ -121,6 +127,10 @@ class Outcomes:
         if tally is not None and said.code in RIGHT_PARTY:
             tally.right_party += 1
             tally.promises += said.promise is not None
+        if live.inbound:
+            if result.place is not None and self.on_unleased is not None:
+                await self.on_unleased(contact, result.place)
+            return result.place
         if said.code in NOT_A_PERSON and self.on_machine is not None:
             self.on_machine(contact.campaign_id, contact.attempt_id)
         return result.place

@@ -170,6 +170,8 @@ class PacingFeed:
         screening: list[float] = []
         waiting: list[float] = []
         for call in self._calls.live(self._campaign_id):
+            if call.inbound and call.state.is_before_answer:
+                continue
             if call.state.is_before_answer:
                 ringing.setdefault(call.segment, []).append(call.planned_at.timestamp())
             elif call.state is CallState.SCREENING and call.answered_at is not None:

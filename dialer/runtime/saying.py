@@ -6,6 +6,7 @@ from datetime import datetime
 
 from campaigns import promises
 from campaigns.dispositions import (
+    ContactClass,
     DispositionCode,
     Field,
     allowed_for_agent,
@@ -41,10 +42,7 @@ class Saying:
     async def said(self, session: AgentSession, live: LiveContact, message: Dispose) -> Said:
         """The disposition with all that it carries. Raises `CannotDo`."""
         contact = live.contact
-        codes = {
-            view.code for view in offered_codes(verified=live.verified, country=contact.country)
-        }
-        if message.code not in codes:
+        if message.code not in {view.code for view in codes_of(live, contact.country)}:
             raise CannotDo(
                 "code_not_offered",
                 f"El código {message.code} no se puede usar en esta llamada.",
@@ -130,6 +128,15 @@ class Saying:
         )
         dates = promises.schedule(promise, contact.zones, holidays_of(contact.country))
         return save, dates.review_at
+
+
+def codes_of(live: LiveContact, country: str | None) -> tuple[CodeView, ...]:
+    """Codes that fit a contact now. Who called us from a number that is not the contact's proves
+    nothing about the contact's number: codes that judge it are not offered."""
+    codes = offered_codes(verified=live.verified, country=country)
+    if live.number_proven:
+        return codes
+    return tuple(view for view in codes if DispositionCode(view.code).level is ContactClass.DIRECT)
 
 
 def offered_codes(*, verified: bool, country: str | None) -> tuple[CodeView, ...]:

@@ -13,7 +13,7 @@ from dialer.core.identity import TRIES, IdentityOnFile
 from dialer.core.outcome import Contact
 from dialer.runtime.clock import Clock
 from dialer.runtime.pump import LiveContact
-from dialer.runtime.saying import offered_codes
+from dialer.runtime.saying import codes_of
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable
 from dialer.stores.ledger.screens import PersonOnScreen, read_debts, read_person_on_screen
 
@@ -53,13 +53,13 @@ class Screens:
         the call: who takes it over need not ask again, and sees debts only if it has passed."""
         person = self._people.get(call.call_id)
         if person is None:
-            person = self._people[call.call_id] = await self._person(call, live.contact)
+            person = self._people[call.call_id] = await self._person(live.contact)
         handover = self.handovers.get(call.call_id)
         return CallView(
             call_id=call.call_id,
             campaign=self.campaign_names.get(call.campaign_id, ""),
-            person_name=person.name,
-            number_masked=masked(person.address),
+            person_name=person.name if live.number_proven or live.verified else "",
+            number_masked=masked(person.address) if live.number_proven else "",
             language=person.language,
             country=person.country,
             person_local_time=self._local_time(live.contact),
@@ -68,21 +68,25 @@ class Screens:
             held_at=call.held_at,
             factors=tuple(person.identity.factors()) if person.identity.can_verify() else (),
             tries_left=TRIES - live.identity_tries,
+            inbound=live.inbound,
             from_agent=handover.from_agent if handover is not None else None,
             note=handover.note if handover is not None else "",
             verified=live.verified,
             debts=await self._debts(live) if live.verified else (),
-            codes=offered_codes(verified=live.verified, country=person.country),
+            codes=codes_of(live, person.country),
         )
 
-    async def _person(self, call: Call, contact: Contact) -> PersonOnScreen:
+    async def _person(self, contact: Contact) -> PersonOnScreen:
         """What the screen shows. Without the ledger: a screen on which nothing can be verified."""
         try:
             return await read_person_on_screen(
-                self._ledger, call.person_id, call.account_id, call.contact_point_id
+                self._ledger,
+                contact.person_id,
+                contact.account_id,
+                contact.point.contact_point_id,
             )
         except (LedgerUnavailable, LookupError) as error:
-            log.error("screen_without_person", call=call.call_id, error=str(error))
+            log.error("screen_without_person", call=contact.attempt_id, error=str(error))
             return PersonOnScreen(
                 name="",
                 address=contact.point.address,
