@@ -42,15 +42,15 @@ class CallFault(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """Which originates meet `fault`. All conditions that are given must hold."""
+    """Which calls meet `fault`. All conditions that are given must hold."""
 
     fault: CallFault
     nth: int | None = None
-    """The n-th originate since the start, from 1."""
+    """The n-th call since the start, from 1: an originate, or somebody who calls us."""
     every: int | None = None
-    """Each n-th originate."""
+    """Each n-th call."""
     number: str | None = None
-    """Originates to this E.164 number."""
+    """Calls to or from this E.164 number."""
     share: float | None = None
     """This share of originates, drawn by the script's seed."""
 

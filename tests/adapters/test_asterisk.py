@@ -13,9 +13,9 @@ from tests.adapters.conformance import (
     AmdCases,
     DtmfCases,
     EveryAdapter,
-    OutageCases,
     PromptCases,
 )
+from tests.adapters.conformance_outage import OutageCases
 
 pytestmark = pytest.mark.xdist_group("asterisk")
 
