@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from msgspec import Meta
 
 Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
+_ENDPOINT = re.compile(r"\+[1-9][0-9]{6,14}|agent:[^\s,=]+")
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -118,17 +120,19 @@ class TransfersConfig(Section, frozen=True, kw_only=True):
     """Where agents may transfer calls outside the house, and whom they may consult there."""
 
     destinations: str = ""
-    """Name and endpoint, `legal=PJSIP/legal, ombudsman=PJSIP/omb`, as the carrier's adapter takes
-    endpoints; agents choose a name and cannot type a number. Nothing is shown to anybody there."""
+    """Names and whom they reach, `legal=+56221234567, ombudsman=agent:omb`: a number in E.164, or a
+    device of the house. Agents choose a name and cannot type a number; nothing is shown there."""
 
     def endpoints(self) -> dict[str, str]:
         """Endpoint by name. Raises `ConfigError`."""
         found: dict[str, str] = {}
         for item in filter(None, (part.strip() for part in self.destinations.split(","))):
             name, equals, endpoint = (part.strip() for part in item.partition("="))
-            if not (name and equals and endpoint) or name in found:
+            good = name and equals and _ENDPOINT.fullmatch(endpoint) and name not in found
+            if not good:
                 raise ConfigError(
-                    f"`transfers.destinations`: {item!r} must be NAME=ENDPOINT, each name once"
+                    f"`transfers.destinations`: {item!r} must be NAME=+NUMBER (E.164) or "
+                    "NAME=agent:DEVICE, each name once"
                 )
             found[name] = endpoint
         return found

@@ -25,10 +25,18 @@ from compliance.types import (
     StreamKey,
     Validity,
 )
-from dialer.core.outcome import Contact, NewId, Place, Recorded
-from dialer.core.records import AttemptEnded, InboundContact, fold_history, to_ms
+from dialer.core.outcome import Contact, NewId, Outcome, Place, Recorded
+from dialer.core.records import (
+    AttemptEnded,
+    DispositionSet,
+    InboundContact,
+    InboundDisposed,
+    InboundEnded,
+    fold_history,
+    to_ms,
+)
 from dialer.core.snapshots import AccountSnapshot
-from dialer.core.writes import MoveEnrolment, SaveCallback, Write
+from dialer.core.writes import CloseAttempt, DisposeAttempt, MoveEnrolment, SaveCallback, Write
 
 NOT_THEIRS = frozenset({Validity.WRONG_NUMBER, Validity.REASSIGNED, Validity.THIRD_PARTY})
 CALLBACK_AFTER = timedelta(minutes=2)
@@ -132,6 +140,41 @@ def received(contact: Contact) -> InboundContact:
     )
 
 
+def of_inbound(outcome: Outcome) -> Outcome:
+    """The same outcome for a call to us: no attempt of ours ended, and none was disposed of."""
+    return outcome._replace(recorded=tuple(_inbound(recorded) for recorded in outcome.recorded))
+
+
+def _inbound(recorded: Recorded) -> Recorded:
+    body = recorded.body
+    writes = tuple(w for w in recorded.writes if not isinstance(w, CloseAttempt | DisposeAttempt))
+    if isinstance(body, AttemptEnded):
+        return Recorded(
+            InboundEnded(
+                call_id=body.attempt_id,
+                outcome=body.outcome,
+                cause=body.cause,
+                wait_ms=body.connect_ms,
+                talk_ms=body.talk_ms,
+                agent_id=body.agent_id,
+            ),
+            writes,
+        )
+    if isinstance(body, DispositionSet):
+        return Recorded(
+            InboundDisposed(
+                call_id=body.attempt_id,
+                code=body.code,
+                outcome=body.outcome,
+                agent_id=body.agent_id,
+                note_id=body.note_id,
+                wrap_ms=body.wrap_ms,
+            ),
+            writes,
+        )
+    return recorded
+
+
 def missed(
     contact: Contact, waited_ms: int, now: datetime, new_id: NewId, *, call_back: bool
 ) -> tuple[Recorded, Place | None]:
@@ -140,11 +183,11 @@ def missed(
     With `call_back` the person is called back, by whoever the gate lets; their call is the wish
     that the callback answers.
     """
-    body = AttemptEnded(
-        attempt_id=contact.attempt_id,
+    body = InboundEnded(
+        call_id=contact.attempt_id,
         outcome=EventKind.INBOUND_CALL,
-        code="missed",
-        connect_ms=waited_ms,
+        missed=True,
+        wait_ms=waited_ms,
     )
     if not call_back:
         return Recorded(body, ()), None

@@ -49,6 +49,7 @@ from dialer.core.records import (
     AttemptPlanned,
     ContactBlocked,
     InboundContact,
+    InboundEnded,
     event_id,
     fold_history,
     from_ms,
@@ -207,6 +208,8 @@ def _in_flight(person: PersonSnapshot, now: datetime) -> bool:
             open_attempts.discard(body.attempt_id)
         elif isinstance(body, InboundContact) and body.call_id and row.at_ms > lately_ms:
             open_attempts.add(body.call_id)
+        elif isinstance(body, InboundEnded):
+            open_attempts.discard(body.call_id)
     return bool(open_attempts)
 
 

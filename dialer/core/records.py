@@ -176,7 +176,31 @@ class InboundContact(Body, frozen=True, kw_only=True, tag="inbound_contact"):
     debt_ids: tuple[DebtId, ...] = ()
     campaign_id: CampaignId | None = None
     call_id: DecisionId | None = None
-    """Of a call: what ended it, and what the agent said, name it as their attempt."""
+    """Of a call; `InboundEnded` and `InboundDisposed` name it, and identity checks do."""
+
+
+class InboundEnded(Body, frozen=True, kw_only=True, tag="inbound_ended"):
+    """A call to us is over."""
+
+    call_id: DecisionId
+    outcome: EventKind
+    missed: bool = False
+    """No agent spoke with the caller."""
+    cause: str = ""
+    wait_ms: int | None = None
+    talk_ms: int | None = None
+    agent_id: str | None = None
+
+
+class InboundDisposed(Body, frozen=True, kw_only=True, tag="inbound_disposed"):
+    """What the agent says a call to us was."""
+
+    call_id: DecisionId
+    code: str
+    outcome: EventKind
+    agent_id: str
+    note_id: str | None = None
+    wrap_ms: int | None = None
 
 
 class Imported(Body, frozen=True, kw_only=True, tag="history_imported"):
@@ -202,6 +226,8 @@ AnyBody = (
     | PromiseMade
     | PaymentPosted
     | InboundContact
+    | InboundEnded
+    | InboundDisposed
     | Imported
 )
 
@@ -220,6 +246,8 @@ KINDS: dict[str, type[Body]] = {
         PromiseMade,
         PaymentPosted,
         InboundContact,
+        InboundEnded,
+        InboundDisposed,
         Imported,
     )
 }
@@ -267,16 +295,24 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
     """
     kind_of: dict[str, EventKind] = {}
     told_by: dict[str, str] = {}
+    verified: dict[str, str] = {}
     counted: list[StreamRow] = []
     for row in rows:
         body = row.body
         if isinstance(body, DispositionSet):
             kind_of[body.attempt_id] = body.outcome
-            told_by[body.attempt_id] = event_id(row.person_id, row.seq)
         elif isinstance(body, AttemptEnded):
             # What an agent has said stands, even when the network's word comes later.
             kind_of.setdefault(body.attempt_id, body.outcome)
-            told_by.setdefault(body.attempt_id, event_id(row.person_id, row.seq))
+        elif isinstance(body, InboundDisposed):
+            kind_of[body.call_id] = body.outcome
+            told_by[body.call_id] = event_id(row.person_id, row.seq)
+        elif isinstance(body, InboundEnded):
+            kind_of.setdefault(body.call_id, body.outcome)
+            told_by.setdefault(body.call_id, event_id(row.person_id, row.seq))
+        elif isinstance(body, IdentityChecked) and body.passed:
+            # Of a call to us whose end was lost in a crash: they have spoken with us.
+            verified.setdefault(body.attempt_id, event_id(row.person_id, row.seq))
         elif not isinstance(body, PersonImported | SubjectChanged):
             counted.append(row)
     events: list[HistoryEvent] = []
@@ -285,31 +321,27 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
         if event is not None:
             events.append(event)
         if isinstance(row.body, InboundContact) and row.body.call_id is not None:
-            events += _talk(row, row.body, kind_of, told_by)
+            told = told_by.get(row.body.call_id) or verified.get(row.body.call_id)
+            kind = kind_of.get(row.body.call_id, EventKind.CONVERSATION)
+            if told is not None and kind is EventKind.CONVERSATION:
+                events.append(_talk(row, row.body, told))
     return tuple(events)
 
 
-def _talk(
-    row: StreamRow, body: InboundContact, kind_of: dict[str, EventKind], told_by: dict[str, str]
-) -> list[HistoryEvent]:
+def _talk(row: StreamRow, body: InboundContact, told: str) -> HistoryEvent:
     """The conversation that a call to us became: it answers the call, so that rules which leave
     out what the person began can tell."""
-    call_id = body.call_id or ""
-    if kind_of.get(call_id) is not EventKind.CONVERSATION:
-        return []
-    return [
-        HistoryEvent(
-            event_id=told_by[call_id],
-            at=from_ms(row.at_ms),
-            kind=EventKind.CONVERSATION,
-            channel=body.channel,
-            person_id=row.person_id,
-            contact_point_id=body.contact_point_id,
-            debt_ids=body.debt_ids,
-            campaign_id=body.campaign_id,
-            answers_event_id=event_id(row.person_id, row.seq),
-        )
-    ]
+    return HistoryEvent(
+        event_id=told,
+        at=from_ms(row.at_ms),
+        kind=EventKind.CONVERSATION,
+        channel=body.channel,
+        person_id=row.person_id,
+        contact_point_id=body.contact_point_id,
+        debt_ids=body.debt_ids,
+        campaign_id=body.campaign_id,
+        answers_event_id=event_id(row.person_id, row.seq),
+    )
 
 
 def _history_event(row: StreamRow, kind_of: dict[str, EventKind]) -> HistoryEvent | None:

@@ -37,7 +37,7 @@ from dialer.runtime.agent_legs import AgentLegs
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.conversations import Conversations
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import TAKEN, Desk, Seat
 from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes, default_said
 from dialer.runtime.pump import LiveContact
@@ -317,7 +317,8 @@ class AgentService:
         """The contact of a call that is this agent's, live or in wrap-up. Raises `CannotDo`."""
         session = seat.session
         live = self._outcomes.contacts.get(call_id)
-        if live is None or call_id not in (session.call_id, session.wrap_up_call_id):
+        helps = session.state in TAKEN
+        if live is None or helps or call_id not in (session.call_id, session.wrap_up_call_id):
             raise CannotDo(*NO_SUCH_CALL)
         if call_id not in self._screens:
             raise CannotDo(*NO_SUCH_CALL)

@@ -394,8 +394,10 @@ class Inbound:
             body=recorded.body,
             writes=recorded.writes,
         )
-        await self._recorder.run(Job((event,)))
-        self._outcomes.drop(contact.attempt_id)
+        try:
+            await self._recorder.run(Job((event,)))
+        finally:
+            self._outcomes.drop(contact.attempt_id)
         if place is not None:
             await self.put(contact, place)
 

@@ -15,6 +15,7 @@ from compliance.types import CampaignId, EventKind
 from dialer.core import outcome as core
 from dialer.core.call import Call
 from dialer.core.figures import Tally
+from dialer.core.inbound import of_inbound
 from dialer.core.outcome import Contact, Outcome, Place, Said
 from dialer.runtime.clock import Clock
 from dialer.runtime.pump import LiveContact
@@ -95,6 +96,8 @@ class Outcomes:
         contact = live.contact
         now = self._clock.now()
         result = core.ended(contact, call, now, holidays_of(contact.country), self._new_id)
+        if live.inbound:
+            result = of_inbound(result)
         self._submit(live, result, now)
         live.ended = True
         if result.code is not None or live.disposed:
@@ -113,6 +116,8 @@ class Outcomes:
         contact = live.contact
         now = self._clock.now()
         result = core.disposed(contact, said, now, holidays_of(contact.country), self._new_id)
+        if live.inbound:
+            result = of_inbound(result)
         job = outcome_job(contact, live.claim.lease_token, result, now)
         live.disposing = True
         try:

@@ -9,7 +9,13 @@ from sqlalchemy import ColumnElement, and_, desc, or_, select
 
 from compliance.types import CampaignId, PersonId
 from dialer.core.inbound import Candidate
-from dialer.core.records import KINDS, AttemptEnded, DispositionSet
+from dialer.core.records import (
+    KINDS,
+    AttemptEnded,
+    DispositionSet,
+    InboundDisposed,
+    InboundEnded,
+)
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import (
     account,
@@ -22,12 +28,13 @@ from dialer.stores.ledger.schema import (
 MOST = 50
 """Accounts that one number or reference may lead to, at most; more are nobody's in particular."""
 _NUMBER_KINDS = ("phone", "whatsapp")
-_AGENTS_SAY = tuple(
-    name for name, kind in KINDS.items() if kind is DispositionSet or kind is AttemptEnded
-)
-_SAID: msgspec.json.Decoder[AttemptEnded | DispositionSet] = msgspec.json.Decoder(
-    AttemptEnded | DispositionSet
-)
+_OfAgents = AttemptEnded | DispositionSet | InboundEnded | InboundDisposed
+_AGENTS_SAY = [
+    name
+    for name, kind in KINDS.items()
+    if kind in (AttemptEnded, DispositionSet, InboundEnded, InboundDisposed)
+]
+_SAID: msgspec.json.Decoder[_OfAgents] = msgspec.json.Decoder(_OfAgents)
 
 
 async def find_by_number(
@@ -86,7 +93,11 @@ async def _find(
     )
     async with ledger.read() as conn:
         rows = (await conn.execute(query)).mappings().all()
-    return [msgspec.convert(dict(row), Candidate, strict=False) for row in rows]
+    fields = Candidate.__struct_fields__
+    return [
+        msgspec.convert({name: row[name] for name in fields}, Candidate, strict=False)
+        for row in rows
+    ]
 
 
 async def last_agent(ledger: Ledger, person_id: PersonId) -> str | None:
