@@ -75,9 +75,15 @@ async def somebody(house: House, *, skip: int = 0) -> Known:
         .where(
             contact_point.c.kind == "phone",
             contact_point.c.shared_with == "[]",
+            contact_point.c.also_reference.is_(False),
             contact_point.c.role.in_([str(role) for role in LIABLE]),
             account_party.c.role == "holder",
             contact_point.c.validity == "unverified",
+            contact_point.c.person_id.in_(
+                select(account_party.c.person_id)
+                .group_by(account_party.c.person_id)
+                .having(func.count() == 1)
+            ),
             contact_point.c.person_id.not_in(select(person_status.c.person_id)),
             contact_point.c.person_id.not_in(select(suppression.c.person_id)),
         )
