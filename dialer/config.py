@@ -138,6 +138,16 @@ class TransfersConfig(Section, frozen=True, kw_only=True):
         return found
 
 
+class RecordingConfig(Section, frozen=True, kw_only=True):
+    """Where recorded conversations are kept. Campaigns say which are recorded."""
+
+    folder: str | None = None
+    """Folder of the sound files, by hash; default: `recordings` in the data folder."""
+    keep_days: Positive = 1096
+    """Days after the conversation: three years (12 CFR 1006.100(b)), and never less than what the
+    packs ask for. A legal hold outlasts it."""
+
+
 class InboundConfig(Section, frozen=True, kw_only=True):
     """People who call us, where the carrier's adapter brings their calls."""
 
@@ -272,6 +282,7 @@ class Config(Section, frozen=True, kw_only=True):
     engine: EngineConfig = EngineConfig()
     transfers: TransfersConfig = TransfersConfig()
     inbound: InboundConfig = InboundConfig()
+    recording: RecordingConfig = RecordingConfig()
     supervision: SupervisionConfig = SupervisionConfig()
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
@@ -281,6 +292,11 @@ class Config(Section, frozen=True, kw_only=True):
     @property
     def data_path(self) -> Path:
         return Path(self.data_dir).resolve()
+
+    @property
+    def recordings_path(self) -> Path:
+        folder = self.recording.folder
+        return Path(folder).resolve() if folder else self.data_path / "recordings"
 
     @property
     def ledger_url(self) -> str:

@@ -24,6 +24,7 @@ from dialer.cli.export_command import actor_name
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import from_ms, to_ms
+from dialer.runtime.recordings import remove_erased
 from dialer.runtime.suppression_files import write_list
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.database import Ledger
@@ -54,6 +55,7 @@ from dialer.stores.ledger.overrides import (
 from dialer.stores.ledger.portfolios import get_portfolio, portfolio_named
 from dialer.stores.ledger.suppression_lists import AlreadyEnded, release_suppression
 from dialer.stores.ledger.users import Role, User, credentials_of, verify_password
+from dialer.stores.recording_files import RecordingFiles
 
 T = TypeVar("T")
 
@@ -363,7 +365,10 @@ def _order(
     async def work() -> msgspec.Struct:
         async with existing_ledger(shell) as ledger:
             user = await _login(shell, ledger, username, roles, stdin=password_stdin)
-            return await ledger.transact(lambda conn: order(conn, user))
+            done = await ledger.transact(lambda conn: order(conn, user))
+            # What an erasure took away in the ledger must not stay as a file.
+            await remove_erased(ledger, RecordingFiles(shell.config.recordings_path))
+            return done
 
     _tell(shell, _refusing(shell, lambda: shell.run(work())))
 

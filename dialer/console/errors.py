@@ -292,6 +292,14 @@ TELEPHONY_REFUSED: Final = _problem(
     "Revise su teléfono y si el adaptador ofrece esto; inténtelo de nuevo.",
     "Check your telephone, and whether the adapter offers this; try again.",
 )
+RECORDING_GONE: Final = _problem(
+    "recording_gone",
+    410,
+    "El archivo de la grabación falta, o no es el que se guardó.",
+    "The recording's file is missing, or is not what was kept.",
+    "Búsquelo en el respaldo de la carpeta de grabaciones; su nombre es la huella.",
+    "Look for it in the backup of the recordings' folder; its name is the hash.",
+)
 LAST_ADMIN: Final = _problem(
     "last_admin",
     409,

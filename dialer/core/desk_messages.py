@@ -133,6 +133,32 @@ class IdentifyCaller(ClientMessage, frozen=True, kw_only=True, tag="identify_cal
     reference: str
 
 
+class PauseRecording(ClientMessage, frozen=True, kw_only=True, tag="pause_recording"):
+    """Leave out what follows (a card number); answered with `recording_changed`."""
+
+    call_id: str
+
+
+class ResumeRecording(ClientMessage, frozen=True, kw_only=True, tag="resume_recording"):
+    call_id: str
+
+
+class RecordingAnswer(ClientMessage, frozen=True, kw_only=True, tag="recording_answer"):
+    """Whether the person agrees to be recorded, as they said in the conversation. A refusal ends
+    the recording that runs."""
+
+    call_id: str
+    agrees: bool
+
+
+class SensitiveEntry(ClientMessage, frozen=True, kw_only=True, tag="sensitive_entry"):
+    """The client has opened, or closed, a form for identity or payment data: the recording leaves
+    out what is said meanwhile, where the campaign has it so."""
+
+    call_id: str
+    open: bool
+
+
 class SendDigits(ClientMessage, frozen=True, kw_only=True, tag="send_digits"):
     """Press keys towards the person's side (a switchboard, a voice menu)."""
 
@@ -199,6 +225,8 @@ ConversationMessage = (
 )
 """What an agent may want of the conversation in hand."""
 
+RecordingMessage = PauseRecording | ResumeRecording | RecordingAnswer | SensitiveEntry
+
 AnyClientMessage = (
     Resume
     | Heartbeat
@@ -208,6 +236,7 @@ AnyClientMessage = (
     | HangUp
     | ConversationMessage
     | IdentifyCaller
+    | RecordingMessage
     | Dispose
     | Logout
 )
@@ -236,6 +265,14 @@ class CodeView(msgspec.Struct, frozen=True, kw_only=True):
     name_es: str
     name_en: str
     needs: tuple[str, ...] = ()
+
+
+class RecordingState(StrEnum):
+    OFF = "off"
+    ANNOUNCING = "announcing"
+    """The person hears that the conversation is recorded; it is not yet."""
+    RECORDING = "recording"
+    PAUSED = "paused"
 
 
 class PartyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -267,6 +304,7 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """Whom this agent consults, has brought in, or gives the call to."""
     inbound: bool = False
     """The person called us."""
+    recording: RecordingState = RecordingState.OFF
     from_agent: str | None = None
     """The colleague whose call it is, or was."""
     note: str = ""
@@ -336,6 +374,14 @@ class CallChanged(ServerMessage, frozen=True, kw_only=True, tag="call_changed"):
     state: CallState
     held_at: datetime | None = None
     party: PartyView | None = None
+
+
+class RecordingChanged(ServerMessage, frozen=True, kw_only=True, tag="recording_changed"):
+    call_id: str
+    state: RecordingState
+    reason: str = ""
+    """Why it is off, where it should be on: `consent_needed`, `no_announcement`, `refused`,
+    `not_offered`, `failed`."""
 
 
 class CallerIdentified(ServerMessage, frozen=True, kw_only=True, tag="caller_identified"):
@@ -415,6 +461,7 @@ AnyServerMessage = (
     | AgentChanged
     | CallConnected
     | CallChanged
+    | RecordingChanged
     | CallerIdentified
     | Consulted
     | ConsultOver

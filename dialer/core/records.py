@@ -203,6 +203,19 @@ class InboundDisposed(Body, frozen=True, kw_only=True, tag="inbound_disposed"):
     wrap_ms: int | None = None
 
 
+class ConversationRecorded(Body, frozen=True, kw_only=True, tag="conversation_recorded"):
+    """A recording of a conversation is kept; its hash makes any other sound another one."""
+
+    attempt_id: DecisionId
+    recording_id: str
+    sha256: str
+    bytes: int
+    duration_ms: int
+    """Without the pauses."""
+    basis: str
+    """Why it was lawful: `not_needed`, `announced` or `consent`."""
+
+
 class Imported(Body, frozen=True, kw_only=True, tag="history_imported"):
     """A contact made before Marcador, brought in by the creditor's file; counts all the same."""
 
@@ -228,6 +241,7 @@ AnyBody = (
     | InboundContact
     | InboundEnded
     | InboundDisposed
+    | ConversationRecorded
     | Imported
 )
 
@@ -248,6 +262,7 @@ KINDS: dict[str, type[Body]] = {
         InboundContact,
         InboundEnded,
         InboundDisposed,
+        ConversationRecorded,
         Imported,
     )
 }

@@ -25,8 +25,12 @@ from dialer.core.desk_messages import (
     IdentifyCaller,
     IdentityResult,
     Logout,
+    PauseRecording,
+    RecordingAnswer,
     Refused,
     Resume,
+    ResumeRecording,
+    SensitiveEntry,
     SetPause,
     SetReady,
 )
@@ -42,6 +46,7 @@ from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes, default_said
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Recorder
+from dialer.runtime.recordings import Recordings
 from dialer.runtime.refusals import NO_AUDIO_LEG, NO_SUCH_CALL, CannotDo
 from dialer.runtime.saying import Saying, codes_of
 from dialer.runtime.screens import Screens
@@ -73,6 +78,7 @@ class AgentService:
         screens: Screens,
         conversations: Conversations,
         inbound: Inbound,
+        recordings: Recordings,
         wrap_up_limit_of: Callable[[CampaignId | None], int],
     ) -> None:
         self._clock = clock
@@ -87,6 +93,7 @@ class AgentService:
         self._screens = screens
         self._conversations = conversations
         self._inbound = inbound
+        self._recordings = recordings
         self._tasks = TaskSet("agents")
         desk.on_left = self._close_leg
 
@@ -185,6 +192,8 @@ class AgentService:
                 self._calls.hang_up(CallId(message.call_id), "agent")
             case IdentifyCaller():
                 await self._inbound.identify(seat, message)
+            case PauseRecording() | ResumeRecording() | RecordingAnswer() | SensitiveEntry():
+                await self._recordings.handle(seat, message)
             case CheckIdentity():
                 await self._check_identity(seat, message)
             case Dispose():
@@ -206,6 +215,8 @@ class AgentService:
         if live is None:
             return
         view = await self._screens.view(call, live)
+        recording = self._recordings.state_of(call.call_id)
+        view = msgspec.structs.replace(view, recording=recording)
         self._desk.connected(agent_id, view)
         if self._calls.get(call.call_id) is None:
             self.call_over(call)

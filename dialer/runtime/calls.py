@@ -64,6 +64,7 @@ from telephony_adapters.messages import (
     LegId,
     Originate,
     PlaybackFinished,
+    RecordingFinished,
 )
 from telephony_adapters.port import TelephonyAdapter
 
@@ -126,6 +127,8 @@ class Calls:
         self.on_leg: Callable[[AgentLegUp | AgentLegDown | ConsultStarted], None] | None = None
         self.on_inbound: Callable[[InboundCall], None] | None = None
         self.on_played: Callable[[PlaybackFinished], None] | None = None
+        self.on_recorded: Callable[[RecordingFinished], None] | None = None
+        """Told of every finished recording; its call may be over."""
         self.on_joined: Callable[[CallJoined], None] | None = None
         """Told of every further leg that takes part in a call."""
         self.on_conversation: Callable[[Call, ConversationCommand], None] | None = None
@@ -188,7 +191,10 @@ class Calls:
 
     def sink(self, event: AnyCarrierEvent) -> None:
         """Where the adapter delivers. Never raises."""
-        if isinstance(event, CallEvent):
+        if isinstance(event, RecordingFinished):
+            if self.on_recorded is not None:
+                self.on_recorded(event)
+        elif isinstance(event, CallEvent):
             live = self._live.get(event.call_id)
             if live is None:
                 self._unknown(event)

@@ -18,6 +18,7 @@ from dialer.config import Config
 from dialer.core.agent import AgentSession
 from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
+from dialer.core.planning import CampaignContext
 from dialer.core.records import to_ms
 from dialer.runtime.agent_service import AgentService
 from dialer.runtime.calls import Calls
@@ -31,6 +32,7 @@ from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.recorder import Recorder
+from dialer.runtime.recordings import Recordings
 from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import check_adapter
@@ -47,6 +49,7 @@ from dialer.stores.ledger.database import Ledger, LedgerUnavailable
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import EventStore
+from dialer.stores.recording_files import RecordingFiles
 from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.presence import AgentPool
@@ -59,6 +62,7 @@ from telephony_adapters.messages import (
     CarrierDown,
     CarrierUp,
     ConsultStarted,
+    PlaybackFinished,
 )
 from telephony_adapters.port import TelephonyAdapter
 
@@ -67,6 +71,8 @@ log = structlog.get_logger()
 OWN_S = 1.0
 """Real seconds between two looks at which campaigns run and who owns them."""
 PUBLISH_S = 1.0
+RECORDINGS_S = 60.0
+"""Real seconds between two looks for recordings to fetch, or to let go."""
 HANGUP_S = 2.0
 """Real seconds for the last hang-ups of a drain to be heard of."""
 PERMIT_LIFETIME_S = 10.0
@@ -139,6 +145,18 @@ class Engine:
             queue_of=self._queues.of,
             lookback=self.lookback,
         )
+        self.recordings = Recordings(
+            config=config.recording,
+            files=RecordingFiles(config.recordings_path),
+            clock=clock,
+            adapter=adapter,
+            calls=self.calls,
+            desk=self.desk,
+            outcomes=self.outcomes,
+            recorder=self.recorder,
+            ledger=ledger,
+            packs=packs,
+        )
         self.agents = AgentService(
             clock=clock,
             desk=self.desk,
@@ -150,6 +168,7 @@ class Engine:
             screens=self.screens,
             conversations=self.conversations,
             inbound=self.inbound,
+            recordings=self.recordings,
             wrap_up_limit_of=self._wrap_up_limit_of,
         )
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
@@ -166,7 +185,10 @@ class Engine:
         self.calls.on_leg = self._leg_changed
         self.inbound.running = self._running
         self.calls.on_inbound = self.inbound.arrived
-        self.calls.on_played = self.inbound.played
+        self.calls.on_played = self._played
+        self.calls.on_recorded = self.recordings.finished
+        self.recordings.campaign_of = self._campaign_of
+        self.inbound.on_identified = self.recordings.begin
         self.outcomes.on_unleased = self.inbound.put
         self.calls.on_joined = self.supervision.joined
         self.calls.on_conversation = self.conversations.carry_out
@@ -243,6 +265,9 @@ class Engine:
         self._tasks.start("publish", self._repeat("publish", self.fleet.publish, PUBLISH_S))
         self._tasks.start("sweep", self._repeat("sweep", self.sweep, self.config.engine.sweep_s))
         self._tasks.start(
+            "recordings", self._repeat("recordings", self.recordings.sweep, RECORDINGS_S)
+        )
+        self._tasks.start(
             "checkpoint",
             self._repeat("checkpoint", self.checkpoint, float(self.config.engine.checkpoint_s)),
         )
@@ -281,6 +306,7 @@ class Engine:
         await self.checkpoint()
         await self.calls.close()
         await self.inbound.close()
+        await self.recordings.close()
         await self.conversations.close()
         await self.agents.close()
         await self.adapter.stop()
@@ -326,6 +352,7 @@ class Engine:
             runner.call_moved(before, after)
         self.conversations.call_moved(before, after)
         self.supervision.call_moved(before, after)
+        self.recordings.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
         if self.inbound.is_unidentified(call.call_id):
@@ -340,6 +367,7 @@ class Engine:
             self.outcomes.call_finished(call)
             self.agents.call_over(call)
         self.supervision.call_finished(call)
+        self.recordings.call_finished(call)
 
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
         places = {after.campaign_id, before.campaign_id if before is not None else None}
@@ -415,6 +443,14 @@ class Engine:
         if runner is None:
             raise KeyError(campaign_id)
         return runner
+
+    def _played(self, event: PlaybackFinished) -> None:
+        self.inbound.played(event)
+        self.recordings.played(event)
+
+    def _campaign_of(self, campaign_id: CampaignId) -> CampaignContext | None:
+        runner = self.fleet.runner(campaign_id)
+        return runner.campaign if runner is not None else None
 
     def _running(self) -> list[CampaignId]:
         if self.draining:

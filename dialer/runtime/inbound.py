@@ -118,6 +118,8 @@ class Inbound:
         self._tries: dict[str, int] = {}
         self._tasks = TaskSet("inbound")
         self._new_id = Ids()
+        self.on_identified: Callable[[Call], None] | None = None
+        """Told when a conversation under way has found its person."""
         self.running: Callable[[], Sequence[CampaignId]] = tuple
         """Campaigns that this worker drives now."""
         self.received = self.identified = self.connected = self.missed = self.turned_away = 0
@@ -345,6 +347,8 @@ class Inbound:
         view = await self._screens.view(call, live)
         self._desk.update_call(session.agent_id, view)
         seat.say(CallerIdentified(call=view))
+        if self.on_identified is not None:
+            self.on_identified(call)
 
     async def close_unidentified(self, seat: Seat, message: Dispose) -> None:
         """The wrap-up of a call whose caller nobody got to know. Raises `CannotDo`."""

@@ -21,6 +21,7 @@ from dialer.runtime import checking
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story, explain_contact
+from dialer.runtime.inbound import InboundFigures
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
@@ -164,6 +165,9 @@ class EngineServices:
         return await explain_contact(
             self.ledger, self._marcador.packs, asked, language=language.value, limit=limit
         )
+
+    def inbound(self) -> InboundFigures:
+        return self._marcador.engine.inbound.figures()
 
     def carrier_counts(self) -> Mapping[str, int]:
         adapter = self._marcador.adapter

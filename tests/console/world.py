@@ -38,6 +38,7 @@ from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story, explain_contact
+from dialer.runtime.inbound import InboundFigures
 from dialer.runtime.safety import UnsafeDialing
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
@@ -218,6 +219,17 @@ class FakeServices:
     async def explain(self, asked: str, language: Language, *, limit: int) -> Story | None:
         return await explain_contact(
             self.ledger, self.packs, asked, language=language.value, limit=limit
+        )
+
+    def inbound(self) -> InboundFigures:
+        return InboundFigures(
+            waiting=0,
+            received=0,
+            identified=0,
+            connected=0,
+            missed=0,
+            turned_away=0,
+            longest_wait_s=0.0,
         )
 
     def carrier_counts(self) -> Mapping[str, int]:

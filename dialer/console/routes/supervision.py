@@ -17,6 +17,7 @@ from dialer.console.errors import (
 )
 from dialer.console.table import API, FLOOR, Call, Nothing, Route, not_found, route
 from dialer.core.desk_messages import SupervisionMode
+from dialer.runtime.inbound import InboundFigures
 from dialer.runtime.supervision import (
     LiveConversation,
     NobodyTalks,
@@ -49,6 +50,10 @@ async def list_conversations(call: Call[Nothing, Nothing]) -> ConversationList:
     return ConversationList(
         at=call.services.clock.now(), conversations=call.services.supervision.conversations()
     )
+
+
+async def inbound_figures(call: Call[Nothing, Nothing]) -> InboundFigures:
+    return call.services.inbound()
 
 
 async def supervise(call: Call[Supervise, Nothing]) -> SupervisionView:
@@ -102,6 +107,18 @@ ROUTES: tuple[Route, ...] = (
         tag="supervision",
         en="Conversations of this worker's agents, without a word about the person",
         es="Conversaciones de los agentes de este proceso, sin nada sobre la persona",
+    ),
+    route(
+        "GET",
+        f"{API}/inbound",
+        inbound_figures,
+        body=Nothing,
+        query=Nothing,
+        answer=InboundFigures,
+        roles=FLOOR,
+        tag="supervision",
+        en="Calls to this worker: how many wait, were taken, were missed",
+        es="Llamadas a este proceso: cuántas esperan, se atendieron, se perdieron",
     ),
     route(
         "POST",
