@@ -294,7 +294,7 @@ TELEPHONY_REFUSED: Final = _problem(
 )
 RECORDING_GONE: Final = _problem(
     "recording_gone",
-    410,
+    404,
     "El archivo de la grabación falta, o no es el que se guardó.",
     "The recording's file is missing, or is not what was kept.",
     "Búsquelo en el respaldo de la carpeta de grabaciones; su nombre es la huella.",

@@ -20,24 +20,19 @@ from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.planning import CampaignContext
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import AgentService
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
-from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk
 from dialer.runtime.fleet import Fleet, Queues
-from dialer.runtime.inbound import Inbound
+from dialer.runtime.floor import Floor, Parts
 from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.recorder import Recorder
-from dialer.runtime.recordings import Recordings
 from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import check_adapter
-from dialer.runtime.screens import Screens
-from dialer.runtime.supervision import Supervision
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.archive import keep_packs
@@ -49,20 +44,15 @@ from dialer.stores.ledger.database import Ledger, LedgerUnavailable
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import EventStore
-from dialer.stores.recording_files import RecordingFiles
 from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.presence import AgentPool
 from dialer.stores.redis.queue import CampaignQueue
 from telephony_adapters.errors import TelephonyError
 from telephony_adapters.messages import (
-    AgentLegDown,
-    AgentLegUp,
     CallId,
     CarrierDown,
     CarrierUp,
-    ConsultStarted,
-    PlaybackFinished,
 )
 from telephony_adapters.port import TelephonyAdapter
 
@@ -111,66 +101,25 @@ class Engine:
         self.desk = Desk(clock=clock, pools=self._pool_of, presence_s=config.engine.presence_s)
         self.calls = Calls(clock=clock, adapter=adapter, desk=self.desk)
         self.outcomes = Outcomes(recorder=self.recorder, clock=clock, tally_of=self._tallies.get)
-        self.screens = Screens(ledger=ledger, clock=clock)
-        self.conversations = Conversations(
-            clock=clock,
-            adapter=adapter,
-            calls=self.calls,
-            desk=self.desk,
-            outcomes=self.outcomes,
-            recorder=self.recorder,
-            screens=self.screens,
-            destinations=config.transfers.endpoints(),
-            wrap_up_limit_of=self._wrap_up_limit_of,
-        )
-        self.supervision = Supervision(
-            clock=clock,
-            adapter=adapter,
-            calls=self.calls,
-            desk=self.desk,
-            ledger=ledger,
-            tell_agents=config.supervision.tell_agents,
-        )
         self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
-        self.inbound = Inbound(
-            config=config.inbound,
-            clock=clock,
-            adapter=adapter,
-            calls=self.calls,
-            desk=self.desk,
-            outcomes=self.outcomes,
-            screens=self.screens,
-            recorder=self.recorder,
-            reader=self.reader,
-            queue_of=self._queues.of,
-            lookback=self.lookback,
+        self.floor = Floor(
+            Parts(
+                config=config,
+                clock=clock,
+                adapter=adapter,
+                calls=self.calls,
+                desk=self.desk,
+                outcomes=self.outcomes,
+                recorder=self.recorder,
+                ledger=ledger,
+                reader=self.reader,
+                packs=packs,
+                queue_of=self._queues.of,
+                lookback=self.lookback,
+                wrap_up_limit_of=self._wrap_up_limit_of,
+            )
         )
-        self.recordings = Recordings(
-            config=config.recording,
-            files=RecordingFiles(config.recordings_path),
-            clock=clock,
-            adapter=adapter,
-            calls=self.calls,
-            desk=self.desk,
-            outcomes=self.outcomes,
-            recorder=self.recorder,
-            ledger=ledger,
-            packs=packs,
-        )
-        self.agents = AgentService(
-            clock=clock,
-            desk=self.desk,
-            calls=self.calls,
-            outcomes=self.outcomes,
-            recorder=self.recorder,
-            ledger=ledger,
-            adapter=adapter,
-            screens=self.screens,
-            conversations=self.conversations,
-            inbound=self.inbound,
-            recordings=self.recordings,
-            wrap_up_limit_of=self._wrap_up_limit_of,
-        )
+        self.agents = self.floor.agents
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
         self.alerts: dict[AlertKind, int] = {}
@@ -182,16 +131,8 @@ class Engine:
         self.calls.observe(self)
         self.desk.observe(self)
         self.calls.on_carrier = self._carrier_changed
-        self.calls.on_leg = self._leg_changed
-        self.inbound.running = self._running
-        self.calls.on_inbound = self.inbound.arrived
-        self.calls.on_played = self._played
-        self.calls.on_recorded = self.recordings.finished
-        self.recordings.campaign_of = self._campaign_of
-        self.inbound.on_identified = self.recordings.begin
-        self.outcomes.on_unleased = self.inbound.put
-        self.calls.on_joined = self.supervision.joined
-        self.calls.on_conversation = self.conversations.carry_out
+        self.floor.inbound.running = self._running
+        self.floor.recordings.campaign_of = self._campaign_of
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
 
@@ -242,7 +183,7 @@ class Engine:
             runners=runners,
             calls=self.calls,
             desk=self.desk,
-            screens=self.screens,
+            screens=self.floor.screens,
             outcomes=self.outcomes,
             sweeps=self.sweeps,
             tallies=self._tallies,
@@ -265,7 +206,7 @@ class Engine:
         self._tasks.start("publish", self._repeat("publish", self.fleet.publish, PUBLISH_S))
         self._tasks.start("sweep", self._repeat("sweep", self.sweep, self.config.engine.sweep_s))
         self._tasks.start(
-            "recordings", self._repeat("recordings", self.recordings.sweep, RECORDINGS_S)
+            "recordings", self._repeat("recordings", self.floor.recordings.sweep, RECORDINGS_S)
         )
         self._tasks.start(
             "checkpoint",
@@ -299,16 +240,13 @@ class Engine:
     async def stop(self) -> None:
         """End everything. What is in hand becomes durable first."""
         await self._tasks.cancel()
-        await self.supervision.close()
+        await self.floor.supervision.close()
         await self.fleet.let_all_go()
         await self.recorder.close()
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
         await self.calls.close()
-        await self.inbound.close()
-        await self.recordings.close()
-        await self.conversations.close()
-        await self.agents.close()
+        await self.floor.close()
         await self.adapter.stop()
 
     async def _repeat(self, name: str, work: Callable[[], object], pause_s: float) -> None:
@@ -350,24 +288,13 @@ class Engine:
         runner = self.fleet.runner(after.campaign_id)
         if runner is not None and not after.inbound:
             runner.call_moved(before, after)
-        self.conversations.call_moved(before, after)
-        self.supervision.call_moved(before, after)
-        self.recordings.call_moved(before, after)
+        self.floor.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
-        if self.inbound.is_unidentified(call.call_id):
-            self.inbound.call_connected(call)
-        else:
-            self.agents.call_connected(call)
+        self.floor.call_connected(call)
 
     def call_finished(self, call: Call) -> None:
-        if call.inbound:
-            self.inbound.call_finished(call)
-        if not call.inbound or call.bridged_at is not None:
-            self.outcomes.call_finished(call)
-            self.agents.call_over(call)
-        self.supervision.call_finished(call)
-        self.recordings.call_finished(call)
+        self.floor.call_finished(call)
 
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
         places = {after.campaign_id, before.campaign_id if before is not None else None}
@@ -381,12 +308,6 @@ class Engine:
 
     def assign_waiting(self, call_id: CallId, session: AgentSession) -> None:
         self.calls.assign(call_id, session)
-
-    def _leg_changed(self, event: AgentLegUp | AgentLegDown | ConsultStarted) -> None:
-        if not isinstance(event, ConsultStarted):
-            self.agents.leg_changed(event)
-            self.supervision.leg_changed(event)
-        self.conversations.leg_changed(event)
 
     def _carrier_changed(self, event: CarrierDown | CarrierUp) -> None:
         if isinstance(event, CarrierDown):
@@ -443,10 +364,6 @@ class Engine:
         if runner is None:
             raise KeyError(campaign_id)
         return runner
-
-    def _played(self, event: PlaybackFinished) -> None:
-        self.inbound.played(event)
-        self.recordings.played(event)
 
     def _campaign_of(self, campaign_id: CampaignId) -> CampaignContext | None:
         runner = self.fleet.runner(campaign_id)

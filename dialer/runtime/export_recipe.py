@@ -87,7 +87,7 @@ for expected, event in enumerate(events, 1):
     previous = hashes[expected] = event["hash"]
 print(f"{len(events)} events chain up to {previous}")
 
-for folder in ("packs", "profiles"):
+for folder in ("packs", "profiles", "recordings"):
     for file in (here / folder).glob("*"):
         if hashlib.sha256(file.read_bytes()).hexdigest() != file.stem:
             fail(f"{folder}/{file.name}", "changed")

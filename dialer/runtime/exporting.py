@@ -156,7 +156,7 @@ async def _tables(conn: AsyncConnection, person_id: PersonId) -> dict[str, _Rows
         schema.callback,
         schema.review_item,
         schema.note,
-        schema.recording,
+        oversight_schema.recording,
         oversight_schema.gate_override,
         oversight_schema.legal_hold,
         oversight_schema.erasure,

@@ -156,7 +156,7 @@ class EngineServices:
 
     @property
     def supervision(self) -> Supervision:
-        return self._marcador.engine.supervision
+        return self._marcador.engine.floor.supervision
 
     async def check(self, question: checking.Question) -> checking.Answer:
         return checking.answer(question, self._marcador.packs)
@@ -167,7 +167,7 @@ class EngineServices:
         )
 
     def inbound(self) -> InboundFigures:
-        return self._marcador.engine.inbound.figures()
+        return self._marcador.engine.floor.inbound.figures()
 
     def carrier_counts(self) -> Mapping[str, int]:
         adapter = self._marcador.adapter

@@ -144,7 +144,7 @@ async def test_a_known_caller_is_verified_disposed_of_and_counted_as_inbound(
             ).one()
         assert attempts == 0, "nobody dialed"
         assert (standing.state, standing.last_code) == ("waiting", "CD-IP")
-        assert house.engine.inbound.figures().connected == 1
+        assert house.engine.floor.inbound.figures().connected == 1
         (runner,) = house.engine.fleet.runners()
         assert (runner.tally.answered, runner.tally.abandoned) == (0, 0)
 
@@ -245,7 +245,7 @@ async def test_callers_come_before_people_whom_we_called(tmp_path: Path, redis_u
         taken = {(await a.hear(CallConnected)).call.call_id: a for a in (ana, eva)}
         assert set(taken) == {first, second}
         third = house.carrier.somebody_calls(known.number, OUR_NUMBER)
-        await house.until("waits", lambda: house.engine.inbound.figures().waiting == 1)
+        await house.until("waits", lambda: house.engine.floor.inbound.figures().waiting == 1)
         agent = taken[first]
         await agent.say(HangUp(call_id=first))
         await agent.hear(CallOver)
@@ -264,9 +264,9 @@ async def test_nobody_is_free_so_the_caller_is_called_back(tmp_path: Path, redis
             runner.carrier_is_up = False
         known = await somebody(house)
         call_id = house.carrier.somebody_calls(known.number, OUR_NUMBER)
-        await house.until("waits", lambda: house.engine.inbound.figures().waiting == 1)
+        await house.until("waits", lambda: house.engine.floor.inbound.figures().waiting == 1)
         assert call_id in house.engine.outcomes.contacts
-        await house.until("gives up", lambda: house.engine.inbound.figures().missed == 1)
+        await house.until("gives up", lambda: house.engine.floor.inbound.figures().missed == 1)
         await house.until("on record", lambda: not house.engine.outcomes.contacts)
         (event,) = await history(house, known.person_id, known.account_id)
         assert event.kind is EventKind.INBOUND_CALL
@@ -312,13 +312,15 @@ async def test_a_full_line_is_not_answered(tmp_path: Path, redis_url: str) -> No
         for runner in house.engine.fleet.runners():
             runner.carrier_is_up = False
         waiting = house.carrier.somebody_calls(None, OUR_NUMBER)
-        await house.until("waits", lambda: house.engine.inbound.figures().waiting == 1)
+        await house.until("waits", lambda: house.engine.floor.inbound.figures().waiting == 1)
         known = await somebody(house)
         turned: CallId = house.carrier.somebody_calls(known.number, OUR_NUMBER)
-        await house.until("turned away", lambda: house.engine.inbound.figures().turned_away == 1)
+        await house.until(
+            "turned away", lambda: house.engine.floor.inbound.figures().turned_away == 1
+        )
         assert house.engine.calls.get(turned) is None
         await house.until("on record", lambda: not house.engine.outcomes.contacts)
         (event,) = await history(house, known.person_id, known.account_id)
         assert event.kind is EventKind.INBOUND_CALL
         house.carrier.callee_hangs_up(waiting)
-        await house.until("hung up", lambda: house.engine.inbound.figures().missed == 1)
+        await house.until("hung up", lambda: house.engine.floor.inbound.figures().missed == 1)

@@ -45,7 +45,7 @@ async def talking(house: House) -> tuple[DeskAgent, CallId]:
 
 
 async def start(house: House, mode: SupervisionMode = SupervisionMode.LISTEN) -> SupervisionView:
-    await house.engine.supervision.start(
+    await house.engine.floor.supervision.start(
         supervisor_id=SUP, username="jefa", agent_id="ana", mode=mode
     )
     return await active(house)
@@ -53,11 +53,11 @@ async def start(house: House, mode: SupervisionMode = SupervisionMode.LISTEN) ->
 
 async def active(house: House) -> SupervisionView:
     def joined() -> bool:
-        view = house.engine.supervision.view(SUP)
+        view = house.engine.floor.supervision.view(SUP)
         return view is not None and view.state is SupervisionState.ACTIVE
 
     await house.until("the supervisor is on the call", joined)
-    view = house.engine.supervision.view(SUP)
+    view = house.engine.floor.supervision.view(SUP)
     assert view is not None
     return view
 
@@ -79,7 +79,7 @@ async def audited(house: House, call_id: str) -> list[tuple[str, str]]:
 async def test_listen_whisper_barge_and_stop(tmp_path: Path, redis_url: str) -> None:
     async with open_house(tmp_path, redis_url, FixedWorld(default=patient)) as house:
         ana, call_id = await talking(house)
-        supervision = house.engine.supervision
+        supervision = house.engine.floor.supervision
         (talk,) = supervision.conversations()
         assert (talk.agent_id, talk.call_id, talk.supervised_by) == ("ana", call_id, ())
         view = await start(house)
@@ -127,12 +127,12 @@ async def test_it_ends_with_the_call_and_with_the_telephone(tmp_path: Path, redi
         _, sup = legs(house)
         house.carrier.agent_hangs_up(sup)
         assert (await ana.hear(Supervised)).mode is None
-        assert house.engine.supervision.view(SUP) is None
+        assert house.engine.floor.supervision.view(SUP) is None
         await start(house, SupervisionMode.WHISPER)
         await ana.hear(Supervised)
         await ana.say(HangUp(call_id=call_id))
         await ana.hear(CallOver)
-        await house.until("over", lambda: house.engine.supervision.view(SUP) is None)
+        await house.until("over", lambda: house.engine.floor.supervision.view(SUP) is None)
         await house.until("hung up", lambda: house.carrier.leg_at("agent:jefa") is None)
         with pytest.raises(NobodyTalks):
             await start(house)

@@ -23,6 +23,7 @@ from dialer.stores.ledger.oversight_schema import (
     erasure,
     legal_hold,
     number_check,
+    recording,
     subject_snapshot,
 )
 from dialer.stores.ledger.profiles import lock_persons, rebuild_profiles
@@ -177,7 +178,7 @@ async def would_erase(conn: AsyncConnection, person_id: str) -> WouldErase:
         schema.suppression,
         schema.note,
         schema.review_item,
-        schema.recording,
+        recording,
         subject_snapshot,
     ):
         query = select(func.count()).select_from(table).where(table.c.person_id == person_id)

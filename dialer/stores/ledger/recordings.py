@@ -9,8 +9,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dialer.stores.ledger.audit import SYSTEM, record_audit
-from dialer.stores.ledger.oversight_schema import legal_hold
-from dialer.stores.ledger.schema import ledger_event, recording
+from dialer.stores.ledger.oversight_schema import legal_hold, recording
+from dialer.stores.ledger.schema import ledger_event
 
 RECORDING, KEPT, FAILED, ERASED = "recording", "kept", "failed", "erased"
 

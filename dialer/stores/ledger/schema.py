@@ -322,28 +322,6 @@ attempt = Table(
     ),
 )
 
-recording = Table(
-    "recording",
-    metadata,
-    # Recorded conversations; the sound is a file that is named by its hash.
-    _id("recording_id"),
-    Column("attempt_id", String(64), nullable=False),  # or the id of a call to us
-    Column("person_id", String(64), nullable=False),
-    Column("account_id", String(64), nullable=False),
-    Column("campaign_id", String(64), nullable=False),
-    Column("agent_id", String(64), nullable=False),  # who had the call when it began
-    Column("basis", String(12), nullable=False),  # not_needed | announced | consent
-    Column("state", String(10), nullable=False),  # recording | kept | failed | erased
-    Column("started_ms", BigInteger, nullable=False),
-    Column("duration_ms", BigInteger),
-    Column("bytes", BigInteger),
-    Column("sha256", String(64)),
-    Column("erased_ms", BigInteger),
-    Column("file_gone", Boolean, nullable=False, server_default=text("false")),
-    Index("ix_recording_person_id", "person_id"),
-    Index("ix_recording_state_started_ms", "state", "started_ms"),
-)
-
 promise = Table(
     "promise",
     metadata,
