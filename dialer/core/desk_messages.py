@@ -72,7 +72,8 @@ class TargetKind(StrEnum):
     AGENT = "agent"
     """One colleague, by `name` (the id, or the shown name)."""
     TEAM = "team"
-    """Whoever of the call's campaign has been ready for longest."""
+    """Whoever has been ready for longest: of the team called `name`; without a name, of the
+    call's campaign."""
     DESTINATION = "destination"
     """Somebody outside, by `name` in the configuration; a number cannot be given."""
 
@@ -415,6 +416,7 @@ class ColleagueView(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str
     name: str
     free: bool
+    team: str = ""
 
 
 class Targets(ServerMessage, frozen=True, kw_only=True, tag="targets"):

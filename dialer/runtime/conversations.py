@@ -179,7 +179,9 @@ class Conversations:
         others = [s for s in self._desk.sessions() if s.agent_id != own.agent_id]
         return Targets(
             agents=tuple(
-                ColleagueView(agent_id=s.agent_id, name=s.name, free=s.state is AgentState.READY)
+                ColleagueView(
+                    agent_id=s.agent_id, name=s.name, free=s.state is AgentState.READY, team=s.team
+                )
                 for s in sorted(others, key=lambda s: s.name)
             ),
             destinations=tuple(sorted(self._destinations)),
@@ -231,7 +233,7 @@ class Conversations:
             leg_id = LegId(f"out-{new_id()}")
             return Party(kind=PartyKind.EXTERNAL, leg_id=leg_id, name=to.name, wish=wish)
         if to.kind is TargetKind.TEAM:
-            found = await self._desk.take(call.campaign_id, call.call_id)
+            found = await self._of_team(call, to.name)
         else:
             found = await self._desk.take_own(self._colleague(session, to.name), call.call_id)
         if found is None:
@@ -244,6 +246,18 @@ class Conversations:
             agent_id=found.agent_id,
             ready=True,
         )
+
+    async def _of_team(self, call: Call, team: str) -> AgentSession | None:
+        """The longest ready of a team, or of the call's campaign."""
+        if not team:
+            return await self._desk.take(call.campaign_id, call.call_id)
+        ready = [s for s in self._desk.sessions() if s.state is AgentState.READY]
+        for session in sorted(ready, key=lambda s: s.since):
+            if session.team == team.strip().casefold():
+                found = await self._desk.take_own(session.agent_id, call.call_id)
+                if found is not None:
+                    return found
+        return None
 
     def _colleague(self, own: AgentSession, name: str) -> str:
         """The id of one colleague by id or shown name. Raises `CannotDo`."""

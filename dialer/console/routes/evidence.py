@@ -28,6 +28,7 @@ from dialer.console.errors import (
 )
 from dialer.console.table import API, OFFICE, Call, Nothing, Route, not_found, route
 from dialer.core.records import to_ms
+from dialer.runtime.asking import OPTIONAL
 from dialer.runtime.checking import Answer, BadQuestion, Question, decode
 from dialer.runtime.explaining import DECISIONS, DECISIONS_MOST, Story
 from dialer.runtime.screens import masked
@@ -344,5 +345,6 @@ ROUTES: tuple[Route, ...] = (
         es="Preguntar al control si un contacto estaría permitido; no se registra nada",
         errors=(BAD_QUESTION,),
         reader=decode,
+        omits=OPTIONAL,
     ),
 )
