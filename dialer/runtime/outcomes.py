@@ -103,10 +103,13 @@ class Outcomes:
         if result.code is not None or live.disposed:
             self._let_go(call.call_id)
 
-    async def lost(self, contact: Contact, lease_token: str, note: str) -> Place | None:
+    async def lost(
+        self, contact: Contact, lease_token: str, note: str, *, disposed: bool = False
+    ) -> Place | None:
         """Nobody knows what became of the attempt; it counts. Gives the account's next place."""
         now = self._clock.now()
-        result = core.lost(contact, now, holidays_of(contact.country), self._new_id, note)
+        holidays = holidays_of(contact.country)
+        result = core.lost(contact, now, holidays, self._new_id, note, disposed=disposed)
         job = outcome_job(contact, lease_token, result, now)
         await self._written(job, contact, result)
         return result.place
