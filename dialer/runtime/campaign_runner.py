@@ -26,6 +26,7 @@ from dialer.runtime.pacing_feed import PacingFeed
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump
 from dialer.runtime.rebuild import ensure_queue
+from dialer.runtime.traffic import TrafficFigures
 from dialer.stores.ledger.database import LedgerUnavailable
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.recovery import count_attempts_since
@@ -92,6 +93,7 @@ class CampaignRunner:
         tally: Tally,
         limits: RunnerLimits,
         abandonment: AbandonmentFigures,
+        traffic: TrafficFigures,
     ) -> None:
         self.campaign = pump.campaign
         self.tally = tally
@@ -108,6 +110,7 @@ class CampaignRunner:
         self._clock = clock
         self._limits = limits
         self._abandonment = abandonment
+        self._traffic = traffic
         self._tokens = 0
         self._dials_left: int | None = None
         """Contacts that may be made now, as of the last tick; None before the first."""
@@ -208,14 +211,21 @@ class CampaignRunner:
         self._memory.log.add(self.campaign_id, decision)
         if granted == 0:
             return 0
-        figures = await self._abandonment.read(now)
-        self.pump.campaign = msgspec.structs.replace(self.pump.campaign, abandonment=figures)
+        await self.read_figures(now)
         async with self._pumping:
             report = await self.pump.run(granted)
         if self._daily_cap is not None:
             self._daily_cap.use(report.placed)
         self._tokens += granted - report.placed
         return report.placed
+
+    async def read_figures(self, now: datetime) -> None:
+        """Give the next decisions the figures of the dialer that rules look at."""
+        self.pump.campaign = msgspec.structs.replace(
+            self.pump.campaign,
+            abandonment=await self._abandonment.read(now),
+            traffic=await self._traffic.read(self.campaign_id, now),
+        )
 
     async def rest(self) -> None:
         """Return when no batch is under way. Forbid new ones first (`carrier_is_up`)."""

@@ -279,4 +279,4 @@ class Fleet:
             async with self._ledger.read() as conn:
                 total = (await enrolment_counts(conn, campaign_id)).total
             await heal_queue(campaign_id, owned.queue, self._reader, self._clock, total)
-            await owned.audit.next_page()
+            await owned.audit.next_round()

@@ -230,9 +230,5 @@ class ListeningLab(Lab):
     """A laboratory that knows what its people hear."""
 
     @abstractmethod
-    def keys_heard(self, call_id: CallId) -> str:
-        """Keys that were pressed towards the person so far."""
-
     async def until_heard(self, call_id: CallId, keys: str) -> None:
-        """Wait until the person has heard just these."""
-        await self.until(lambda: self.keys_heard(call_id) == keys)
+        """Wait until the person has heard just these keys."""

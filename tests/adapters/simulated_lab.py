@@ -126,8 +126,8 @@ class SimulatedLab(BreakableLab, CallableLab, ListeningLab):
 
         self.clock.call_later(patience_s, gives_up)
 
-    def keys_heard(self, call_id: CallId) -> str:
-        return self.carrier.keys_heard(call_id)
+    async def until_heard(self, call_id: CallId, keys: str) -> None:
+        await self.until(lambda: self.carrier.keys_heard(call_id) == keys)
 
     async def lose_connection(self) -> None:
         self.carrier.lose_connection()
