@@ -74,6 +74,7 @@ from dialer.runtime.refusals import (
     NO_SUCH_DESTINATION,
     NOT_OFFERED,
     PARTY_LOST,
+    TELEPHONY_FAILED,
     CannotDo,
     not_now,
 )
@@ -331,7 +332,7 @@ class Conversations:
         except TelephonyError as error:
             log.warning("conversation_refused", call=call.call_id, what=what, error=str(error))
             if call.party is None:
-                self._refuse(call, NOT_OFFERED)
+                self._refuse(call, TELEPHONY_FAILED)
             self._calls.feed(call.call_id, BridgeFailed())
 
     async def _release(self, party: Party) -> None:

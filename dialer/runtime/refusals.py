@@ -25,6 +25,11 @@ NOT_OFFERED = (
     "Su central telefónica no ofrece esto.",
     "Your telephone system does not offer this.",
 )
+TELEPHONY_FAILED = (
+    "telephony_failed",
+    "La central telefónica no lo hizo; la llamada sigue como estaba. Inténtelo de nuevo.",
+    "The telephone system did not do it; the call is as it was. Try again.",
+)
 NO_AGENT_FREE = (
     "nobody_free",
     "Nadie está libre ahora; pruebe con otra persona o más tarde.",
