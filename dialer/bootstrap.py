@@ -101,10 +101,14 @@ def load_rule_packs(config: Config) -> PackSet:
 
 
 @asynccontextmanager
-async def open_stores(config: Config) -> AsyncIterator[Ledger]:
-    """The ledger alone, for commands that need neither Redis nor a carrier."""
+async def open_stores(config: Config, *, mapped: bool = True) -> AsyncIterator[Ledger]:
+    """The ledger alone, for commands that need neither Redis nor a carrier.
+
+    `mapped`: see `open_ledger`.
+    """
     data_folder(config)
-    ledger = await open_ledger(config.ledger_url, now_ms=to_ms(datetime.now(UTC)))
+    now_ms = to_ms(datetime.now(UTC))
+    ledger = await open_ledger(config.ledger_url, now_ms=now_ms, mapped=mapped)
     try:
         yield ledger
     finally:
