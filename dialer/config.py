@@ -142,7 +142,7 @@ class RecordingConfig(Section, frozen=True, kw_only=True):
     """Where recorded conversations are kept. Campaigns say which are recorded."""
 
     folder: str | None = None
-    """Folder of the sound files, by hash; default: `recordings` in the data folder."""
+    """Folder of the sound files, by hash; default: `call-recordings` in the data folder."""
     keep_days: Positive = 1096
     """Days after the conversation: three years (12 CFR 1006.100(b)), and never less than what the
     packs ask for. A legal hold outlasts it."""
@@ -369,7 +369,7 @@ class Config(Section, frozen=True, kw_only=True):
     @property
     def recordings_path(self) -> Path:
         folder = self.recording.folder
-        return Path(folder).resolve() if folder else self.data_path / "recordings"
+        return Path(folder).resolve() if folder else self.data_path / "call-recordings"
 
     @property
     def ledger_url(self) -> str:

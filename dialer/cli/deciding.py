@@ -19,7 +19,7 @@ from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import to_ms
-from dialer.runtime.recordings import remove_erased
+from dialer.runtime.recorded_calls import remove_erased
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.suppression_lists import AlreadyEnded

@@ -45,8 +45,8 @@ from dialer.runtime.desk import TAKEN, Desk, Seat
 from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes, default_said
 from dialer.runtime.pump import LiveContact
+from dialer.runtime.recorded_calls import RecordedCalls
 from dialer.runtime.recorder import Recorder
-from dialer.runtime.recordings import Recordings
 from dialer.runtime.refusals import NO_AUDIO_LEG, NO_SUCH_CALL, CannotDo
 from dialer.runtime.saying import Saying, codes_of
 from dialer.runtime.screens import Screens
@@ -78,7 +78,7 @@ class AgentService:
         screens: Screens,
         conversations: Conversations,
         inbound: Inbound,
-        recordings: Recordings,
+        recordings: RecordedCalls,
         wrap_up_limit_of: Callable[[CampaignId | None], int],
     ) -> None:
         self._clock = clock

@@ -21,8 +21,8 @@ from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk
 from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes
+from dialer.runtime.recorded_calls import RecordedCalls
 from dialer.runtime.recorder import Recorder
-from dialer.runtime.recordings import Recordings
 from dialer.runtime.screens import Screens
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.database import Ledger
@@ -172,8 +172,8 @@ def _inbound(parts: Parts, screens: Screens) -> Inbound:
     )
 
 
-def _recordings(parts: Parts) -> Recordings:
-    return Recordings(
+def _recordings(parts: Parts) -> RecordedCalls:
+    return RecordedCalls(
         config=parts.config.recording,
         files=RecordingFiles(parts.config.recordings_path),
         clock=parts.clock,

@@ -36,6 +36,7 @@ from dialer.core.inbound import (
 )
 from dialer.core.outcome import Contact, Place
 from dialer.core.records import event_id, to_ms
+from dialer.runtime.announcing import announce
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
@@ -274,14 +275,15 @@ class Inbound:
 
     async def _say_farewell(self, call_id: CallId) -> None:
         prompt = self._config.busy_prompt
-        if prompt is None or not self._adapter.facts.prompts:
-            self._leave(call_id)
-            return
-        self._clock.call_later(FAREWELL_S, partial(self._leave, call_id))
-        try:
-            await self._adapter.play(call_id, prompt, f"farewell-{call_id}")
-        except TelephonyError as error:
-            log.warning("farewell_not_played", call=call_id, error=str(error))
+        said = False
+        if prompt is not None:
+            try:
+                said = await announce(self._adapter, call_id, prompt, f"farewell-{call_id}")
+            except TelephonyError as error:
+                log.warning("farewell_not_played", call=call_id, error=str(error))
+        if said:
+            self._clock.call_later(FAREWELL_S, partial(self._leave, call_id))
+        else:
             self._leave(call_id)
 
     def played(self, event: PlaybackFinished) -> None:

@@ -47,6 +47,7 @@ from dialer.core.planning import CampaignContext
 from dialer.core.recording import Basis, Refusal, may_record
 from dialer.core.records import ConversationRecorded, SubjectChanged, from_ms, to_ms
 from dialer.core.writes import AddConsent, RevokeConsent, Write
+from dialer.runtime.announcing import announce
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
@@ -94,7 +95,7 @@ class _Live:
         """The carrier was told that it is paused."""
 
 
-class Recordings:
+class RecordedCalls:
     """All recordings of this worker."""
 
     def __init__(
@@ -206,13 +207,14 @@ class Recordings:
     async def _announce(self, call: Call, campaign: CampaignContext) -> bool:
         """Tell the person that the conversation is recorded; whether they have heard it."""
         prompt = campaign.settings.recording_prompt
-        if prompt is None or not self._adapter.facts.prompts:
+        if prompt is None:
             return False
         self._tell(call, RecordingState.ANNOUNCING)
         playback_id = f"recording-{call.call_id}"
         heard = self._announced[playback_id] = asyncio.Event()
         try:
-            await self._adapter.play(call.call_id, prompt, playback_id)
+            if not await announce(self._adapter, call.call_id, prompt, playback_id):
+                return False
             async with asyncio.timeout(ANNOUNCE_S / self._clock.speed):
                 await heard.wait()
         except (TelephonyError, TimeoutError) as error:
