@@ -90,9 +90,8 @@ def read(text: str) -> Reading:
     bare = " ".join(dict.fromkeys(said.split()))
     found: set[Request] = set()
     for rule in book.rules:
-        if said in rule.whole or bare in rule.whole or " ".join(words) in rule.whole:
-            found.add(rule.request)
-        elif rule.phrases is not None and _has_phrase(rule, clauses, book.negations):
+        is_whole = not rule.whole.isdisjoint((said, bare, " ".join(words)))
+        if is_whole or _has_phrase(rule, clauses, book.negations):
             found.add(rule.request)
     if Request.NO_CALLS in found or Request.CEASE in found:
         found.discard(Request.CALL_ME)

@@ -9,14 +9,51 @@ from hypothesis import strategies as st
 from campaigns.inbox.keywords import KeywordsError, Reading, Request, parse, read
 
 STOP = (
-    "STOP", "stop", "Stop.", "STOP!!!", "stop stop stop", "STOP please", "Please stop", "stopall", "UNSUBSCRIBE",
-    "Cancel", "END", "quit", "revoke", "opt out", "Opt-out", "stop texting me", "Please don't text me",
-    "don’t message me again", "take me off your list", "I do not want any more messages", "remove my number",
-    "BAJA", "baja", "Baja por favor", "ALTO", "alto.", "Cancelar", "quiero darme de baja", "Dénme de baja!",
-    "no me escriban más", "NO ME MANDEN MAS MENSAJES", "ya no quiero recibir mensajes", "no quiero más mensajes",
-    "hola, ya pagué, no me escriban", "dejen de enviar mensajes", "Sáquenme de su lista", "retiro mi consentimiento",
-    "SAIR", "sair", "Parar", "não quero receber mensagens", "pare de enviar", "ВАJA", "s\u200btop",
-)  # fmt: skip
+    "STOP",
+    "stop",
+    "Stop.",
+    "STOP!!!",
+    "stop stop stop",
+    "STOP please",
+    "Please stop",
+    "stopall",
+    "UNSUBSCRIBE",
+    "Cancel",
+    "END",
+    "quit",
+    "revoke",
+    "opt out",
+    "Opt-out",
+    "stop texting me",
+    "Please don't text me",
+    "don’t message me again",
+    "take me off your list",
+    "I do not want any more messages",
+    "remove my number",
+    "BAJA",
+    "baja",
+    "Baja por favor",
+    "ALTO",
+    "alto.",
+    "Cancelar",
+    "quiero darme de baja",
+    "Dénme de baja!",
+    "no me escriban más",
+    "NO ME MANDEN MAS MENSAJES",
+    "ya no quiero recibir mensajes",
+    "no quiero más mensajes",
+    "hola, ya pagué, no me escriban",
+    "dejen de enviar mensajes",
+    "Sáquenme de su lista",
+    "retiro mi consentimiento",
+    "SAIR",
+    "sair",
+    "Parar",
+    "não quero receber mensagens",
+    "pare de enviar",
+    "ВАJA",
+    "s\u200btop",
+)
 NO_CALLS = (
     "no me llames mas",
     "No me llamen más!",
@@ -24,22 +61,62 @@ NO_CALLS = (
     "stop calling",
     "não me ligue mais",
 )
-CEASE = ("Déjenme en paz", "no me contacten nunca más", "Do not contact me", "stop contacting me", "leave me alone",
-         "cease all communication", "me deixe em paz")  # fmt: skip
-PAID = ("ya pagué", "Ya pague ayer", "YA LO PAGUÉ", "no, ya pagué", "ya hice el pago", "I paid", "I already paid this",
-        "I've paid", "paid", "it's paid in full")  # fmt: skip
-NOT_PAID = ("aún no he pagado", "cuánto debo pagar?", "I haven't paid", "I have not paid yet", "no está pagado",
-            "cuando pague les aviso", "not paid", "how can I pay")  # fmt: skip
-WRONG = ("número equivocado", "Numero Equivocado.", "está equivocado", "wrong number", "You have the wrong person",
-         "no soy esa persona", "no conozco a esa persona", "no one here by that name")  # fmt: skip
+CEASE = (
+    "Déjenme en paz",
+    "no me contacten nunca más",
+    "Do not contact me",
+    "stop contacting me",
+    "leave me alone",
+    "cease all communication",
+    "me deixe em paz",
+)
+PAID = (
+    "ya pagué",
+    "Ya pague ayer",
+    "YA LO PAGUÉ",
+    "no, ya pagué",
+    "ya hice el pago",
+    "I paid",
+    "I already paid this",
+    "I've paid",
+    "paid",
+    "it's paid in full",
+)
+NOT_PAID = (
+    "aún no he pagado",
+    "cuánto debo pagar?",
+    "I haven't paid",
+    "I have not paid yet",
+    "no está pagado",
+    "cuando pague les aviso",
+    "not paid",
+    "how can I pay",
+)
+WRONG = (
+    "número equivocado",
+    "Numero Equivocado.",
+    "está equivocado",
+    "wrong number",
+    "You have the wrong person",
+    "no soy esa persona",
+    "no conozco a esa persona",
+    "no one here by that name",
+)
 NOT_WRONG = (
     "no es número equivocado",
     "this is not the wrong number",
     "mi numero es 555",
     "el monto es incorrecto",
 )
-CALL = ("llámame", "Llámenme por favor", "me puede llamar mañana?", "call me", "please call me tomorrow",
-        "Give me a call", "no, llámame")  # fmt: skip
+CALL = (
+    "llámame",
+    "Llámenme por favor",
+    "me puede llamar mañana?",
+    "call me",
+    "please call me tomorrow",
+    "Give me a call",
+    "no, llámame",
+)
 NOT_CALL = (
     "no me llames",
     "don't call me",
@@ -48,12 +125,37 @@ NOT_CALL = (
     "no quiero que me llamen",
 )
 HELP = ("AYUDA", "help", "Ayuda por favor", "¿quién es?", "who is this?", "info")
-DISPUTE = ("esa deuda no es mía", "no es mi deuda", "yo no debo nada", "this is not my debt", "I dispute this",
-           "I don't owe you anything", "identity theft")  # fmt: skip
-NOTHING = ("ok", "gracias", "mañana les escribo", "hola", "", "👍", "cuanto es?", "what is this about", "12345",
-           "tengo una pregunta")  # fmt: skip
-MAYBE = ("stop by tomorrow", "can I stop by your office?", "I will end my lease", "puedo pasar a cancelar mañana?",
-         "la baja de precio", "un hombre alto vino", "quiero salir de esto", "cancel my appointment")  # fmt: skip
+DISPUTE = (
+    "esa deuda no es mía",
+    "no es mi deuda",
+    "yo no debo nada",
+    "this is not my debt",
+    "I dispute this",
+    "I don't owe you anything",
+    "identity theft",
+)
+NOTHING = (
+    "ok",
+    "gracias",
+    "mañana les escribo",
+    "hola",
+    "",
+    "👍",
+    "cuanto es?",
+    "what is this about",
+    "12345",
+    "tengo una pregunta",
+)
+MAYBE = (
+    "stop by tomorrow",
+    "can I stop by your office?",
+    "I will end my lease",
+    "puedo pasar a cancelar mañana?",
+    "la baja de precio",
+    "un hombre alto vino",
+    "quiero salir de esto",
+    "cancel my appointment",
+)
 
 
 def asks(text: str) -> set[Request]:
