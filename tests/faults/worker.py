@@ -27,6 +27,7 @@ from dialer.bootstrap import Marcador, open_marcador, set_up_logging
 from dialer.config import Config, LogConfig, load_config
 from dialer.core.records import from_ms, to_ms
 from dialer.runtime import engine as engine_module
+from dialer.runtime import fleet as fleet_module
 from dialer.runtime.clock import SimulatedClock
 from dialer.stores.ledger.campaigns import list_campaigns
 from dialer.stores.ledger.recovery import undisposed
@@ -253,7 +254,7 @@ def run_heal(options: LifeOptions) -> None:
 
 def _set_up(options: LifeOptions) -> None:
     """Standard error of this process goes to a file, which tests show when they fail."""
-    engine_module.OWNER_LEASE_MS = OWNER_LEASE_MS
+    fleet_module.OWNER_LEASE_MS = OWNER_LEASE_MS
     engine_module.OWN_S = OWN_S
     log = os.open(Path(options.folder) / "worker.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 2)

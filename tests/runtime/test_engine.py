@@ -33,10 +33,12 @@ from dialer.core.records import AttemptEnded, AttemptPlanned, DispositionSet, to
 from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.clock import SimulatedClock, WallClock
 from dialer.runtime.safety import UnsafeDialing
+from dialer.stores.ledger.campaigns import act_on_campaign
 from dialer.stores.ledger.schema import attempt, callback, enrolment, promise
 from dialer.stores.ledger.screens import read_person_on_screen
 from dialer.stores.ledger.verify import verify_ledger
 from dialer.stores.redis import EmbeddedRedis, RedisClient
+from dialer.stores.redis.ownership import OwnerLease
 from telephony_adapters.messages import AdapterFacts, HangupCause, Originate
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.heard import Intent
@@ -509,6 +511,24 @@ async def test_a_campaign_is_not_started_on_a_carrier_that_cannot_do_its_detecti
         with pytest.raises(UnsafeDialing, match="cannot as it is configured"):
             await house.campaign(settings=settings)
         assert carrier.placed == 0
+
+
+async def test_a_campaign_that_cannot_be_driven_here_keeps_no_other_from_it(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """Another worker, with another carrier, has started it."""
+    carrier = DeafCarrier(clock=SimulatedClock(NOON_IN_CHILE, SPEED))
+    deaf = CampaignSettings(mode=Mode.PROGRESSIVE, amd=True)
+    async with open_house(tmp_path, redis_url, FixedWorld(), accounts=3, adapter=carrier) as house:
+        first = await house.campaign("a", start=False, settings=deaf)
+        async with house.marcador.ledger.write() as conn:
+            await act_on_campaign(
+                conn, first.campaign_id, CampaignAction.START, actor="other", now_ms=1
+            )
+        second = await house.campaign("b")
+        assert house.engine.owned() == [second.campaign_id]
+        lease = OwnerLease(house.marcador.redis, first.campaign_id, "other")
+        assert await lease.acquire(1_000) is not None
 
 
 async def test_synthetic_people_are_never_dialed_for_real(tmp_path: Path, redis_url: str) -> None:
