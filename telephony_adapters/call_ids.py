@@ -1,10 +1,8 @@
-"""Which call ids were used before."""
+"""Which ids of calls and messages were used before."""
 
 from __future__ import annotations
 
 from typing import Final
-
-from telephony_adapters.messages import CallId
 
 REMEMBERED_CALL_IDS: Final = 250_000
 
@@ -14,14 +12,14 @@ class UsedCallIds:
 
     def __init__(self, limit: int = REMEMBERED_CALL_IDS) -> None:
         self._limit = limit
-        self._young: set[CallId] = set()
-        self._old: set[CallId] = set()
+        self._young: set[str] = set()
+        self._old: set[str] = set()
 
-    def __contains__(self, call_id: CallId) -> bool:
-        return call_id in self._young or call_id in self._old
+    def __contains__(self, one: str) -> bool:
+        return one in self._young or one in self._old
 
-    def add(self, call_id: CallId) -> None:
+    def add(self, one: str) -> None:
         if len(self._young) >= self._limit:
             self._old = self._young
             self._young = set()
-        self._young.add(call_id)
+        self._young.add(one)

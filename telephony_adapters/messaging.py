@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 import msgspec
 
@@ -32,6 +32,23 @@ class DeliveryState(StrEnum):
     BOUNCED = "bounced"
     """The address does not exist or takes no such messages."""
 
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+    def follows(self, earlier: DeliveryState | None) -> bool:
+        """Whether this state is news of a message that had come as far as `earlier`.
+
+        Receipts come late and twice: what does not outrank the earlier state changes nothing.
+        """
+        if earlier is None:
+            return True
+        return not earlier.is_final and _RANK[self] > _RANK[earlier]
+
+
+FINAL: Final = frozenset({DeliveryState.READ, DeliveryState.FAILED, DeliveryState.BOUNCED})
+_RANK: Final = {state: rank for rank, state in enumerate(DeliveryState)}
+
 
 class Refusal(StrEnum):
     """Why a message failed, in words that every provider's codes map to."""
@@ -50,6 +67,11 @@ class Refusal(StrEnum):
     ACCOUNT = "account"
     """Ours: credit, configuration, verification."""
     OTHER = "other"
+
+    @property
+    def is_permanent(self) -> bool:
+        """The address is the reason, not the moment or we: no message will ever arrive there."""
+        return self in (Refusal.INVALID_ADDRESS, Refusal.NOT_MOBILE, Refusal.OPTED_OUT)
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +130,9 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
     """Provider's id, or Message-ID, of our message that this one answers."""
     media: int = 0
     """Attachments that came with it; they are not fetched."""
+    automatic: bool = False
+    """No person wrote it: an absence notice or the like (RFC 3834). Nothing in it is anybody's
+    will, and it must not be answered."""
 
 
 AnyMessageEvent = MessageMoved | MessageReceived
@@ -142,7 +167,7 @@ class MessagingFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessagingAdapter(Protocol):
-    """A provider of messages."""
+    """A provider of messages. One may carry several channels; it is started once."""
 
     @property
     def facts(self) -> MessagingFacts: ...
@@ -157,7 +182,7 @@ class MessagingAdapter(Protocol):
 
         Raises `PermitRefused`; `MessageRejected` or `CarrierUnavailable` when it was certainly
         not sent; `OutcomeUnknown` when that is not certain; `DuplicateCall` when the message id
-        was used before.
+        was used before; `NotOffered` for a channel that the facts do not name.
         """
 
     async def find(self, message_id: MessageId) -> MessageReport | None:
