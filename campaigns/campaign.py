@@ -103,12 +103,12 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     """How a campaign dials, or writes. Every default is a cautious one."""
 
     mode: Mode = Mode.PREDICTIVE
+    purpose: Purpose = Purpose.COLLECTION
+    accounts: AccountFilter = AccountFilter()
     channel: Channel = Channel.VOICE
     """`voice`, or `sms`, `whatsapp`, `email` with mode `blast`."""
     message: MessageSettings | None = None
     """What a campaign of mode `blast` sends."""
-    purpose: Purpose = Purpose.COLLECTION
-    accounts: AccountFilter = AccountFilter()
     target_abandonment: Annotated[float, Meta(gt=0, le=MAX_ABANDONMENT)] = 0.01
     """Abandoned calls per call answered by a live person that the pacer aims to stay under."""
     max_lines_per_agent: Annotated[float, Meta(ge=1, le=20)] = 6.0

@@ -19,14 +19,13 @@ from compliance.packs import PackSet
 from compliance.types import AccountId, StreamKey
 from dialer.core.agent import AgentSession
 from dialer.core.call import Call
+from dialer.core.deciding import Blocked, CampaignContext
 from dialer.core.figures import Tally
 from dialer.core.outcome import Contact, Place
 from dialer.core.overriding import uses
 from dialer.core.planning import (
     AGENT_RETRY,
     AgentIsIdle,
-    Blocked,
-    CampaignContext,
     Dial,
     Plan,
     plan,

@@ -11,8 +11,8 @@ from compliance.packs import PackSet
 from compliance.types import CampaignId, CollectorRole
 from dialer.config import Config
 from dialer.core.agent import AgentState
+from dialer.core.deciding import CampaignContext
 from dialer.core.figures import Tally
-from dialer.core.planning import CampaignContext
 from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner, RunnerLimits

@@ -12,7 +12,10 @@ from dialer.core.writes import (
     CloseAttempt,
     CloseCallback,
     DisposeAttempt,
+    KeepInbound,
+    KeepMessage,
     MoveEnrolment,
+    MoveMessage,
     OpenAttempt,
     OpenReview,
     SaveCallback,
@@ -21,7 +24,7 @@ from dialer.core.writes import (
     SubjectWrite,
     Write,
 )
-from dialer.stores.ledger import subjects
+from dialer.stores.ledger import message_rows, subjects
 from dialer.stores.ledger.bulk import Row, bulk_insert, bulk_update
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.schema import attempt, callback, enrolment, note, promise, review_item
@@ -104,6 +107,8 @@ async def apply(conn: Conn, won: Sequence[Won]) -> None:
     await _CLOSE_CALLBACK.run(conn, list(rows.closed_callbacks.values()))
     await _REVIEW.run(conn, rows.reviews)
     await _NOTE.run(conn, rows.notes)
+    if rows.messages:
+        await message_rows.apply(conn, rows.messages)
     if rows.subject:
         await subjects.apply_subject_writes(conn, rows.subject)
 
@@ -155,6 +160,7 @@ class _Rows:
         self.reviews: list[Row] = []
         self.notes: list[Row] = []
         self.subject: list[SubjectWrite] = []
+        self.messages: list[tuple[str | None, Write]] = []
 
     def add(self, event: Won, write: Write) -> None:
         # What nearly every event carries comes first.
@@ -181,6 +187,8 @@ class _Rows:
                 self.reviews.append(msgspec.structs.asdict(write) | _NEW)
             case SaveNote():
                 self.notes.append(msgspec.structs.asdict(write))
+            case KeepMessage() | MoveMessage() | KeepInbound():
+                self.messages.append((event_id(event.person_id, event.seq), write))
             case _:
                 raise TypeError(f"no table for the write {type(write).__name__}")
 
