@@ -164,7 +164,16 @@ def _ended(
     )
 
 
-def moved(
+def progressed(
+    attempt_id: DecisionId, state: DeliveryState, provider_code: str, now: datetime
+) -> Recorded:
+    """A message came further on its good way. Where the account goes was settled at its sending."""
+    meaning = meaning_of(state, None)
+    body, move = _progress(attempt_id, meaning, state, None, provider_code, now)
+    return Recorded(body, (move,))
+
+
+def failed(
     contact: Contact,
     state: DeliveryState,
     refusal: Refusal | None,
@@ -173,12 +182,25 @@ def moved(
     is_holiday: HolidayPredicate,
     new_id: NewId,
     *,
-    reply: bool,
+    reply: bool = False,
 ) -> Outcome:
-    """A message that the provider had taken came further, or failed."""
+    """A message that the provider had taken failed or bounced."""
     meaning = meaning_of(state, refusal)
+    body, move = _progress(contact.attempt_id, meaning, state, refusal, provider_code, now)
+    given = (move, *address_writes(contact, refusal, now, new_id))
+    return _concluded(contact, body, given, meaning.code, now, is_holiday, new_id, reply=reply)
+
+
+def _progress(
+    attempt_id: DecisionId,
+    meaning: Meaning,
+    state: DeliveryState,
+    refusal: Refusal | None,
+    provider_code: str,
+    now: datetime,
+) -> tuple[MessageProgress, MoveMessage]:
     body = MessageProgress(
-        attempt_id=contact.attempt_id,
+        attempt_id=attempt_id,
         state=state,
         outcome=meaning.outcome,
         code=meaning.code,
@@ -186,15 +208,11 @@ def moved(
         provider_code=provider_code,
     )
     move = msgspec.structs.replace(
-        _move(contact.attempt_id, state.value, now, refusal, provider_code),
+        _move(attempt_id, state.value, now, refusal, provider_code),
         outcome=meaning.outcome,
         code=meaning.code,
     )
-    if state in (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ):
-        # The account's way was settled when it was sent.
-        return Outcome((Recorded(body, (move,)),), None, meaning.code)
-    given = (move, *address_writes(contact, refusal, now, new_id))
-    return _concluded(contact, body, given, meaning.code, now, is_holiday, new_id, reply=reply)
+    return body, move
 
 
 def _concluded(

@@ -50,10 +50,11 @@ from dialer.core.deciding import (
     stops_the_person,
 )
 from dialer.core.outcome import EVENT_RECHECK, Contact, Place
+from dialer.core.overriding import uses
 from dialer.core.proofs import sealed
 from dialer.core.records import AttemptPlanned, MessageProgress, fold_history, to_ms
 from dialer.core.snapshots import AccountSnapshot, PersonSnapshot
-from dialer.core.writes import KeepMessage
+from dialer.core.writes import KeepMessage, UseOverride
 
 POINTS_TRIED: Final = 4
 """Contact points put to the gate for one claim, at most."""
@@ -66,6 +67,10 @@ OPT_OUT: Final = "opt_out"
 """Statement of a text that tells how to stop these messages (12 CFR 1006.6(e))."""
 _NO_MESSAGES: Final = frozenset({LineType.FIXED, LineType.TOLL_FREE})
 _DEAD_ENDS: Final = frozenset({"failed", "bounced"})
+
+
+UnsubscribeUrl = Callable[[Channel, ContactPointId], str | None]
+"""One-click address by which a person stops these messages; None: this house has none."""
 
 
 class DebtValues(msgspec.Struct, frozen=True, gc=False):
@@ -105,6 +110,8 @@ class Send(NamedTuple):
     prepared: Prepared
     provider_template: str | None
     variables: dict[str, str]
+    unsubscribe_url: str | None
+    overrides: tuple[UseOverride, ...]
     heads: dict[StreamKey, int]
 
 
@@ -129,6 +136,7 @@ class Asked(NamedTuple):
     now: datetime
     new_id: Callable[[], str]
     permit_lifetime_s: float
+    unsubscribe_url: UnsubscribeUrl
 
 
 def plan_message(account: AccountSnapshot, values: ValuesOf, asked: Asked) -> MessagePlan:
@@ -201,7 +209,7 @@ def _try_points(
         point = point_of(person.subject, choice.contact_point_id)
         tried.add(point.contact_point_id)
         context = render_context(own, person, point, now)
-        known = merge_values(own, choice.debt_ids, asked)
+        known = merge_values(own, choice.debt_ids, point, asked)
         text = prepare(template, known, context, send_policy(campaign))
         if isinstance(text, Skipped):
             found.later.append((now + SKIP_RETRY, f"text:{text.reason}"))
@@ -266,7 +274,7 @@ def render_context(
 
 
 def merge_values(
-    own: PersonValues, debt_ids: Sequence[DebtId], asked: Asked
+    own: PersonValues, debt_ids: Sequence[DebtId], point: ContactPointFacts, asked: Asked
 ) -> dict[str, MergeValue]:
     """Values for one person's text. What cannot be told truly for all debts named is left out."""
     message = asked.campaign.settings.message
@@ -278,6 +286,9 @@ def merge_values(
         "first_name": own.full_name.split(maxsplit=1)[0] if own.full_name.split() else "",
         "message_date": asked.now,
     }
+    link = asked.unsubscribe_url(asked.campaign.settings.channel, point.contact_point_id)
+    if link is not None:
+        found["opt_out_link"] = link
     if own.product:
         found["product"] = own.product
     named = [debt for debt in own.debts if debt.debt_id in debt_ids]
@@ -384,8 +395,22 @@ def _send(
     provider = message.provider_templates.get(template.name) if message is not None else None
     variables = {} if provider is None else numbered(template, values, context)
     record = msgspec.json.encode(sealed(verdict.record, person.subject))
+    channel = request.channel
+    is_mail = channel is Channel.EMAIL
     return Send(
-        contact, body, keep, record, verdict.permit, text, provider, variables, person.heads
+        contact=contact,
+        body=body,
+        keep=keep,
+        record=record,
+        permit=verdict.permit,
+        prepared=text,
+        provider_template=provider,
+        variables=variables,
+        unsubscribe_url=(
+            asked.unsubscribe_url(channel, point.contact_point_id) if is_mail else None
+        ),
+        overrides=uses(verdict.record, to_ms(asked.now)),
+        heads=person.heads,
     )
 
 

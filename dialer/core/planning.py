@@ -29,6 +29,7 @@ from compliance.types import (
     CampaignId,
     Channel,
     ContactPointId,
+    DebtId,
     DecisionId,
     Mode,
     PersonId,
@@ -398,7 +399,10 @@ def contact_of_attempt(
     )
     if point is None:
         return None
-    debt_ids = planned.body.debt_ids if planned and isinstance(planned.body, AttemptPlanned) else ()
+    debt_ids: tuple[DebtId, ...] = ()
+    channel = Channel.VOICE
+    if planned is not None and isinstance(planned.body, AttemptPlanned):
+        debt_ids, channel = planned.body.debt_ids, planned.body.channel
     number = StreamKey(f"number:{point.address}")
     return Contact(
         attempt_id=attempt_id,
@@ -412,4 +416,5 @@ def contact_of_attempt(
         event_id=event_id(person_id, planned.seq) if planned is not None else "",
         links=(number,) if number in person.heads else (),
         segment=account.bucket,
+        channel=channel,
     )

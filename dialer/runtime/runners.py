@@ -23,7 +23,7 @@ from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.safety import check_campaign, check_portfolio
 from dialer.stores.ledger.campaigns import Campaign
-from dialer.stores.ledger.portfolios import get_portfolio
+from dialer.stores.ledger.portfolios import Portfolio, get_portfolio
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import EventStore
 from dialer.stores.redis.client import RedisClient
@@ -88,12 +88,7 @@ class RunnerMaker:
             campaign_id=campaign.campaign_id,
             name=campaign.name,
             settings=campaign.settings,
-            collector=Collector(
-                collector_id="house",
-                role=CollectorRole(portfolio.collector_role),
-                name_neutral=portfolio.creditor_name_neutral,
-                place=Place(country=portfolio.country),
-            ),
+            collector=collector_of(portfolio),
             lookback=self._lookback,
         )
 
@@ -151,3 +146,13 @@ class RunnerMaker:
             return any(session.state is AgentState.READY for session in sessions)
         seat = self._desk.seat(agent_id)
         return seat is not None and seat.session.state is AgentState.READY
+
+
+def collector_of(portfolio: Portfolio) -> Collector:
+    """This house, as it collects for a portfolio."""
+    return Collector(
+        collector_id="house",
+        role=CollectorRole(portfolio.collector_role),
+        name_neutral=portfolio.creditor_name_neutral,
+        place=Place(country=portfolio.country),
+    )

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dialer.config import Config
+from telephony_adapters.messaging import MessagingAdapter
 from telephony_adapters.port import TelephonyAdapter
+
+Reaching = TelephonyAdapter | MessagingAdapter
+"""Whatever reaches people."""
 
 
 class UnsafeDialing(Exception):
     """The safety catch: this portfolio or campaign may not be dialed through this carrier."""
 
 
-def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
+def check_adapter(config: Config, adapter: Reaching) -> None:
     """A carrier that can reach real people needs the explicit switch. Raises `UnsafeDialing`."""
     facts = adapter.facts
     if facts.simulated or facts.loopback or config.telephony.allow_real_dialing:
         return
     raise UnsafeDialing(
-        f"carrier `{facts.name}` can call real people; set telephony.allow_real_dialing = true "
+        f"carrier `{facts.name}` can reach real people; set telephony.allow_real_dialing = true "
         "to allow that"
     )
 
 
-def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) -> None:
+def check_portfolio(name: str, adapter: Reaching, *, synthetic: bool) -> None:
     """Synthetic people are never called through a carrier that could reach real ones."""
     facts = adapter.facts
     if synthetic and not (facts.simulated or facts.loopback):

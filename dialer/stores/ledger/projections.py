@@ -113,6 +113,15 @@ async def apply(conn: Conn, won: Sequence[Won]) -> None:
         await subjects.apply_subject_writes(conn, rows.subject)
 
 
+async def move_accounts(conn: Conn, moves: Sequence[MoveEnrolment]) -> None:
+    """Where accounts stand in campaigns, when no event tells it: nobody was contacted, and no gate
+    was asked."""
+    rows = _Rows()
+    for one in moves:
+        rows.move(one)
+    await _MOVE.run(conn, list(rows.moved.values()))
+
+
 class _Move(msgspec.Struct, gc=False):
     campaign_id: str
     account_id: str
@@ -165,7 +174,7 @@ class _Rows:
     def add(self, event: Won, write: Write) -> None:
         # What nearly every event carries comes first.
         if isinstance(write, MoveEnrolment):
-            self._move(write)
+            self.move(write)
         elif isinstance(write, OpenAttempt | CloseAttempt | DisposeAttempt):
             self._attempt(event)
         else:
@@ -220,7 +229,7 @@ class _Rows:
             case _:
                 raise TypeError(f"{type(body).__name__} changes no attempt")
 
-    def _move(self, write: MoveEnrolment) -> None:
+    def move(self, write: MoveEnrolment) -> None:
         key = (write.campaign_id, write.account_id)
         before = self.moved.get(key)
         self.moved[key] = _Move(
