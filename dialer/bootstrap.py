@@ -17,19 +17,27 @@ import msgspec
 import structlog
 
 from compliance.packs import BUNDLED, PackSet, load_packs
+from compliance.types import Channel
 from dialer.config import Config, ConfigError, LogConfig
 from dialer.core.records import to_ms
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.engine import Engine
+from dialer.runtime.safety import check_messenger
 from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
 from dialer.stores.ledger.database import Ledger, open_ledger
 from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.embedded import EmbeddedRedis, connect
 from telephony_adapters.asterisk.settings import AsteriskSettings
+from telephony_adapters.messaging import MessagingAdapter
 from telephony_adapters.port import TelephonyAdapter
+from telephony_adapters.settings import SettingsProblem
 from telephony_adapters.simulator.carrier import SimulatedCarrier
+from telephony_adapters.simulator.correspondents import SeededCorrespondents
+from telephony_adapters.simulator.messenger import SimulatedMessenger
 from telephony_adapters.simulator.world import SeededWorld
-from telephony_adapters.twilio.settings import SettingsProblem, TwilioSettings, check
+from telephony_adapters.smtp.settings import Security, SmtpSettings
+from telephony_adapters.smtp.settings import check as check_smtp
+from telephony_adapters.twilio.settings import TwilioSettings, check
 
 
 class DataFolderUnusable(Exception):
@@ -199,6 +207,53 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
     if faults:
         raise ConfigError("; ".join(f"asterisk.{fault}" for fault in faults))
     return settings
+
+
+def messengers_of(config: Config, clock: Clock) -> dict[Channel, MessagingAdapter]:
+    """The provider of each channel that has one, as `[messages]` names them.
+
+    One adapter may carry several channels: start it once. Raises `ConfigError`, and
+    `UnsafeDialing` for one that reaches real people without `messages.allow_real_sending`.
+    """
+    chosen: dict[Channel, str] = {
+        Channel.SMS: config.messages.sms,
+        Channel.WHATSAPP: config.messages.whatsapp,
+        Channel.EMAIL: config.messages.email,
+    }
+    adapters: dict[str, MessagingAdapter] = {}
+    for provider in sorted(set(chosen.values()) - {"none"}):
+        channels = frozenset(channel for channel, name in chosen.items() if name == provider)
+        adapters[provider] = _messenger(provider, channels, config, clock)
+        check_messenger(config, adapters[provider])
+    return {
+        channel: adapters[provider] for channel, provider in chosen.items() if provider != "none"
+    }
+
+
+def _messenger(
+    provider: str, channels: frozenset[Channel], config: Config, clock: Clock
+) -> MessagingAdapter:
+    if provider == "smtp":
+        from telephony_adapters.smtp.adapter import SmtpMessenger
+
+        return SmtpMessenger(smtp_settings(config), clock)
+    numbers = SeededWorld(config.simulator.seed)
+    return SimulatedMessenger(
+        clock=clock,
+        world=SeededCorrespondents(
+            config.simulator.seed, owner_of=lambda number: numbers.traits(number).owner
+        ),
+        channels=channels,
+    )
+
+
+def smtp_settings(config: Config) -> SmtpSettings:
+    """The section `[smtp]` as the adapter takes it. Raises `ConfigError` naming the key."""
+    given = msgspec.structs.asdict(config.smtp)
+    try:
+        return check_smtp(SmtpSettings(**{**given, "security": Security(config.smtp.security)}))
+    except SettingsProblem as problem:
+        raise ConfigError(f"`smtp.{problem.key}`: {problem.what}; {problem.mend}") from problem
 
 
 def simulated_carrier(config: Config, clock: Clock) -> SimulatedCarrier:

@@ -23,3 +23,8 @@ class UsedCallIds:
             self._old = self._young
             self._young = set()
         self._young.add(one)
+
+    def discard(self, one: str) -> None:
+        """Forget an id under which certainly nothing was done: it may be tried again."""
+        self._young.discard(one)
+        self._old.discard(one)

@@ -125,6 +125,7 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
     to: str
     text: str
     provider_id: str
+    """At most 200 characters."""
     subject: str | None = None
     in_reply_to: str | None = None
     """Provider's id, or Message-ID, of our message that this one answers."""
@@ -182,7 +183,8 @@ class MessagingAdapter(Protocol):
 
         Raises `PermitRefused`; `MessageRejected` or `CarrierUnavailable` when it was certainly
         not sent; `OutcomeUnknown` when that is not certain; `DuplicateCall` when the message id
-        was used before; `NotOffered` for a channel that the facts do not name.
+        was used before; `NotOffered` for a channel that the facts do not name. What was
+        certainly not sent may be tried again under the same id.
         """
 
     async def find(self, message_id: MessageId) -> MessageReport | None:

@@ -6,26 +6,44 @@ from dialer.config import Config
 from telephony_adapters.messaging import MessagingAdapter
 from telephony_adapters.port import TelephonyAdapter
 
-Reaching = TelephonyAdapter | MessagingAdapter
-"""Whatever reaches people."""
-
 
 class UnsafeDialing(Exception):
     """The safety catch: this portfolio or campaign may not be dialed through this carrier."""
 
 
-def check_adapter(config: Config, adapter: Reaching) -> None:
+def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
     """A carrier that can reach real people needs the explicit switch. Raises `UnsafeDialing`."""
     facts = adapter.facts
     if facts.simulated or facts.loopback or config.telephony.allow_real_dialing:
         return
     raise UnsafeDialing(
-        f"carrier `{facts.name}` can reach real people; set telephony.allow_real_dialing = true "
+        f"carrier `{facts.name}` can call real people; set telephony.allow_real_dialing = true "
         "to allow that"
     )
 
 
-def check_portfolio(name: str, adapter: Reaching, *, synthetic: bool) -> None:
+def check_messenger(config: Config, messenger: MessagingAdapter) -> None:
+    """A provider that can reach real people needs a switch of its own. Raises `UnsafeDialing`."""
+    facts = messenger.facts
+    if facts.simulated or facts.loopback or config.messages.allow_real_sending:
+        return
+    raise UnsafeDialing(
+        f"provider `{facts.name}` can write to real people; set "
+        "messages.allow_real_sending = true to allow that"
+    )
+
+
+def check_recipients(name: str, messenger: MessagingAdapter, *, synthetic: bool) -> None:
+    """Synthetic people are never written to through a provider that could reach real ones."""
+    facts = messenger.facts
+    if synthetic and not (facts.simulated or facts.loopback):
+        raise UnsafeDialing(
+            f"portfolio `{name}` is synthetic: it may only be written to through a simulated or "
+            f"loopback provider, not through `{facts.name}`"
+        )
+
+
+def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) -> None:
     """Synthetic people are never called through a carrier that could reach real ones."""
     facts = adapter.facts
     if synthetic and not (facts.simulated or facts.loopback):

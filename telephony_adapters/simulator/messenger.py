@@ -271,6 +271,7 @@ class SimulatedMessenger:
         fate = self._world.fate(message, self._counts[place])
         self._counts[place] += 1
         if fate.refused is not None:
+            self._used.discard(message.message_id)
             raise _rejected(fate.refused)
         digest = blake2b(message.message_id.encode(), digest_size=16).hexdigest()
         if len(self._taken) >= MOST_REMEMBERED:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from telephony_adapters.settings import SettingsProblem, is_loopback_host
+
 TWILIO_API: Final = "https://api.twilio.com"
 _ACCOUNT: Final = re.compile(r"AC[0-9a-f]{32}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-
-
-class SettingsProblem(Exception):
-    """A setting that cannot work: `key` is its name, `what` the fault, `mend` the way out."""
-
-    def __init__(self, key: str, what: str, mend: str) -> None:
-        super().__init__(f"{key}: {what}; {mend}")
-        self.key = key
-        self.what = what
-        self.mend = mend
 
 
 class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,13 +57,7 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_loopback(url: str) -> bool:
     """The URL names this machine by a loopback address."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(urlsplit(url).hostname or "")
 
 
 def check(settings: TwilioSettings) -> TwilioSettings:

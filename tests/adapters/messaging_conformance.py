@@ -151,6 +151,14 @@ class RefusalCases:
         await lab.send_to(FarSide.TAKES)
         assert lab.taken() == 1
 
+    async def test_what_was_certainly_not_sent_may_be_tried_again(self, lab: MessagingLab) -> None:
+        for side in (FarSide.BUSY, FarSide.INVALID):
+            message = lab.message(lab.address(side))
+            for _ in range(2):
+                with pytest.raises(MessageRejected):
+                    await lab.send(message)
+        assert lab.taken() == 0
+
     async def test_no_answer_is_a_doubt(self, lab: MessagingLab) -> None:
         for side, taken in ((FarSide.SILENT_LOST, 0), (FarSide.SILENT_TAKEN, 1)):
             with pytest.raises(OutcomeUnknown):
