@@ -11,6 +11,10 @@ class UnsafeDialing(Exception):
     """The safety catch: this portfolio or campaign may not be dialed through this carrier."""
 
 
+class CannotSend(UnsafeDialing):
+    """A campaign of messages lacks what it needs: a provider, or an approved text."""
+
+
 def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
     """A carrier that can reach real people needs the explicit switch. Raises `UnsafeDialing`."""
     facts = adapter.facts

@@ -151,14 +151,18 @@ class Inbox:
         confirms = heard.reading.stops
         if not confirms and requests != (Request.HELP,):
             return
-        thread = thread_id_of(
+        thread_id = thread_id_of(
             heard.event.channel, writer.point.contact_point_id, heard.event.sender
         )
-        language = _language(writer.person.subject.person.language, heard.event.text)
+        async with self._reader.ledger.read() as conn:
+            thread = await get_thread(conn, thread_id)
+        language = _language(
+            writer.person.subject.person.language, thread.language if thread is not None else None
+        )
         texts = CONFIRMATIONS if confirms else HELP
         try:
             await self._replies.reply(
-                thread,
+                thread_id,
                 texts[language],
                 author=AUTOMATIC,
                 purpose=Purpose.SERVICE,
@@ -174,32 +178,7 @@ def _answered(row: MessageRow) -> Answered:
     return Answered(row.message_id, row.person_id, row.account_id, row.event_id or "")
 
 
-_ENGLISH: Final = frozenset(
-    [
-        "stop",
-        "stopall",
-        "unsubscribe",
-        "cancel",
-        "end",
-        "quit",
-        "revoke",
-        "optout",
-        "opt",
-        "remove",
-        "help",
-        "info",
-        "who",
-        "please",
-        "texting",
-        "me",
-        "the",
-    ]
-)
-
-
-def _language(persons: str | None, text: str) -> TextLanguage:
-    """The person's language, else the one that the words are of."""
-    if persons is not None:
-        return TextLanguage.EN if persons.lower().startswith("en") else TextLanguage.ES
-    words = set(text.casefold().split())
-    return TextLanguage.EN if not words.isdisjoint(_ENGLISH - {"stop"}) else TextLanguage.ES
+def _language(persons: str | None, threads: str | None) -> TextLanguage:
+    """The person's language, else the one that we last wrote in."""
+    known = persons or threads or TextLanguage.ES.value
+    return TextLanguage.EN if known.lower().startswith("en") else TextLanguage.ES

@@ -44,9 +44,9 @@ from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, House, in_house
 from dialer.core.writes import KeepMessage, OpenAttempt
 from dialer.runtime.blasts.sender import Letter, Sender, outbound
 from dialer.runtime.clock import Clock
+from dialer.runtime.collector import collector_of
 from dialer.runtime.pump import ROUNDS
 from dialer.runtime.recorder import Recorder
-from dialer.runtime.runners import collector_of
 from dialer.stores.ledger.ids import Ids
 from dialer.stores.ledger.messages import (
     Thread,

@@ -77,6 +77,11 @@ class BlastRunner:
     def campaign_id(self) -> CampaignId:
         return self.campaign.campaign_id
 
+    @property
+    def in_hand(self) -> int:
+        """Messages that the provider has not answered for yet."""
+        return self._sender.in_hand_of(self.campaign_id)
+
     # --- driving -----------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -97,6 +102,9 @@ class BlastRunner:
         if self.state is not CampaignState.RUNNING or not self.carrier_is_up:
             return 0
         now = self._clock.now()
+        if not self._sender.is_up(self.campaign.settings.channel):
+            self._reason = "provider_away"
+            return 0
         wanted = await self._wanted()
         if wanted <= 0:
             return 0
@@ -120,7 +128,7 @@ class BlastRunner:
         now = self._clock.now()
         caps = {
             "supply": await self._supply(to_ms(now)),
-            "in_hand": IN_HAND_MOST - self._sender.in_hand_of(self.campaign_id),
+            "in_hand": IN_HAND_MOST - self.in_hand,
         }
         left = await self._capacity.left(now)
         if left is not None:
@@ -186,7 +194,7 @@ class BlastRunner:
             state=self.state,
             at=now,
             dialed=tally.dialed,
-            waiting=self._sender.in_hand_of(self.campaign_id),
+            waiting=self.in_hand,
             blocked=tally.blocked.total(),
             blocked_by_rule=dict(tally.blocked.most_common()),
             outcomes=dict(tally.outcomes.most_common()),

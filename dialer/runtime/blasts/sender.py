@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 import structlog
@@ -32,12 +34,20 @@ from telephony_adapters.errors import (
     NotOffered,
     TelephonyError,
 )
-from telephony_adapters.messaging import MessageId, MessagingAdapter, OutboundMessage
+from telephony_adapters.messaging import MessageId, MessagingAdapter, OutboundMessage, Refusal
 
 log = structlog.get_logger()
 
 DOUBT_WAIT_MS = 120_000
 """An account whose message is in doubt is looked at again after this; until then it was asked."""
+PAUSES_S: Final = {
+    Refusal.RATE: 5.0,
+    Refusal.ACCOUNT: 60.0,
+    Refusal.CONTENT: 60.0,
+    Refusal.OUTSIDE_WINDOW: 60.0,
+}
+"""Nothing leaves by a channel for this long after a refusal that everybody would meet."""
+AWAY_PAUSE_S: Final = 10.0
 Messengers = Mapping[Channel, MessagingAdapter]
 """Who carries each channel; one provider may carry several."""
 
@@ -76,8 +86,18 @@ class Sender:
         self._tally_of = tally_of
         self._new_id = Ids()
         self._tasks = TaskSet("letters")
+        self._rests_until: dict[Channel, datetime] = {}
         self.in_hand: dict[str, Letter] = {}
         """By message id: from the durable intent to the durable outcome."""
+
+    def is_up(self, channel: Channel) -> bool:
+        """Whether anything may be tried by a channel now."""
+        until = self._rests_until.get(channel)
+        return channel in self.messengers and (until is None or self._clock.now() >= until)
+
+    def _rest(self, channel: Channel, seconds: float, why: str) -> None:
+        self._rests_until[channel] = self._clock.now() + timedelta(seconds=seconds)
+        log.error("channel_rests", channel=channel, seconds=seconds, why=why)
 
     def in_hand_of(self, campaign_id: CampaignId) -> int:
         return sum(1 for one in self.in_hand.values() if one.contact.campaign_id == campaign_id)
@@ -116,8 +136,11 @@ class Sender:
         try:
             provider_id = await messenger.send(message, letter.permit)
         except MessageRejected as error:
+            if error.refusal in PAUSES_S:
+                self._rest(message.channel, PAUSES_S[error.refusal], error.refusal)
             return NotTaken(refusal=error.refusal, provider_code=error.provider_code)
         except (CarrierUnavailable, NotOffered) as error:
+            self._rest(message.channel, AWAY_PAUSE_S, error.code)
             return NotTaken(provider_code=error.provider_code, cause=error.code)
         except PermitRefused as error:
             log.error("permit_refused", message=message.message_id, problem=error.problem)
