@@ -50,6 +50,14 @@ class AdapterName(StrEnum):
     ASTERISK = "asterisk"
 
 
+class RunMode(StrEnum):
+    PREDICTIVE = "predictive"
+    PROGRESSIVE = "progressive"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    EMAIL = "email"
+
+
 class PacedMode(StrEnum):
     PREDICTIVE = "predictive"
     PROGRESSIVE = "progressive"
@@ -325,7 +333,9 @@ def run(
         AdapterName | None,
         typer.Option(help="Carrier: the simulator, or an Asterisk on this machine."),
     ] = None,
-    mode: Annotated[PacedMode, typer.Option(help="How calls are paced.")] = PacedMode.PREDICTIVE,
+    mode: Annotated[
+        RunMode, typer.Option(help="How calls are paced; or the channel of messages.")
+    ] = RunMode.PREDICTIVE,
 ) -> None:
     """Work a portfolio with simulated agents on a carrier that reaches nobody, and report.
 

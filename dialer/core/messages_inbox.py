@@ -87,7 +87,7 @@ class Answered(msgspec.Struct, frozen=True):
     message_id: str
     person_id: PersonId
     account_id: AccountId
-    event_id: str
+    campaign_id: CampaignId | None
 
 
 class Heard(msgspec.Struct, frozen=True, kw_only=True):

@@ -97,11 +97,14 @@ class Deliveries:
             if newest[event.message_id] is None:
                 # Its sending was in doubt, or another life of the engine made it.
                 await self._settle_doubt(row, Taken(provider_id="", reconciled=True))
+            before = newest[event.message_id] or DeliveryState.SENT
             newest[event.message_id] = event.state
             if event.state in _GOOD:
                 good += self._progress(row, event)
             else:
                 await self._fail(row, event)
+            self._count(row, meaning_of(event.state, event.refusal).code)
+            self._count(row, meaning_of(before, None).code, -1)
         if good:
             await self._recorder.record(good)
 
@@ -112,7 +115,6 @@ class Deliveries:
         recorded = progressed(
             DecisionId(row.message_id), event.state, event.provider_code[:100], now
         )
-        self._count(row, meaning_of(event.state, None).code)
         return [
             NewEvent(
                 person_id=row.person_id,
@@ -138,15 +140,13 @@ class Deliveries:
             reply=row.campaign_id is None,
         )
         await self._recorder.run(outcome_job(contact, "", result._replace(place=None), now))
-        if result.code is not None:
-            self._count(row, result.code)
         if row.campaign_id is not None:
             await self._put(row.campaign_id, account, result.place)
 
-    def _count(self, row: MessageRow, code: str) -> None:
+    def _count(self, row: MessageRow, code: str, by: int = 1) -> None:
         tally = self._tally_of(row.campaign_id) if row.campaign_id is not None else None
         if tally is not None:
-            tally.outcomes[code] += 1
+            tally.outcomes[code] += by
 
     # --- messages in doubt -------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ for a person. See `dialer.core.messages_inbox` for what follows from what.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 
@@ -11,7 +12,8 @@ import structlog
 
 from campaigns.content.template import TextLanguage
 from campaigns.inbox.keywords import Reading, Request, read
-from compliance.types import Purpose
+from compliance.types import CampaignId, Purpose
+from dialer.core.figures import Tally
 from dialer.core.messages_inbox import Answered, Following, Heard, follow, matches_of
 from dialer.core.records import to_ms
 from dialer.runtime.blasts.replies import (
@@ -69,12 +71,14 @@ class Inbox:
         replies: Replies,
         clock: Clock,
         lookback: timedelta,
+        tally_of: Callable[[CampaignId], Tally | None],
     ) -> None:
         self._recorder = recorder
         self._reader = reader
         self._replies = replies
         self._clock = clock
         self._lookback = lookback
+        self._tally_of = tally_of
         self._new_id = Ids()
         self.heard = 0
         """Messages taken since the start, without repeats."""
@@ -105,6 +109,7 @@ class Inbox:
             async with self._reader.ledger.write() as conn:
                 await keep_loose(conn, following.loose, following.review)
         self.heard += 1
+        self._count(heard)
         log.info(
             "message_heard",
             channel=event.channel,
@@ -113,6 +118,13 @@ class Inbox:
         )
         if not event.automatic:
             await self._answer(heard, following)
+
+    def _count(self, heard: Heard) -> None:
+        campaign_id = heard.answered.campaign_id if heard.answered is not None else None
+        tally = self._tally_of(campaign_id) if campaign_id is not None else None
+        if tally is not None:
+            tally.replies += 1
+            tally.opt_outs += heard.reading.stops
 
     async def _around(self, event: MessageReceived) -> Heard | None:
         """The message with what is known of its writer; None: it was taken before."""
@@ -175,7 +187,7 @@ class Inbox:
 
 
 def _answered(row: MessageRow) -> Answered:
-    return Answered(row.message_id, row.person_id, row.account_id, row.event_id or "")
+    return Answered(row.message_id, row.person_id, row.account_id, row.campaign_id)
 
 
 def _language(persons: str | None, threads: str | None) -> TextLanguage:

@@ -110,6 +110,7 @@ class PostOffice:
             replies=self.replies,
             clock=clock,
             lookback=lookback,
+            tally_of=tally_of,
         )
         self._moves: asyncio.Queue[MessageMoved] = asyncio.Queue()
         self._received: asyncio.Queue[MessageReceived] = asyncio.Queue()
