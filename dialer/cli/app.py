@@ -22,6 +22,7 @@ from typer.main import get_command
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
 from dialer.cli.groups import campaign_app, content_app, packs_app, users_app
+from dialer.cli.message_groups import add_messages_to
 from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
 
@@ -481,6 +482,7 @@ def doctor(ctx: typer.Context) -> None:
 
 
 add_to(app)
+add_messages_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(content_app, name="content")
 app.add_typer(packs_app, name="packs")

@@ -33,6 +33,7 @@ from dialer.core.desk_messages import (
 )
 from dialer.core.figures import LiveFigures
 from dialer.core.records import to_ms
+from dialer.runtime.blasts.replies import NoSuchThread, Sent
 from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.desk import Desk, Seat
@@ -179,6 +180,26 @@ class FakeCampaigns:
         return to_ms(self._clock.now())
 
 
+class FakeMessages:
+    """No messages: the routes' own tests put what they need in its place."""
+
+    def __init__(self) -> None:
+        self.links: set[str] = set()
+        self.unsubscribed: list[str] = []
+
+    async def reply(self, thread_id: str, text: str, *, author: str) -> Sent:
+        raise NoSuchThread(thread_id)
+
+    def knows_link(self, token: str) -> bool:
+        return token in self.links
+
+    async def unsubscribe(self, token: str) -> bool:
+        if token not in self.links:
+            return False
+        self.unsubscribed.append(token)
+        return True
+
+
 class FakeServices:
     """Satisfies `dialer.console.services.Services`."""
 
@@ -195,6 +216,7 @@ class FakeServices:
             presence_s=config.engine.presence_s,
         )
         self.agents = FakeAgents(self.desk)
+        self.messages = FakeMessages()
         self.campaigns = FakeCampaigns(ledger, redis, self.clock)
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
         self.problems: list[NotReady] = []

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from compliance.types import Channel
 from dialer.stores.ledger.messages import campaign_messages
 from dialer.stores.ledger.verify import verify_ledger
 from dialer.stores.redis import EmbeddedRedis, RedisClient
 from tests.support.fixed_world import FixedWorld
-from tests.support.house import House, open_house
+from tests.support.house import open_house
 from tests.support.letters import FixedLetters, blast, contact_request
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from compliance.types import Channel, ContentClass
 from campaigns.campaign import CampaignSettings, MessageSettings
 from campaigns.content.template import Template, TemplateKind, TextLanguage
-from compliance.types import Mode
+from compliance.types import Channel, ContentClass, Mode
 from telephony_adapters.messaging import DeliveryState, OutboundMessage
 from telephony_adapters.simulator.correspondents import Fate, PlannedMove, PlannedReply
 

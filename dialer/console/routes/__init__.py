@@ -16,12 +16,14 @@ from dialer.console.routes import (
     campaigns,
     content,
     evidence,
+    inbox,
     orders,
     oversight,
     pacing,
     portfolios,
     session,
     system,
+    unsubscribe,
     users,
 )
 from dialer.console.table import API, PUBLIC, Call, Nothing, Route, stream
@@ -45,10 +47,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     *campaigns.ROUTES,
     *pacing.ROUTES,
     *content.ROUTES,
+    *inbox.ROUTES,
     *agents.ROUTES,
     *evidence.ROUTES,
     *oversight.ROUTES,
     *orders.ROUTES,
+    *unsubscribe.ROUTES,
     *system.ROUTES,
     stream(
         "GET",

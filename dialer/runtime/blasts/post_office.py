@@ -221,6 +221,9 @@ class PostOffice:
         link = OptOutLink(channel, contact_point_id)
         return url_of(self._config.http.public_url, self._link_key, link)
 
+    def knows_link(self, token: str) -> bool:
+        return read_token(self._link_key, token) is not None
+
     async def unsubscribe(self, token: str) -> bool:
         """Do what an opt-out link asks for; False for a token that is not ours."""
         link = read_token(self._link_key, token)

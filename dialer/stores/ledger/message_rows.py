@@ -138,7 +138,7 @@ def thread_id_of(channel: Channel, contact_point_id: str | None, address: str) -
     people, one for the address."""
     if contact_point_id is not None:
         return f"{channel.value}:{contact_point_id}"
-    return f"{channel.value}:?{hashlib.sha256(address.encode()).hexdigest()[:32]}"
+    return f"{channel.value}:~{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
 async def apply(conn: Conn, writes: Sequence[tuple[str | None, Write]]) -> None:

@@ -118,6 +118,9 @@ class CampaignMessages(msgspec.Struct, frozen=True, kw_only=True):
     opt_outs: int = 0
     """Of these, requests to stop."""
     requests: dict[str, int] = {}
+    waiting: dict[str, int] = {}
+    """Accounts that nothing was sent to because of what they lack: `text:missing_value`,
+    `text:balance_too_old`, `missing:contact_point` ..."""
 
 
 def masked(address: str) -> str:
@@ -408,6 +411,15 @@ async def campaign_messages(conn: AsyncConnection, campaign_id: str) -> Campaign
         told += count
         for request in said.split():
             requests[request] = requests.get(request, 0) + count
+    lacking = (
+        select(enrolment.c.reason, func.count())
+        .where(
+            enrolment.c.campaign_id == campaign_id,
+            or_(enrolment.c.reason.startswith("text:"), enrolment.c.reason.startswith("missing:")),
+        )
+        .group_by(enrolment.c.reason)
+    )
+    waiting = {row[0]: row[1] for row in await conn.execute(lacking)}
     stops = sum(requests.get(name, 0) for name in ("opt_out", "cease", "no_calls"))
     return CampaignMessages(
         messages=sum(states.values()),
@@ -416,6 +428,7 @@ async def campaign_messages(conn: AsyncConnection, campaign_id: str) -> Campaign
         replies=told,
         opt_outs=stops,
         requests=requests,
+        waiting=waiting,
     )
 
 

@@ -13,7 +13,7 @@ from dialer.stores.ledger.schema import metadata
 message_thread = Table(
     "message_thread",
     metadata,
-    # `CHANNEL:CONTACT_POINT`; of an address that is nobody's or of several people, `CHANNEL:?` and
+    # `CHANNEL:CONTACT_POINT`; of an address that is nobody's or of several people, `CHANNEL:~` and
     # a digest.
     Column("thread_id", String(100), primary_key=True),
     Column("channel", String(20), nullable=False),
