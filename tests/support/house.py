@@ -213,12 +213,13 @@ async def open_house(
     overrides: Mapping[str, object] | None = None,
     letters: MessageWorld | None = None,
     message_script: MessageScript = CALM,
+    start: datetime | None = None,
 ) -> AsyncIterator[House]:
     """A started engine over an imported portfolio; stopped at the end.
 
     `make_adapter` is for an adapter that needs the engine's own clock.
     """
-    clock = SimulatedClock(NOON_IN_CHILE, speed)
+    clock = SimulatedClock(start or NOON_IN_CHILE, speed)
     if make_adapter is not None:
         adapter = make_adapter(clock)
     carrier = adapter or SimulatedCarrier(clock=clock, world=world, script=script)

@@ -101,30 +101,34 @@ class BlastRunner:
         """Send what may leave now; how many."""
         if self.state is not CampaignState.RUNNING or not self.carrier_is_up:
             return 0
+        sent, self._reason = await self._tick()
+        return sent
+
+    async def _tick(self) -> tuple[int, str]:
+        """How many left, and what kept more from leaving."""
         now = self._clock.now()
         if not self._sender.is_up(self.campaign.settings.channel):
-            self._reason = "provider_away"
-            return 0
-        wanted = await self._wanted()
-        if wanted <= 0:
-            return 0
+            return 0, "provider_away"
+        caps = await self._caps()
+        bound = min(caps, key=lambda name: caps[name])
+        if caps[bound] <= 0:
+            return 0, bound
         templates = await self._templates()
         if templates is None:
-            return 0
-        granted = await self._take_tokens(wanted, to_ms(now))
+            return 0, "template_not_approved"
+        granted = await self._take_tokens(caps[bound], to_ms(now))
         if granted == 0:
-            self._reason = "provider_rate"
-            return 0
+            return 0, "provider_rate"
         async with self._pumping:
             report = await self.pump.run(granted, templates)
         self._capacity.use(report.placed, now)
         if self._daily_cap is not None:
             self._daily_cap.use(report.placed)
         self._tokens += granted - report.placed
-        return report.placed
+        return report.placed, bound
 
-    async def _wanted(self) -> int:
-        """The least of all caps; `pacing_reason` tells which one binds."""
+    async def _caps(self) -> dict[str, int]:
+        """What may leave now, by what limits it."""
         now = self._clock.now()
         caps = {
             "supply": await self._supply(to_ms(now)),
@@ -135,8 +139,7 @@ class BlastRunner:
             caps["reply_capacity"] = left
         if self._daily_cap is not None:
             caps["daily_cap"] = await self._daily_cap.left(now)
-        self._reason = min(caps, key=lambda name: caps[name])
-        return max(0, caps[self._reason])
+        return caps
 
     async def _supply(self, now_ms: int) -> int:
         try:
@@ -161,7 +164,6 @@ class BlastRunner:
             for name in message.templates if message is not None else ():
                 approved = await approved_template(conn, name)
                 if approved is None:
-                    self._reason = "template_not_approved"
                     log.error("template_not_approved", campaign=self.campaign.name, template=name)
                     return None
                 found.append(approved)
