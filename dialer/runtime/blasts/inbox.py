@@ -11,10 +11,11 @@ from typing import Final
 import structlog
 
 from campaigns.content.template import TextLanguage
+from campaigns.effects import SuppressReason
 from campaigns.inbox.keywords import Reading, Request, read
-from compliance.types import CampaignId, Purpose
+from compliance.types import CampaignId, Channel, SuppressionScope
 from dialer.core.figures import Tally
-from dialer.core.messages_inbox import Answered, Following, Heard, follow, matches_of
+from dialer.core.messages_inbox import Answered, Following, Heard, Match, follow, matches_of
 from dialer.core.records import to_ms
 from dialer.runtime.blasts.replies import (
     AUTOMATIC,
@@ -163,6 +164,8 @@ class Inbox:
         confirms = heard.reading.stops
         if not confirms and requests != (Request.HELP,):
             return
+        if confirms and _is_stopped(writer, heard.event.channel):
+            return  # confirmed before
         thread_id = thread_id_of(
             heard.event.channel, writer.point.contact_point_id, heard.event.sender
         )
@@ -177,7 +180,6 @@ class Inbox:
                 thread_id,
                 texts[language],
                 author=AUTOMATIC,
-                purpose=Purpose.SERVICE,
                 confirms=confirms,
             )
         except ReplyNotAllowed as blocked:
@@ -188,6 +190,17 @@ class Inbox:
 
 def _answered(row: MessageRow) -> Answered:
     return Answered(row.message_id, row.person_id, row.account_id, row.campaign_id)
+
+
+def _is_stopped(writer: Match, channel: Channel) -> bool:
+    """Whether the person had stopped the channel before this message."""
+    return any(
+        fact.scope is SuppressionScope.CHANNEL
+        and fact.channel is channel
+        and fact.reason == SuppressReason.OPT_OUT
+        and fact.ends_at is None
+        for fact in writer.person.subject.suppressions
+    )
 
 
 def _language(persons: str | None, threads: str | None) -> TextLanguage:

@@ -144,7 +144,6 @@ class Replies:
         text: str,
         *,
         author: str,
-        purpose: Purpose = Purpose.COLLECTION,
         confirms: bool = False,
     ) -> Sent:
         """Answer the last thing that the person wrote.
@@ -164,9 +163,7 @@ class Replies:
         findings = check_reply(said, thread.channel, language)
         if findings:
             raise ReplyTellsTooMuch(findings)
-        asked = _Asked(
-            thread, answered[0], answered[1], provider_id, said, language, author, purpose
-        )
+        asked = _Asked(thread, answered[0], answered[1], provider_id, said, language, author)
         for _ in range(ROUNDS):
             letter = await self._decide(asked)
             if letter is not None:
@@ -254,7 +251,8 @@ class Replies:
             contact_point_id=stand.match.point.contact_point_id,
             channel=channel,
             mode=Mode.REPLY,
-            purpose=asked.purpose,
+            # It answers a question; whoever asks for money needs another way, and an identity.
+            purpose=Purpose.SERVICE,
             content_class=ContentClass.NEUTRAL,
             agent_id=None if asked.author == AUTOMATIC else asked.author,
             sender_name=stand.portfolio.creditor_name_neutral or None,
@@ -291,7 +289,6 @@ class _Asked(NamedTuple):
     said: str
     language: TextLanguage
     author: str
-    purpose: Purpose
 
     @property
     def subject(self) -> str | None:
