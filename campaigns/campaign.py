@@ -140,6 +140,14 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     timezone: str = "UTC"
     """IANA zone in which the campaign's days are counted."""
     retry: RetrySettings = RetrySettings()
+    teams: tuple[str, ...] = ()
+    """Teams whose agents may serve the campaign; empty: every agent."""
+    priority: Annotated[int, Meta(ge=1, le=9)] = 5
+    """Among campaigns that run at once; agents serve the higher first, as many as it can use."""
+    weight: Annotated[int, Meta(ge=1, le=100)] = 1
+    """Share of the agents among campaigns of the same priority."""
+    max_agents: Count | None = None
+    """Most agents at once; None: no limit of its own."""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -147,6 +155,10 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
                 f"`mode` must be one of {', '.join(sorted(MODES))}, not {self.mode.value}"
             )
         self._check_channel()
+        if any(team != team.strip().casefold() or not team for team in self.teams):
+            raise ValueError(
+                f"`teams` must be names of teams in small letters, not {list(self.teams)!r}"
+            )
         for caller_id in self.caller_ids:
             if not _E164.fullmatch(caller_id):
                 raise ValueError(

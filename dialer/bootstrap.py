@@ -38,7 +38,7 @@ from telephony_adapters.simulator.messenger import SimulatedMessenger
 from telephony_adapters.simulator.world import SeededWorld
 from telephony_adapters.smtp.settings import Security, SmtpSettings
 from telephony_adapters.smtp.settings import check as check_smtp
-from telephony_adapters.twilio.settings import TwilioSettings, check
+from telephony_adapters.twilio.settings import TwilioSettings, check, check_messages
 
 
 class DataFolderUnusable(Exception):
@@ -181,11 +181,20 @@ def carrier_of(config: Config, clock: Clock) -> TelephonyAdapter:
 
 
 def twilio_settings(config: Config) -> TwilioSettings:
-    """The section `[twilio]` as the adapter takes it. Raises `ConfigError` naming the key."""
+    """The section `[twilio]` as calls take it. Raises `ConfigError` naming the key."""
+    return _twilio(config, check)
+
+
+def twilio_message_settings(config: Config, channels: frozenset[Channel]) -> TwilioSettings:
+    """The section `[twilio]` as messages take it. Raises `ConfigError` naming the key."""
+    return _twilio(config, lambda settings: check_messages(settings, channels))
+
+
+def _twilio(config: Config, checked: Callable[[TwilioSettings], TwilioSettings]) -> TwilioSettings:
     given = msgspec.structs.asdict(config.twilio)
     given["caller_ids"] = tuple(filter(None, re.split(r"[\s,;]+", config.twilio.caller_ids)))
     try:
-        return check(TwilioSettings(**given))
+        return checked(TwilioSettings(**given))
     except SettingsProblem as problem:
         raise ConfigError(f"`twilio.{problem.key}`: {problem.what}; {problem.mend}") from problem
 
@@ -200,6 +209,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         app=section.app,
         dial=section.dial,
         agent_dial=section.agent_dial,
+        trunk=config.telephony.trunk,
         caller_id=section.caller_id,
         amd_context=section.amd_context,
         language=section.language,
@@ -213,10 +223,13 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
     return settings
 
 
-def messengers_of(config: Config, clock: Clock) -> dict[Channel, MessagingAdapter]:
+def messengers_of(
+    config: Config, clock: Clock, carrier: TelephonyAdapter | None = None
+) -> dict[Channel, MessagingAdapter]:
     """The provider of each channel that has one, as `[messages]` names them.
 
-    One adapter may carry several channels: start it once. Raises `ConfigError`, and
+    One adapter may carry several channels: start it once. Where calls go through Twilio too,
+    `carrier` is their adapter, whose door for webhooks is shared. Raises `ConfigError`, and
     `UnsafeDialing` for one that reaches real people without `messages.allow_real_sending`.
     """
     chosen: dict[Channel, str] = {
@@ -227,7 +240,7 @@ def messengers_of(config: Config, clock: Clock) -> dict[Channel, MessagingAdapte
     adapters: dict[str, MessagingAdapter] = {}
     for provider in sorted(set(chosen.values()) - {"none"}):
         channels = frozenset(channel for channel, name in chosen.items() if name == provider)
-        adapters[provider] = _messenger(provider, channels, config, clock)
+        adapters[provider] = _messenger(provider, channels, config, clock, carrier)
         check_messenger(config, adapters[provider])
     return {
         channel: adapters[provider] for channel, provider in chosen.items() if provider != "none"
@@ -235,8 +248,22 @@ def messengers_of(config: Config, clock: Clock) -> dict[Channel, MessagingAdapte
 
 
 def _messenger(
-    provider: str, channels: frozenset[Channel], config: Config, clock: Clock
+    provider: str,
+    channels: frozenset[Channel],
+    config: Config,
+    clock: Clock,
+    carrier: TelephonyAdapter | None,
 ) -> MessagingAdapter:
+    if provider == "twilio":
+        from telephony_adapters.twilio.adapter import TwilioAdapter
+        from telephony_adapters.twilio.messages import TwilioMessenger
+
+        return TwilioMessenger(
+            twilio_message_settings(config, channels),
+            clock,
+            channels=channels,
+            door=carrier.door if isinstance(carrier, TwilioAdapter) else None,
+        )
     if provider == "smtp":
         from telephony_adapters.smtp.adapter import SmtpMessenger
 

@@ -193,6 +193,19 @@ class TwilioConfig(Secret, frozen=True, kw_only=True):
     """How long a request that Twilio turned away as one too many is tried again."""
     probe_s: PositiveFloat = 15.0
     """Time between two looks at whether Twilio is there."""
+    sms_from: str | None = None
+    """Sender of SMS that name none: a number, a short code, or an alphanumeric sender, to which
+    nobody can answer STOP."""
+    messaging_service_sid: str | None = None
+    """Messaging service that chooses the sender of SMS; wins over `twilio.sms_from`."""
+    whatsapp_from: str | None = None
+    """Number of the WhatsApp sender (E.164)."""
+    messages_per_s: PositiveFloat = 1.0
+    """Messages per second, at most; what is above Twilio's own limit waits in its queue."""
+    message_validity_s: Annotated[int, Meta(ge=1, le=36_000)] = 600
+    """A message that waits longer than this in Twilio's queue is not sent any more."""
+    catch_up_s: PositiveFloat = 300.0
+    """Time between two looks for messages from people whose webhook never came."""
     api_url: str = "https://api.twilio.com"
     """Address of the REST API. A loopback address is the fake, which calls nobody."""
 
@@ -200,9 +213,9 @@ class TwilioConfig(Secret, frozen=True, kw_only=True):
 class MessagesConfig(Section, frozen=True, kw_only=True):
     """How written messages leave; see docs/messages-providers.md."""
 
-    sms: Literal["simulator", "none"] = "simulator"
+    sms: Literal["simulator", "twilio", "none"] = "simulator"
     """Provider of SMS; each but the simulator has a section of its own."""
-    whatsapp: Literal["simulator", "none"] = "simulator"
+    whatsapp: Literal["simulator", "twilio", "none"] = "simulator"
     """Provider of WhatsApp messages."""
     email: Literal["simulator", "smtp", "none"] = "simulator"
     """Provider of e-mail."""

@@ -14,7 +14,7 @@ from typing import Final, NewType, Protocol
 import msgspec
 
 from compliance.permit import ContactPermit
-from compliance.types import Channel
+from compliance.types import Channel, CollectorRole
 
 MessageId = NewType("MessageId", str)
 """Ours, chosen before the first byte leaves."""
@@ -167,6 +167,20 @@ class MessagingFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider bears; 0 = no limit of its own."""
 
 
+class Objection(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a provider would turn a campaign away."""
+
+    code: str
+    """Stable name."""
+    provider_codes: tuple[str, ...]
+    """With which it would refuse the sender or the campaign."""
+    es: str
+    en: str
+
+    def text(self, language: str) -> str:
+        return self.es if language.startswith("es") else self.en
+
+
 class MessagingAdapter(Protocol):
     """A provider of messages. One may carry several channels; it is started once."""
 
@@ -187,8 +201,14 @@ class MessagingAdapter(Protocol):
         certainly not sent may be tried again under the same id.
         """
 
+    def objection(self, channel: Channel, country: str, role: CollectorRole) -> Objection | None:
+        """What the provider has against messages of a campaign to this country (ISO 3166-1
+        alpha-2), so that it is refused with a reason and not address by address. None: nothing.
+        """
+
     async def find(self, message_id: MessageId) -> MessageReport | None:
         """What became of a message whose sending is in doubt; None: it was never taken.
 
-        Raises `CarrierUnavailable`; `NotOffered` unless `findable` is declared.
+        Raises `CarrierUnavailable`; `NotOffered` unless `findable` is declared; `OutcomeUnknown`
+        while that cannot be told yet, or can be told no more (the program has been restarted).
         """

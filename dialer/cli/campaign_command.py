@@ -18,11 +18,10 @@ from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
     act_on_campaign,
-    campaign_named,
+    campaign_called,
     create_campaign,
     enrol,
     enrolment_counts,
-    get_campaign,
     list_campaigns,
 )
 from dialer.stores.ledger.database import Ledger
@@ -106,11 +105,7 @@ def change_state(shell: Shell, name: str, action: CampaignAction) -> None:
     async def work() -> CampaignLine:
         async with existing_ledger(shell) as ledger:
             async with ledger.write() as conn:
-                found = await campaign_named(conn, name) or await get_campaign(conn, name)
-                if found is None:
-                    raise LookupError(
-                        f"there is no campaign {name!r}; see `marcador campaign list`"
-                    )
+                found = await campaign_called(conn, name)
                 after = await act_on_campaign(
                     conn, found.campaign_id, action, actor=actor_name(), now_ms=_now_ms()
                 )

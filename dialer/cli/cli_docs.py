@@ -104,6 +104,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "report counters": ("marcador report counters --portfolio banco-norte --json",),
     "report abandonment": ("marcador report abandonment --at 2026-12-01",),
     "report opt-outs": ("marcador report opt-outs --since 2026-11-01",),
+    "report wrong-parties": ("marcador report wrong-parties --since 2026-11-01 --campaign manana",),
+    "report complaints": ("marcador report complaints --since 2026-11-01 --json",),
     "report consents": ("marcador report consents --portfolio banco-norte --json",),
     "suppressions export": ("marcador suppressions export --out suppressions.csv",),
     "suppressions import": ("marcador suppressions import list.csv --rejects bad.csv",),
@@ -112,6 +114,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "evidence notices": ("marcador evidence notices notices.csv --rejects bad.csv",),
     "evidence checks": ("marcador evidence checks scrubbed.csv",),
+    "evidence show": ("marcador evidence show PERSON --json",),
     "evidence emergency declare": (
         "marcador evidence emergency declare US-DC:public_health --user eva",
     ),
@@ -140,6 +143,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "users add": ("marcador users add luis --role supervisor --password-stdin",),
     "users list": ("marcador users list",),
     "users deactivate": ("marcador users deactivate luis",),
+    "users team": ("marcador users team ana early",),
     "users password": ("marcador users password luis",),
 }
 

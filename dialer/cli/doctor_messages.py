@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from dialer.bootstrap import smtp_settings
+from compliance.types import Channel
+from dialer.bootstrap import smtp_settings, twilio_message_settings
+from dialer.cli.doctor_twilio import account, door
 from dialer.cli.findings import Finding, State
 from dialer.cli.texts import Texts
 from dialer.config import Config, ConfigError
+from dialer.runtime.clock import WallClock
 from telephony_adapters.errors import TelephonyError
 from telephony_adapters.smtp.checkup import look_at_inbox, look_at_server
 from telephony_adapters.smtp.settings import SmtpSettings
+from telephony_adapters.twilio.checkup import inbound_url_of
+from telephony_adapters.twilio.settings import TwilioSettings, can_be_answered
+from telephony_adapters.twilio.twiml import Addresses
 
 
 async def messages_findings(config: Config, texts: Texts) -> AsyncIterator[Finding]:
@@ -18,9 +24,97 @@ async def messages_findings(config: Config, texts: Texts) -> AsyncIterator[Findi
     chosen = config.messages
     found = f"sms: {chosen.sms}, whatsapp: {chosen.whatsapp}, email: {chosen.email}"
     yield Finding(check="messages", state=State.OK, found=found)
+    if "twilio" in (chosen.sms, chosen.whatsapp):
+        async for finding in _twilio(config, texts):
+            yield finding
     if chosen.email == "smtp":
         async for finding in _smtp(config, texts):
             yield finding
+
+
+# --- Twilio -------------------------------------------------------------------------------------
+
+
+async def _twilio(config: Config, texts: Texts) -> AsyncIterator[Finding]:
+    chosen = config.messages
+    named = {Channel.SMS: chosen.sms, Channel.WHATSAPP: chosen.whatsapp}
+    channels = frozenset(channel for channel, name in named.items() if name == "twilio")
+    try:
+        settings = twilio_message_settings(config, channels)
+    except ConfigError as error:
+        what, _, mend = str(error).partition("; ")
+        yield Finding(check="messages_twilio", state=State.PROBLEM, found=what, mend=mend)
+        return
+    fake = texts.say(
+        f"{settings.api_url}: un Twilio de prueba en esta máquina; no escribe a nadie",
+        f"{settings.api_url}: a fake Twilio on this machine; it writes to nobody",
+    )
+    yield reach("messages_twilio", config, texts, nobody=fake if settings.is_loopback else None)
+    if config.telephony.adapter != "twilio":  # otherwise the carrier's checks have looked
+        yield await account(settings, texts)
+        yield await door(settings, texts)
+    if Channel.SMS in channels:
+        yield await _sms_sender(settings, texts)
+
+
+async def _sms_sender(settings: TwilioSettings, texts: Texts) -> Finding:
+    """Can people answer, and does Twilio tell us when they do?"""
+    check = "twilio_sms_sender"
+    due = Addresses(settings.public_url).message_in
+    tell = texts.say(
+        f"ponga {due} (HTTP POST) en la consola de Twilio, en `A message comes in`",
+        f"set {due} (HTTP POST) in the Twilio console, at `A message comes in`",
+    )
+    if settings.messaging_service_sid is not None:
+        found = texts.say("no se puede comprobar su webhook", "its webhook cannot be checked")
+        return Finding(
+            check=check,
+            state=State.OK,
+            found=f"{settings.messaging_service_sid}: {found}",
+            mend=tell,
+        )
+    sender = settings.sms_from or ""
+    if not can_be_answered(sender):
+        return Finding(
+            check=check,
+            state=State.WARNING,
+            found=texts.say(
+                f"{sender}: nadie puede responderle BAJA", f"{sender}: nobody can answer it STOP"
+            ),
+            mend=texts.say(
+                "use un número en twilio.sms_from, o dé otra salida en cada texto",
+                "use a number as twilio.sms_from, or give another way out in every text",
+            ),
+        )
+    try:
+        url = await inbound_url_of(settings, WallClock(), sender)
+    except TelephonyError as error:
+        return Finding(check=check, state=State.PROBLEM, found=str(error))
+    if url is None:
+        return Finding(
+            check=check,
+            state=State.PROBLEM,
+            found=texts.say(
+                f"{sender} no es un número de la cuenta", f"{sender} is no number of the account"
+            ),
+            mend=texts.say("corrija twilio.sms_from", "mend twilio.sms_from"),
+        )
+    if url == due:
+        return Finding(check=check, state=State.OK, found=f"{sender} → {due}")
+    return Finding(
+        check=check,
+        state=State.WARNING,
+        found=texts.say(
+            f"lo que se escribe a {sender} llega a {url or '(nadie)'}: se oye con hasta "
+            f"{settings.catch_up_s:g} s de retraso",
+            f"what is written to {sender} goes to {url or '(nobody)'}: it is heard up to "
+            f"{settings.catch_up_s:g} s late",
+        ),
+        mend=tell,
+    )
+
+
+# --- SMTP ---------------------------------------------------------------------------------------
 
 
 async def _smtp(config: Config, texts: Texts) -> AsyncIterator[Finding]:

@@ -18,6 +18,7 @@ from compliance.messages import (
     Facts,
     HistoryEvent,
     Subject,
+    TrafficStat,
 )
 from compliance.types import (
     CampaignId,
@@ -36,6 +37,14 @@ _ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR:
 _OF_THE_PERSON = frozenset({ReasonGroup.STATUS, ReasonGroup.HOURS, ReasonGroup.PACING})
 
 
+NO_LAWFUL_MOMENT = "no_lawful_moment"
+"""Reason of an account that the gate's rules release by an event alone. Whoever records one that
+may wakes it (`dialer.stores.ledger.waking`)."""
+MISSING = "missing:"
+MISSING_RECHECK = timedelta(days=1)
+"""An account without anything to contact is looked at again after this: a file may bring it."""
+
+
 class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
     """What all contacts of a campaign have in common."""
 
@@ -47,6 +56,10 @@ class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
     """How far back the snapshots' history reaches: the longest memory of the packs in force."""
     abandonment: tuple[AbandonmentStat, ...] = ()
     """The campaign's figures for rules about abandonment, a little old at most."""
+    traffic: tuple[TrafficStat, ...] = ()
+    """Figures for rules about calls as a whole, a minute old at most."""
+    started_at: datetime | None = None
+    """When it was first started; None: not known."""
 
 
 class Blocked(NamedTuple):
@@ -71,6 +84,8 @@ def facts_of(
         history=history,
         heads=person.heads,
         abandonment=campaign.abandonment,
+        traffic=campaign.traffic,
+        campaign_started_at=campaign.started_at,
         complete_from=now - campaign.lookback,
         wide=account.house.wide,
         emergencies=account.house.emergencies.in_force,
@@ -145,9 +160,14 @@ def stops_the_person(record: DecisionRecord) -> bool:
     )
 
 
-def sleep(later: list[tuple[datetime, str]], now: datetime) -> Place:
-    """Wait for the first moment that looks lawful; without one, look again in a month."""
-    if not later:
-        return Place("waiting", to_ms(now + EVENT_RECHECK), "no_lawful_moment")
-    at, reason = min(later)
+def sleep(later: list[tuple[datetime, str]], now: datetime, *, asked: bool) -> Place:
+    """Wait for the first moment that looks lawful; without one, look again in a month.
+
+    That one party has nothing to call does not bring the others forward, whom the gate was asked
+    about and forbade.
+    """
+    moments = [moment for moment in later if not asked or not moment[1].startswith(MISSING)]
+    if not moments:
+        return Place("waiting", to_ms(now + EVENT_RECHECK), NO_LAWFUL_MOMENT)
+    at, reason = min(moments)
     return Place("waiting", to_ms(max(at, now + timedelta(seconds=1))), reason[:40])

@@ -37,6 +37,8 @@ from compliance.types import (
     StreamKey,
 )
 from dialer.core.deciding import (
+    MISSING,
+    MISSING_RECHECK,
     Blocked,
     CampaignContext,
     facts_of,
@@ -49,7 +51,7 @@ from dialer.core.deciding import (
     sleep,
     stops_the_person,
 )
-from dialer.core.outcome import EVENT_RECHECK, Contact, Place
+from dialer.core.outcome import Contact, Place
 from dialer.core.overriding import uses
 from dialer.core.proofs import sealed
 from dialer.core.records import AttemptPlanned, MessageProgress, fold_history, to_ms
@@ -168,7 +170,7 @@ def plan_message(account: AccountSnapshot, values: ValuesOf, asked: Asked) -> Me
         found = _try_points(account, person, own, asked, found)
         if found.send is not None:
             return MessagePlan(account_id, tuple(found.blocked), found.send, None)
-    place = sleep(found.later, now)
+    place = sleep(found.later, now, asked=bool(found.blocked))
     return MessagePlan(account_id, tuple(found.blocked), None, place, found.skipped)
 
 
@@ -204,7 +206,7 @@ def _try_points(
         )
         if not isinstance(choice, ContactChoice):
             if not found.blocked:
-                found.later.append((now + EVENT_RECHECK, f"missing:{choice.missing}"))
+                found.later.append((now + MISSING_RECHECK, f"{MISSING}{choice.missing}"))
             break
         point = point_of(person.subject, choice.contact_point_id)
         tried.add(point.contact_point_id)

@@ -38,6 +38,8 @@ from compliance.types import (
     StreamKey,
 )
 from dialer.core.deciding import (
+    MISSING,
+    MISSING_RECHECK,
     Blocked,
     CampaignContext,
     facts_of,
@@ -50,7 +52,7 @@ from dialer.core.deciding import (
     sleep,
     stops_the_person,
 )
-from dialer.core.outcome import EVENT_RECHECK, Contact, Place
+from dialer.core.outcome import Contact, Place
 from dialer.core.proofs import sealed
 from dialer.core.records import (
     AttemptPlanned,
@@ -155,7 +157,7 @@ def plan(
         if found.dial is not None:
             return Plan(account_id, tuple(blocked), found.dial, None)
         later += found.later
-    return Plan(account_id, tuple(blocked), None, sleep(later, now))
+    return Plan(account_id, tuple(blocked), None, sleep(later, now, asked=bool(blocked)))
 
 
 def _due_callback(callbacks: Sequence[OpenCallback], now: datetime) -> OpenCallback | None:
@@ -218,7 +220,7 @@ def _try_points(
         )
         if not isinstance(choice, ContactChoice):
             if not blocked:
-                later.append((now + EVENT_RECHECK, f"missing:{choice.missing}"))
+                later.append((now + MISSING_RECHECK, f"{MISSING}{choice.missing}"))
             break
         if (choice.preview_only or wish is not None) and not agent_is_idle(own_agent):
             later.append((now + AGENT_RETRY, "agent_first"))

@@ -20,6 +20,7 @@ from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.records import to_ms
 from dialer.runtime.agent_service import AgentService
+from dialer.runtime.allocator import Allocator
 from dialer.runtime.blasts.post_office import PostOffice
 from dialer.runtime.blasts.sender import Messengers
 from dialer.runtime.calls import Calls
@@ -180,6 +181,8 @@ class Engine:
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,
         )
+        allocator = Allocator(self.desk, self.calls)
+        self.desk.guide = allocator
         return Fleet(
             worker_id=self.worker_id,
             clock=self.clock,
@@ -193,6 +196,7 @@ class Engine:
             agents=self.agents,
             outcomes=self.outcomes,
             sweeps=self.sweeps,
+            allocator=allocator,
             tallies=self._tallies,
             tasks=self._tasks,
         )

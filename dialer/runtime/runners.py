@@ -12,6 +12,7 @@ from dialer.config import Config
 from dialer.core.agent import AgentState
 from dialer.core.deciding import CampaignContext
 from dialer.core.figures import STAFFED, Tally
+from dialer.core.records import from_ms
 from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.blasts.capacity import ReplyCapacity
 from dialer.runtime.blasts.post_office import PostOffice
@@ -31,7 +32,8 @@ from dialer.runtime.safety import (
     check_portfolio,
     check_recipients,
 )
-from dialer.stores.ledger.campaigns import Campaign
+from dialer.runtime.traffic import TrafficFigures
+from dialer.stores.ledger.campaigns import Campaign, first_started_ms
 from dialer.stores.ledger.content import approved_template
 from dialer.stores.ledger.portfolios import Portfolio, get_portfolio
 from dialer.stores.ledger.reads import EventReader
@@ -85,6 +87,7 @@ class RunnerMaker:
         self._queue_of = queue_of
         self._lookback = lookback
         self._permit_lifetime_s = permit_lifetime_s
+        self._traffic = TrafficFigures(reader.ledger, packs)
 
     async def context(self, campaign: Campaign) -> CampaignContext:
         """What decisions need to know of a campaign.
@@ -94,6 +97,7 @@ class RunnerMaker:
         """
         async with self._reader.ledger.read() as conn:
             portfolio = await get_portfolio(conn, campaign.portfolio_id)
+            started_ms = await first_started_ms(conn, campaign.campaign_id)
         if portfolio is None:
             raise LookupError(f"campaign {campaign.name} has no portfolio")
         if campaign.settings.writes:
@@ -107,6 +111,7 @@ class RunnerMaker:
             settings=campaign.settings,
             collector=collector_of(portfolio),
             lookback=self._lookback,
+            started_at=None if started_ms is None else from_ms(started_ms),
         )
 
     async def _check_messages(self, campaign: Campaign, portfolio: Portfolio) -> None:
@@ -161,6 +166,7 @@ class RunnerMaker:
                 tick_s=self._config.engine.tick_ms / 1000, max_lines=telephony.max_lines
             ),
             abandonment=AbandonmentFigures(self._reader, context.campaign_id, self._packs),
+            traffic=self._traffic,
         )
 
     def _blast(self, context: CampaignContext, tally: Tally) -> BlastRunner:

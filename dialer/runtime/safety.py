@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compliance.types import Channel, CollectorRole
 from dialer.config import Config
 from telephony_adapters.messaging import MessagingAdapter
 from telephony_adapters.port import TelephonyAdapter
@@ -45,6 +46,26 @@ def check_recipients(name: str, messenger: MessagingAdapter, *, synthetic: bool)
             f"portfolio `{name}` is synthetic: it may only be written to through a simulated or "
             f"loopback provider, not through `{facts.name}`"
         )
+
+
+def check_written_campaign(
+    name: str,
+    messenger: MessagingAdapter,
+    channel: Channel,
+    country: str,
+    role: CollectorRole,
+    language: str,
+) -> None:
+    """A campaign that the provider forbids is refused before its first message, with the reason.
+
+    Raises `UnsafeDialing`.
+    """
+    facts = messenger.facts
+    if channel not in facts.channels:
+        raise UnsafeDialing(f"campaign `{name}`: provider `{facts.name}` carries no {channel}")
+    found = messenger.objection(channel, country, role)
+    if found is not None:
+        raise UnsafeDialing(f"campaign `{name}`: {found.text(language)}")
 
 
 def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) -> None:

@@ -32,12 +32,16 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
     trunk's name."""
     agent_dial: str
     """Dial string of an agent's device: `{agent}` is the user name."""
+    trunk: str = "main"
+    """The trunk by which somebody outside is brought into a conversation."""
     caller_id: str | None = None
     """Shown when a campaign names none."""
     amd_context: str | None = None
     """Dialplan context that screens an answered call; None: no detection."""
     language: str | None = None
     """Of prompts; None: the channel's own."""
+    hold_music: str = "default"
+    """Class of `musiconhold.conf` that persons hear while they hold."""
     laboratory: bool = False
     """Declares that nobody real is behind the trunk. Believed only where `reaches_nobody`."""
     agent_ring_timeout_s: int = 30
@@ -112,8 +116,13 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return self.dial.format(number=number, digits=number[1:], trunk=trunk)
 
-    def agent_dial_string(self, endpoint: str) -> str | None:
-        """How to ring the device `agent:NAME`; None for a name that cannot be dialed."""
+    def leg_dial_string(self, endpoint: str) -> str | None:
+        """How to ring the device `agent:NAME`, or somebody outside by an E.164 number.
+
+        None for what cannot be dialed.
+        """
+        if endpoint.startswith("+"):
+            return self.dial_string(endpoint, self.trunk)
         kind, _, name = endpoint.partition(":")
         if kind != "agent" or not re.fullmatch(AGENT_PATTERN, name):
             return None

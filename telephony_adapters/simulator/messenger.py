@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from compliance.permit import ContactPermit
-from compliance.types import Channel
+from compliance.types import Channel, CollectorRole
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
 from telephony_adapters.errors import (
@@ -36,6 +36,7 @@ from telephony_adapters.messaging import (
     MessageReport,
     MessageSink,
     MessagingFacts,
+    Objection,
     OutboundMessage,
     Refusal,
 )
@@ -172,6 +173,9 @@ class SimulatedMessenger:
                 f"{self._command_limit_s:g} s"
             )
         return self._taken[message.message_id].provider_id
+
+    def objection(self, channel: Channel, country: str, role: CollectorRole) -> Objection | None:
+        return None
 
     async def find(self, message_id: MessageId) -> MessageReport | None:
         self._require_connection()

@@ -48,11 +48,11 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     """Which commands meet a fault. All conditions that are given must hold."""
 
     nth: int | None = None
-    """The n-th command since the start, from 1."""
+    """The n-th since the start, from 1; a call that somebody makes to us is one too."""
     every: int | None = None
     """Each n-th command."""
     number: str | None = None
-    """Commands to this number (E.164), or to this e-mail address."""
+    """Commands to, or calls from, this number (E.164) or e-mail address."""
     share: float | None = None
     """This share of commands, drawn by the script's seed."""
 

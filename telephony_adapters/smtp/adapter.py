@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from compliance.permit import ContactPermit
-from compliance.types import Channel
+from compliance.types import Channel, CollectorRole
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
 from telephony_adapters.errors import CarrierUnavailable, DuplicateCall, MessageRejected, NotOffered
@@ -21,6 +21,7 @@ from telephony_adapters.messaging import (
     MessageReport,
     MessageSink,
     MessagingFacts,
+    Objection,
     OutboundMessage,
 )
 from telephony_adapters.pace import Pace
@@ -115,6 +116,9 @@ class SmtpMessenger:
             )
         )
         return letter.header_id
+
+    def objection(self, channel: Channel, country: str, role: CollectorRole) -> Objection | None:
+        return None
 
     async def find(self, message_id: MessageId) -> MessageReport | None:
         raise NotOffered("SMTP cannot be asked what became of a message")

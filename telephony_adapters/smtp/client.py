@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 GOODBYE: Final = 421
 """The server closes the connection after this reply."""
+LEAST_REFUSAL: Final = 400
 QUIT_S: Final = 2.0
 _LOST: Final = (SMTPServerDisconnected, SMTPTimeoutError, OSError)
 
@@ -86,10 +87,10 @@ class Connections:
             link = await self._addressed(letter)
             try:
                 reply = await link.smtp.data(letter.raw)
-            except SMTPDataError as error:
-                await self._keep(link, error)
-                raise _rejected(error, Stage.CONTENT) from error
-            except _LOST as error:
+            except (*_LOST, SMTPException) as error:
+                if isinstance(error, SMTPDataError) and error.code >= LEAST_REFUSAL:
+                    await self._keep(link, error)
+                    raise _rejected(error, Stage.CONTENT) from error
                 link.smtp.close()
                 raise OutcomeUnknown(
                     f"the mail server did not say whether it took {letter.message_id}: {error}"

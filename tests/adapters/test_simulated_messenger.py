@@ -25,7 +25,6 @@ from telephony_adapters.simulator.correspondents import (
     AWAY,
     WRITTEN,
     Fate,
-    PlannedMove,
     PlannedReply,
     SeededCorrespondents,
     WrittenIntent,
@@ -49,30 +48,10 @@ from tests.adapters.messaging_conformance import (
     ReceiptCases,
 )
 from tests.adapters.messaging_lab import BreakableMessagingLab, FarSide, WritingLab
+from tests.support.fixed_people import DELIVERED, SENT, FixedPeople
 from tests.support.manual_clock import ManualClock
 
 SIDES = list(FarSide)
-SENT = PlannedMove(after_s=0.5, state=DeliveryState.SENT)
-DELIVERED = PlannedMove(after_s=3.0, state=DeliveryState.DELIVERED)
-BOUNCED = PlannedMove(
-    after_s=3.0,
-    state=DeliveryState.BOUNCED,
-    refusal=Refusal.INVALID_ADDRESS,
-    provider_code="sim:unknown_address",
-)
-
-
-class FixedCorrespondents:
-    """A world in which an address does what its far side says."""
-
-    def __init__(self, sides: dict[str, FarSide]) -> None:
-        self._sides = sides
-
-    def fate(self, message: OutboundMessage, past: int) -> Fate:
-        side = self._sides.get(message.to, FarSide.TAKES)
-        if side is FarSide.INVALID:
-            return Fate(refused=Refusal.INVALID_ADDRESS)
-        return Fate(moves=(SENT, BOUNCED if side is FarSide.BOUNCES else DELIVERED))
 
 
 class SimulatedMessagingLab(WritingLab, BreakableMessagingLab):
@@ -91,7 +70,7 @@ class SimulatedMessagingLab(WritingLab, BreakableMessagingLab):
         self.clock = ManualClock()
         self.messenger = SimulatedMessenger(
             clock=self.clock,
-            world=FixedCorrespondents({self.address(side): side for side in SIDES}),
+            world=FixedPeople({self.address(side): side for side in SIDES}),
             script=script if script is not None else self._script(repeats),
             max_per_s=max_per_s,
         )

@@ -101,6 +101,7 @@ def test_an_address_of_letters_beyond_ascii_is_written_as_servers_take_it() -> N
         ({"subject": "Hola\r\nBcc: c@d.example"}, Refusal.CONTENT),
         ({"subject": "Hola\nBcc: c@d.example"}, Refusal.CONTENT),
         ({"subject": "Hola\u2028Bcc: c@d.example"}, Refusal.CONTENT),
+        ({"subject": "Hola\x07"}, Refusal.CONTENT),
         ({"subject": "x" * 501}, Refusal.CONTENT),
         ({"unsubscribe_url": "https://a.example/\r\nBcc: c@d.example"}, Refusal.CONTENT),
         ({"unsubscribe_url": "https://a.example/>,<mailto:c@d.example"}, Refusal.CONTENT),
@@ -200,6 +201,8 @@ def test_an_address_that_passes_has_no_room_for_commands(text: str) -> None:
     ("code", "text", "stage", "refusal"),
     [
         (550, "5.1.1 user unknown", Stage.RECIPIENT, Refusal.INVALID_ADDRESS),
+        (550, "5.0.0 no such user here", Stage.RECIPIENT, Refusal.INVALID_ADDRESS),
+        (550, "5.0.0 rejected", Stage.CONTENT, Refusal.FILTERED),
         (550, "no such user here", Stage.RECIPIENT, Refusal.INVALID_ADDRESS),
         (556, "5.1.10 null MX", Stage.RECIPIENT, Refusal.INVALID_ADDRESS),
         (550, "5.2.1 disabled", Stage.RECIPIENT, Refusal.INVALID_ADDRESS),
@@ -291,6 +294,12 @@ def failed(status: str, diagnostic: str = "") -> str:
         (failed("5.2.2"), DeliveryState.FAILED, Refusal.MAILBOX_FULL, "smtp: 5.2.2"),
         (failed("5.7.1", "554 spam"), DeliveryState.FAILED, Refusal.FILTERED, "smtp:554 5.7.1"),
         (failed("4.4.1", "timed out"), DeliveryState.FAILED, Refusal.UNREACHABLE, "smtp: 4.4.1"),
+        (
+            failed("4.0.0", "550 5.1.1 unknown"),
+            DeliveryState.FAILED,
+            Refusal.UNREACHABLE,
+            "smtp:550 4.0.0",
+        ),
         (failed("4.1.1"), DeliveryState.FAILED, Refusal.UNREACHABLE, "smtp: 4.1.1"),
     ],
 )

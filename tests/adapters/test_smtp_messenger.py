@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -131,28 +132,81 @@ async def test_a_letter_that_is_refused_whole_was_certainly_not_sent(
     assert lab.taken() == 0
 
 
-async def test_a_server_that_never_answers_the_letter_leaves_a_doubt(tmp_path: Path) -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@asynccontextmanager
+async def scripted(
+    tmp_path: Path, replies: dict[bytes, bytes], *, timeout_s: float = 2.0
+) -> AsyncIterator[tuple[SmtpLab, SmtpMessenger, list[bytes]]]:
+    """A started adapter before a server that says what it is told to; and what it was asked."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 post.example\r\n")
         async for line in reader:
-            verb = line[:4].upper()
-            if verb == b"DATA":
-                writer.write(b"354 go on\r\n")
-            elif verb in (b"EHLO", b"MAIL", b"RCPT", b"QUIT"):
-                writer.write(b"250 ok\r\n")
+            asked.append(line.rstrip())
+            writer.write(replies.get(line[:4].rstrip().upper(), b""))
         writer.close()
 
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    lab = SmtpLab(tmp_path, timeout_s=0.3)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    lab = SmtpLab(tmp_path, timeout_s=timeout_s)
     lab.post.port = server.sockets[0].getsockname()[1]
     messenger = SmtpMessenger(lab.settings(), WallClock())
     await messenger.start(lab.events.append)
-    message = lab.message(lab.address(FarSide.TAKES))
-    with pytest.raises(OutcomeUnknown):
-        await messenger.send(message, permit_for(message.to, lab.now(), channel=message.channel))
-    assert lab.events == []
-    await messenger.stop()
-    server.close()
+    try:
+        yield lab, messenger, asked
+    finally:
+        await messenger.stop()
+        server.close()
+
+
+OK = b"250 ok\r\n"
+POLITE = {b"EHLO": OK, b"MAIL": OK, b"RCPT": OK, b"RSET": OK, b"QUIT": OK, b"DATA": b"354 go\r\n"}
+
+
+async def test_a_server_that_never_answers_the_letter_leaves_a_doubt(tmp_path: Path) -> None:
+    async with scripted(tmp_path, POLITE, timeout_s=0.3) as (lab, messenger, _):
+        message = lab.message(lab.address(FarSide.TAKES))
+        permit = permit_for(message.to, lab.now(), channel=message.channel)
+        with pytest.raises(OutcomeUnknown):
+            await messenger.send(message, permit)
+        assert lab.events == []
+
+
+async def test_notices_are_asked_for_where_the_server_offers_them(tmp_path: Path) -> None:
+    replies = POLITE | {b"EHLO": b"250-post.example\r\n250 DSN\r\n", b".": OK}
+    async with scripted(tmp_path, replies) as (lab, messenger, asked):
+        message = lab.message(lab.address(FarSide.TAKES))
+        permit = permit_for(message.to, lab.now(), channel=message.channel)
+        header_id = await messenger.send(message, permit)
+        (mail,) = [line for line in asked if line.startswith(b"MAIL ")]
+        assert mail.endswith(f" RET=HDRS ENVID={header_id}".encode())
+        (rcpt,) = [line for line in asked if line.startswith(b"RCPT ")]
+        assert rcpt.endswith(b" NOTIFY=FAILURE")
+
+
+@pytest.mark.parametrize(
+    "reply", [b"what?\r\n", b"250", b"299 hm\r\n", b"9" * 70_000, b"\xff\xfe\r\n"]
+)
+async def test_a_server_that_talks_nonsense_to_the_letter_leaves_a_doubt(
+    tmp_path: Path, reply: bytes
+) -> None:
+    async with scripted(tmp_path, POLITE | {b".": reply}, timeout_s=0.3) as (lab, messenger, _):
+        message = lab.message(lab.address(FarSide.TAKES))
+        permit = permit_for(message.to, lab.now(), channel=message.channel)
+        with pytest.raises(OutcomeUnknown):
+            await messenger.send(message, permit)
+
+
+@pytest.mark.parametrize("verb", [b"MAIL", b"RCPT"])
+async def test_a_server_that_talks_nonsense_before_it_was_sent_nothing(
+    tmp_path: Path, verb: bytes
+) -> None:
+    replies = POLITE | {verb: b"what?\r\n"}
+    async with scripted(tmp_path, replies, timeout_s=0.3) as (lab, messenger, asked):
+        message = lab.message(lab.address(FarSide.TAKES))
+        permit = permit_for(message.to, lab.now(), channel=message.channel)
+        with pytest.raises(CarrierUnavailable):
+            await messenger.send(message, permit)
+        assert b"DATA" not in asked
 
 
 async def test_a_doubtful_letter_that_bounces_is_told(lab: SmtpLab) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from campaigns.campaign import CampaignState
 from compliance.permit import ContactPermit
-from compliance.types import Channel
+from compliance.types import Channel, CollectorRole
 from dialer.bootstrap import Marcador, open_marcador
 from dialer.runtime import fleet as fleet_module
 from dialer.runtime.clock import Clock, SimulatedClock
@@ -26,6 +26,7 @@ from telephony_adapters.messaging import (
     MessageReport,
     MessageSink,
     MessagingFacts,
+    Objection,
     OutboundMessage,
 )
 from telephony_adapters.simulator.carrier import SimulatedCarrier
@@ -88,6 +89,9 @@ class FilePost:
             os.kill(os.getpid(), signal.SIGKILL)
         await asyncio.sleep(0)
         return f"file-{message.message_id}"
+
+    def objection(self, channel: Channel, country: str, role: CollectorRole) -> Objection | None:
+        return None
 
     async def find(self, message_id: MessageId) -> MessageReport | None:
         if message_id not in dict(books(self._path)):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from compliance.types import Channel
-from dialer.bootstrap import messengers_of
+from compliance.types import Channel, CollectorRole
+from dialer.bootstrap import carrier_of, messengers_of
 from dialer.config import Config, ConfigError, load_config
 from dialer.runtime.clock import WallClock
-from dialer.runtime.safety import UnsafeDialing, check_recipients
+from dialer.runtime.safety import UnsafeDialing, check_recipients, check_written_campaign
+from telephony_adapters.twilio.adapter import TwilioAdapter
+from telephony_adapters.twilio.messages import TwilioMessenger
 
 SMTP = {
     "messages.email": "smtp",
@@ -58,6 +60,65 @@ def test_synthetic_people_are_never_written_to_for_real() -> None:
         check_recipients("muestra", messengers[Channel.EMAIL], synthetic=True)
     check_recipients("cartera", messengers[Channel.EMAIL], synthetic=False)
     check_recipients("muestra", messengers[Channel.SMS], synthetic=True)
+
+
+TWILIO = {
+    "messages.sms": "twilio",
+    "messages.whatsapp": "twilio",
+    "twilio.account_sid": "AC" + "0" * 31 + "1",
+    "twilio.auth_token": "secret",
+    "twilio.public_url": "https://calls.example.com",
+    "twilio.sms_from": "+56221234567",
+    "twilio.whatsapp_from": "+56221234567",
+}
+
+
+def test_twilio_carries_both_channels_by_one_adapter_and_needs_the_switch() -> None:
+    with pytest.raises(UnsafeDialing, match=r"messages\.allow_real_sending"):
+        messengers_of(configured(**TWILIO), WallClock())
+    allowed = configured(**TWILIO, **{"messages.allow_real_sending": "true"})
+    messengers = messengers_of(allowed, WallClock())
+    assert messengers[Channel.SMS] is messengers[Channel.WHATSAPP]
+    assert messengers[Channel.SMS].facts.name == "twilio"
+    assert messengers[Channel.EMAIL].facts.simulated
+
+
+def test_twilio_for_one_channel_needs_the_sender_of_that_channel_only() -> None:
+    keys = {key: value for key, value in TWILIO.items() if key != "twilio.whatsapp_from"}
+    keys |= {"messages.allow_real_sending": "true"}
+    with pytest.raises(ConfigError, match=r"`twilio\.whatsapp_from`"):
+        messengers_of(configured(**keys), WallClock())
+    messengers = messengers_of(configured(**keys | {"messages.whatsapp": "simulator"}), WallClock())
+    assert messengers[Channel.SMS].facts.channels == {Channel.SMS}
+    assert messengers[Channel.WHATSAPP].facts.simulated
+
+
+def test_calls_and_messages_of_one_account_share_the_door() -> None:
+    config = configured(
+        **TWILIO,
+        **{
+            "messages.allow_real_sending": "true",
+            "telephony.adapter": "twilio",
+            "twilio.caller_ids": "+56221234567",
+        },
+    )
+    carrier = carrier_of(config, WallClock())
+    messenger = messengers_of(config, WallClock(), carrier)[Channel.SMS]
+    assert isinstance(carrier, TwilioAdapter)
+    assert isinstance(messenger, TwilioMessenger)
+    assert messenger.door is carrier.door
+
+
+def test_what_the_provider_forbids_is_refused_as_a_campaign() -> None:
+    config = configured(**TWILIO, **{"messages.allow_real_sending": "true"})
+    messengers = messengers_of(config, WallClock())
+    sms, third = messengers[Channel.SMS], CollectorRole.THIRD_PARTY
+    with pytest.raises(UnsafeDialing, match="cobranza por cuenta de terceros"):
+        check_written_campaign("mora", sms, Channel.SMS, "US", third, "es")
+    with pytest.raises(UnsafeDialing, match="carries no email"):
+        check_written_campaign("mora", sms, Channel.EMAIL, "CL", third, "es")
+    check_written_campaign("mora", sms, Channel.SMS, "CL", third, "es")
+    check_written_campaign("mora", messengers[Channel.EMAIL], Channel.EMAIL, "US", third, "es")
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from dialer.stores.ledger.reads import EventReader, OpenAttemptRow
 from dialer.stores.ledger.streams import NewEvent
 from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.queue import CampaignQueue, Entry
-from telephony_adapters.errors import CarrierUnavailable, NotOffered, TelephonyError
+from telephony_adapters.errors import CarrierUnavailable, NotOffered, OutcomeUnknown, TelephonyError
 from telephony_adapters.messaging import (
     DeliveryState,
     MessageId,
@@ -165,11 +165,11 @@ class Deliveries:
             mine = row.campaign_id is None or row.campaign_id in owned
             if not mine and row.planned_ms >= long_before_ms:
                 continue
-            done += await self._ask(row)
+            done += await self._ask(row, too_late=row.planned_ms < long_before_ms)
         self.reconciled += done
         return done
 
-    async def _ask(self, attempt: OpenAttemptRow) -> bool:
+    async def _ask(self, attempt: OpenAttemptRow, *, too_late: bool) -> bool:
         messenger = self._sender.messengers.get(attempt.channel)
         async with self._reader.ledger.read() as conn:
             row = (await get_messages(conn, [attempt.attempt_id])).get(attempt.attempt_id)
@@ -181,6 +181,10 @@ class Deliveries:
             report = await messenger.find(MessageId(row.message_id))
         except NotOffered:
             sending = InDoubt()
+        except OutcomeUnknown:
+            if not too_late:
+                return False
+            sending = InDoubt()  # it can be told no more: it counts as sent
         except CarrierUnavailable:
             return False
         except TelephonyError as error:
