@@ -38,7 +38,7 @@ from dialer.core.figures import LiveFigures
 from dialer.core.records import to_ms
 from dialer.runtime.blasts.sample import sample_blast
 from dialer.runtime.clock import SimulatedClock
-from dialer.runtime.safety import CannotSend, check_simulated_agents
+from dialer.runtime.safety import check_simulated_agents, no_provider
 from dialer.runtime.services import EngineServices
 from dialer.runtime.shift import (
     Shift,
@@ -237,7 +237,7 @@ async def _settings(marcador: Marcador, options: RunOptions) -> CampaignSettings
     channel = Channel(options.mode)
     messenger = marcador.engine.post.sender.messengers.get(channel)
     if messenger is None:
-        raise CannotSend(f"no provider carries {channel.value}; set messages.{channel.value}")
+        raise no_provider(channel)
     return await sample_blast(marcador.ledger, channel, messenger, to_ms(marcador.clock.now()))
 
 

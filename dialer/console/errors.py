@@ -273,8 +273,8 @@ CANNOT_SEND: Final = _problem(
     409,
     "La campaña no puede enviar: {what}.",
     "The campaign cannot send: {what}.",
-    "Configure un proveedor para el canal y nombre textos aprobados de ese canal.",
-    "Configure a provider for the channel, and name approved texts of that channel.",
+    "docs/messages.md dice qué necesita una campaña de mensajes.",
+    "docs/messages.md tells what a campaign of messages needs.",
 )
 NOTHING_TO_ANSWER: Final = _problem(
     "nothing_to_answer",

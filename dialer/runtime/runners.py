@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from compliance.packs import PackSet
-from compliance.types import CampaignId
+from compliance.types import CampaignId, CollectorRole
 from dialer.config import Config
 from dialer.core.agent import AgentState
 from dialer.core.deciding import CampaignContext
@@ -31,6 +31,8 @@ from dialer.runtime.safety import (
     check_campaign,
     check_portfolio,
     check_recipients,
+    check_written_campaign,
+    no_provider,
 )
 from dialer.runtime.traffic import TrafficFigures
 from dialer.stores.ledger.campaigns import Campaign, first_started_ms
@@ -119,25 +121,28 @@ class RunnerMaker:
         settings = campaign.settings
         messenger = self._post.sender.messengers.get(settings.channel)
         if messenger is None:
-            raise CannotSend(
-                f"campaign `{campaign.name}`: no provider carries {settings.channel.value}; "
-                f"set messages.{settings.channel.value}"
-            )
+            raise no_provider(settings.channel)
         check_recipients(portfolio.name, messenger, synthetic=portfolio.synthetic)
+        role = CollectorRole(portfolio.collector_role)
+        check_written_campaign(messenger, settings.channel, portfolio.country, role)
         message = settings.message
         for name in message.templates if message is not None else ():
             async with self._reader.ledger.read() as conn:
                 approved = await approved_template(conn, name)
             if approved is None:
                 raise CannotSend(
-                    f"campaign `{campaign.name}`: text `{name}` is not approved; submit it and let "
-                    "a second person approve it"
+                    es=f"el texto `{name}` no está aprobado; preséntelo y que otra persona lo "
+                    "apruebe",
+                    en=f"text `{name}` is not approved; submit it and let a second person "
+                    "approve it",
                 )
-            if approved.template.channel is not settings.channel:
+            theirs, ours = approved.template.channel.value, settings.channel.value
+            if theirs != ours:
                 raise CannotSend(
-                    f"campaign `{campaign.name}`: text `{name}` is for "
-                    f"{approved.template.channel.value}, the campaign writes by "
-                    f"{settings.channel.value}; name another text"
+                    es=f"el texto `{name}` es para {theirs} y la campaña escribe por {ours}; "
+                    "nombre otro texto",
+                    en=f"text `{name}` is for {theirs}, the campaign writes by {ours}; name "
+                    "another text",
                 )
 
     async def make(self, campaign: Campaign, tally: Tally) -> CampaignRunner | BlastRunner:

@@ -143,7 +143,7 @@ def _acting(
         except ImpossibleAction as error:
             raise impossible(error.state, error.action) from error
         except CannotSend as error:
-            raise ApiError(CANNOT_SEND, es=str(error), en=str(error)) from error
+            raise ApiError(CANNOT_SEND, es=error.es, en=error.en) from error
         except UnsafeDialing as error:
             raise ApiError(UNSAFE_DIALING) from error
         return _view(moved)

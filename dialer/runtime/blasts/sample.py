@@ -8,7 +8,7 @@ from campaigns.campaign import CampaignSettings, MessageSettings
 from campaigns.content.lifecycle import ContentAction
 from campaigns.content.samples import sample_templates
 from compliance.types import Channel, Mode
-from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.safety import CannotSend
 from dialer.stores.ledger.content import (
     ContentKind,
     act_on_version,
@@ -38,12 +38,15 @@ async def sample_blast(
     """Settings of a campaign with the texts that ship with Marcador.
 
     They are approved here without two people, so only for a provider that reaches nobody.
-    Raises `UnsafeDialing` for any other.
+    Raises `CannotSend` for any other.
     """
     if not (messenger.facts.simulated or messenger.facts.loopback):
-        raise UnsafeDialing(
-            f"provider `{messenger.facts.name}` reaches people: texts for them are approved by two "
-            "people; make a campaign with `marcador campaign create --settings` instead"
+        name = messenger.facts.name
+        raise CannotSend(
+            es=f"el proveedor `{name}` llega a personas: sus textos los aprueban dos personas; use "
+            "`marcador campaign create --settings`",
+            en=f"provider `{name}` reaches people: texts for them are approved by two people; use "
+            "`marcador campaign create --settings`",
         )
     names = TEXTS[channel]
     for template in sample_templates():
