@@ -63,6 +63,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "marcador replay-decisions --seed 7 --json",
     ),
     "simulate": ("marcador simulate jump --agents 50 --seed 7", "marcador simulate --json"),
+    "replay": (
+        "marcador replay mora-temprana --set target_abandonment=0.005",
+        "marcador replay mora-temprana --day 2026-11-25 --agents +2 --html day.html",
+    ),
     "verify-ledger": (
         "marcador verify-ledger",
         "marcador verify-ledger --known checkpoint.json",

@@ -353,6 +353,40 @@ SPANISH: Final[dict[str, str]] = {
         "sólo se cree cuando `url` es una dirección local y `dial` nombra su destino como "
         "tal, p. ej. PJSIP/trunk/sip:{{number}}@127.0.0.1:5070"
     ),
+    "of {name} on {day} there are no {missing}: choose --day": (
+        "de {name} el {day} no hay {missing}: elija --day"
+    ),
+    "pacing decisions (they are kept for 35 days)": ("decisiones de ritmo (se guardan 35 días)"),
+    "attempts": "intentos",
+    "campaign {name} has never dialed: nothing to replay": (
+        "la campaña {name} nunca ha marcado: no hay nada que repetir"
+    ),
+    "campaign {name} has no account left to dial; enrol some, or simulate a definition": (
+        "a la campaña {name} no le queda cuenta por marcar; inscriba alguna, o simule "
+        "una definición"
+    ),
+    "campaign `{name}`: provider `{provider}` carries no {channel}": (
+        "campaña `{name}`: el proveedor `{provider}` no lleva {channel}"
+    ),
+    "campaign `{name}`: {why}": "campaña `{name}`: {why}",
+    "no mobile numbers are known of country {country}": (
+        "no se conocen números móviles del país {country}"
+    ),
+    "give the number that SMS come from, or twilio.messaging_service_sid": (
+        "dé el número del que salen los SMS, o twilio.messaging_service_sid"
+    ),
+    "write the number of Messaging, Senders, WhatsApp senders, as +12025550123": (
+        "escriba el número de Messaging, Senders, WhatsApp senders, como +12025550123"
+    ),
+    "{number} is no WhatsApp sender": "{number} no es un remitente de WhatsApp",
+    "MG and 32 hexadecimal digits are due": "debe ser MG y 32 dígitos hexadecimales",
+    "copy it from Messaging, Services in the Twilio console, or use twilio.sms_from": (
+        "cópielo de Messaging, Services en la consola de Twilio, o use twilio.sms_from"
+    ),
+    "write a number of the account as +12025550123, a short code, or 11 letters and digits": (
+        "escriba un número de la cuenta como +12025550123, un código corto, o 11 letras y dígitos"
+    ),
+    "{number} can send no SMS": "{number} no puede enviar SMS",
     "No such file or directory": "no existe el archivo o la carpeta",
     "Permission denied": "permiso denegado",
     "No space left on device": "no queda espacio en el disco",

@@ -221,15 +221,22 @@ class DeckWorld:
         if person.ending is Ending.RANG_OUT:
             return DialPlan(progress_s=0.1, ringing_s=0.5, final_s=NEVER)
         self.wrap_up_s[command.call_id] = person.wrap_up_s
-        heard = Heard(
-            call_id=command.call_id,
-            speaker=Speaker.WRONG_PARTY,
-            intent=Intent.WRONG_NUMBER,
-            talk_s=person.talk_s,
-            wrap_up_s=person.wrap_up_s,
-        )
+        heard = _heard(command, person.talk_s, person.wrap_up_s)
         pick_up = PickUp(heard=heard, patience_s=math.inf, amd_verdict=AmdVerdict.HUMAN, amd_s=1.0)
         return DialPlan(progress_s=0.1, ringing_s=0.5, final_s=person.after_s, pick_up=pick_up)
+
+    def conversation(self, command: Originate, past: Past) -> Heard:
+        return _heard(command, 0.0, 0.0)
+
+
+def _heard(command: Originate, talk_s: float, wrap_up_s: float) -> Heard:
+    return Heard(
+        call_id=command.call_id,
+        speaker=Speaker.WRONG_PARTY,
+        intent=Intent.WRONG_NUMBER,
+        talk_s=talk_s,
+        wrap_up_s=wrap_up_s,
+    )
 
 
 async def _work(house: House, world: DeckWorld, name: str) -> None:
