@@ -171,7 +171,6 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
                 f"`timezone` must be an IANA zone such as America/Bogota, not {self.timezone!r}"
             ) from error
 
-
     def _check_channel(self) -> None:
         if self.mode is not Mode.BLAST:
             if self.channel is not Channel.VOICE:
