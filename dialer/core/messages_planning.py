@@ -214,8 +214,9 @@ def _try_points(
         known = merge_values(own, choice.debt_ids, point, asked)
         text = prepare(template, known, context, send_policy(campaign))
         if isinstance(text, Skipped):
-            found.later.append((now + SKIP_RETRY, f"text:{text.reason}"))
-            return found._replace(skipped=f"text:{text.reason}")
+            why = skip_reason(text)
+            found.later.append((now + SKIP_RETRY, why))
+            return found._replace(skipped=why)
         request = _request(choice, point, person, template.template, asked)
         verdict = gate.decide(
             request, facts, asked.packs, now, permit_lifetime_s=asked.permit_lifetime_s
@@ -233,6 +234,11 @@ def _try_points(
         if stops_the_person(verdict.record):
             break
     return found
+
+
+def skip_reason(skipped: Skipped) -> str:
+    """Why somebody's text could not be filled, with the first field that is to blame."""
+    return ":".join(("text", skipped.reason, *skipped.fields[:1]))
 
 
 def template_for(templates: Sequence[ApprovedTemplate], language: str | None) -> ApprovedTemplate:

@@ -171,7 +171,7 @@ def test_what_is_allowed_carries_a_permit_for_exactly_that_text(packs: PackSet) 
     assert send.body.text_sha256 == send.keep.text_sha256
     assert send.body.template == "contact-request-es/1"
     proof = send.record.decode()
-    assert "{{first_name}}" in proof
+    assert '"text_sha256"' in proof  # of the text as it was approved, so that it can be replayed
     assert "Ana" not in proof
     assert NUMBERS[0] not in proof
 
@@ -217,10 +217,10 @@ def test_nothing_is_sent_to_whom_it_may_not(
 def test_a_value_that_cannot_be_told_skips_the_person(packs: PackSet) -> None:
     planned = plan(packs, subject(), name="")
     assert planned.send is None
-    assert planned.skipped == "text:missing_value"
+    assert planned.skipped == "text:missing_value:first_name"
     assert planned.blocked == ()
     smuggled = plan(packs, subject(), name="Deuda Vencida")
-    assert smuggled.skipped == "text:lint"
+    assert smuggled.skipped == "text:lint:first_name"
 
 
 def test_an_open_attempt_is_waited_for(packs: PackSet) -> None:
