@@ -22,9 +22,10 @@ from typer.main import get_command
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
 from dialer.cli.groups import campaign_app, content_app, packs_app, users_app
+from dialer.cli.message_groups import add_messages_to
 from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
-from dialer.cli.twin_groups import PacedMode, add_twin_to
+from dialer.cli.twin_groups import add_twin_to
 
 _WITH_VALUE: Final = ("--config", "--data-dir", "--language", "--set")
 STDOUT: Final = 1
@@ -50,6 +51,14 @@ class Speech(StrEnum):
 class AdapterName(StrEnum):
     SIMULATOR = "simulator"
     ASTERISK = "asterisk"
+
+
+class RunMode(StrEnum):
+    PREDICTIVE = "predictive"
+    PROGRESSIVE = "progressive"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    EMAIL = "email"
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -328,7 +337,9 @@ def run(
         AdapterName | None,
         typer.Option(help="Carrier: the simulator, or an Asterisk on this machine."),
     ] = None,
-    mode: Annotated[PacedMode, typer.Option(help="How calls are paced.")] = PacedMode.PREDICTIVE,
+    mode: Annotated[
+        RunMode, typer.Option(help="How calls are paced; or the channel of messages.")
+    ] = RunMode.PREDICTIVE,
 ) -> None:
     """Work a portfolio with simulated agents on a carrier that reaches nobody, and report.
 
@@ -443,6 +454,7 @@ def doctor(ctx: typer.Context) -> None:
 
 
 add_to(app)
+add_messages_to(app)
 add_twin_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(content_app, name="content")

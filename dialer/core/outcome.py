@@ -46,6 +46,7 @@ from dialer.core.records import (
     AttemptEnded,
     CallbackRequested,
     DispositionSet,
+    MessageProgress,
     PromiseMade,
     to_ms,
 )
@@ -91,6 +92,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     links: tuple[StreamKey, ...] = ()
     """Streams shared with other people that this contact moves."""
     segment: str = ""
+    channel: Channel = Channel.VOICE
     callback: Callback | None = None
     """The person's request that this attempt answers."""
     callback_id: str | None = None
@@ -186,7 +188,7 @@ def ended(
     )
     if code is None:
         return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
-    return _judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
+    return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 
 def lost(
@@ -214,12 +216,12 @@ def lost(
     if disposed:
         return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
     code = DispositionCode.NO_ANSWER
-    return _judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
+    return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 
-def _judged(
+def judged(
     contact: Contact,
-    body: AttemptEnded | DispositionSet,
+    body: AttemptEnded | DispositionSet | MessageProgress,
     own_writes: tuple[Write, ...],
     code: DispositionCode,
     now: datetime,
@@ -230,6 +232,7 @@ def _judged(
     written: bool = False,
     given: tuple[Write, ...] = (),
 ) -> Outcome:
+    """The event of a contact with all that follows from its code."""
     end = EndedContact(
         code=code,
         contact_point_id=contact.point.contact_point_id,
@@ -247,7 +250,7 @@ def _judged(
         if isinstance(effect, fx.TrunkAlert):
             alerts.append(effect.alert)
         else:
-            writes += _writes(effect, contact, code, now, is_holiday, new_id)
+            writes += writes_of(effect, contact, code, now, is_holiday, new_id)
     writes.append(_move(contact, place, code))
     if contact.callback_id is not None:
         writes.append(CloseCallback(callback_id=contact.callback_id, state="done"))
@@ -346,7 +349,7 @@ def disposed(
         callback=callback,
         promise_review_at=said.promise_review_at or contact.promise_review_at,
     )
-    judged = _judged(
+    result = judged(
         contact,
         body,
         (DisposeAttempt(),),
@@ -358,7 +361,7 @@ def disposed(
         written=said.written,
         given=tuple(given),
     )
-    return judged._replace(recorded=(*judged.recorded, *more))
+    return result._replace(recorded=(*result.recorded, *more))
 
 
 def _callback(
@@ -429,7 +432,7 @@ def _preference(
 # --- effects ----------------------------------------------------------------------------------
 
 
-def _writes(
+def writes_of(
     effect: fx.Effect,
     contact: Contact,
     code: DispositionCode,
@@ -489,7 +492,7 @@ def _suppressions(
     ends: datetime | None,
     new_id: NewId,
 ) -> list[Write]:
-    channel = Channel.VOICE if effect.own_channel else effect.channel
+    channel = contact.channel if effect.own_channel else effect.channel
     targets: tuple[str | None, ...] = (None,)
     if effect.scope is SuppressionScope.ACCOUNT:
         targets = (contact.account_id,)

@@ -17,10 +17,12 @@ from compliance.types import CampaignId
 from dialer.config import Config
 from dialer.core.agent import AgentSession
 from dialer.core.call import Call
+from dialer.core.deciding import CampaignContext
 from dialer.core.figures import LiveFigures, Tally
-from dialer.core.planning import CampaignContext
 from dialer.core.records import to_ms
 from dialer.runtime.allocator import Allocator
+from dialer.runtime.blasts.post_office import PostOffice
+from dialer.runtime.blasts.sender import Messengers
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
@@ -84,6 +86,8 @@ class Engine:
         packs: PackSet,
         checkpoints: Checkpoints,
         revive_redis: Callable[[], Awaitable[None]],
+        messengers: Messengers,
+        link_key: bytes,
     ) -> None:
         self.worker_id = new_id()
         self.config = config
@@ -128,6 +132,7 @@ class Engine:
         self._pacing_memory = PacingMemory(ledger)
         self._checkpoints = checkpoints
         self._revive_redis = revive_redis
+        self.post = self._make_post(messengers, link_key)
         self.fleet = self._make_fleet()
         self.calls.observe(self)
         self.desk.observe(self)
@@ -157,6 +162,23 @@ class Engine:
             agents=self.agents,
         )
 
+    def _make_post(self, messengers: Messengers, link_key: bytes) -> PostOffice:
+        grace_s = self.config.engine.unknown_grace_s + self._permit_lifetime_s
+        return PostOffice(
+            config=self.config,
+            clock=self.clock,
+            store=self.store,
+            recorder=self.recorder,
+            packs=self.packs,
+            messengers=messengers,
+            link_key=link_key,
+            queue_of=self._queues.of,
+            tally_of=self._tallies.get,
+            lookback=self.lookback,
+            permit_lifetime_s=self._permit_lifetime_s,
+            unknown_grace=timedelta(seconds=grace_s),
+        )
+
     def _make_fleet(self) -> Fleet:
         runners = RunnerMaker(
             config=self.config,
@@ -170,6 +192,7 @@ class Engine:
             desk=self.desk,
             outcomes=self.outcomes,
             memory=self._pacing_memory,
+            post=self.post,
             queue_of=self._queues.of,
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,
@@ -206,6 +229,7 @@ class Engine:
         self.recorder.start()
         await keep_packs(self.ledger, self.packs, now_ms=to_ms(self.clock.now()))
         await self.adapter.start(self.calls.sink)
+        await self.post.start()
         self._tasks.start("own", self._repeat("own", self.own_campaigns, OWN_S))
         self._tasks.start("publish", self._repeat("publish", self.fleet.publish, PUBLISH_S))
         self._tasks.start("sweep", self._repeat("sweep", self.sweep, self.config.engine.sweep_s))
@@ -246,6 +270,7 @@ class Engine:
         await self._tasks.cancel()
         await self.floor.supervision.close()
         await self.fleet.let_all_go()
+        await self.post.stop()
         await self.recorder.close()
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
@@ -290,7 +315,7 @@ class Engine:
 
     def call_moved(self, before: Call | None, after: Call) -> None:
         runner = self.fleet.runner(after.campaign_id)
-        if runner is not None and not after.inbound:
+        if isinstance(runner, CampaignRunner) and not after.inbound:
             runner.call_moved(before, after)
         self.floor.call_moved(before, after)
 
@@ -304,7 +329,7 @@ class Engine:
         places = {after.campaign_id, before.campaign_id if before is not None else None}
         for campaign_id in places:
             runner = self.fleet.runner(campaign_id)
-            if runner is not None:
+            if isinstance(runner, CampaignRunner):
                 runner.agent_changed(before, after)
 
     def next_waiting(self, campaign_id: CampaignId) -> CallId | None:
@@ -331,7 +356,7 @@ class Engine:
 
     def _found_machine(self, campaign_id: CampaignId, call_id: str) -> None:
         runner = self.fleet.runner(campaign_id)
-        if runner is not None:
+        if isinstance(runner, CampaignRunner):
             runner.found_machine(call_id)
 
     def _alert(self, campaign_id: CampaignId, alert: AlertKind) -> None:
@@ -343,6 +368,7 @@ class Engine:
         """One round of everything that heals; the engine does it by itself every `sweep_s`."""
         await self.fleet.heal_queues()
         await self.sweeps.run(self.fleet.queues(), self.fleet.ended)
+        await self.post.sweep(self.fleet.ids())
         for runner in self.fleet.runners():
             await runner.remember()
         await self._pacing_memory.write(self.clock.now())
@@ -363,9 +389,9 @@ class Engine:
         return await runner.figures() if runner is not None else None
 
     def runner_of(self, campaign_id: CampaignId) -> CampaignRunner:
-        """The runner of a campaign that this worker drives. Raises `KeyError`."""
+        """The runner of a campaign of calls that this worker drives. Raises `KeyError`."""
         runner = self.fleet.runner(campaign_id)
-        if runner is None:
+        if not isinstance(runner, CampaignRunner):
             raise KeyError(campaign_id)
         return runner
 

@@ -90,7 +90,7 @@ def test_equal_settings_give_equal_text() -> None:
 @pytest.mark.parametrize(
     ("source", "key", "problem"),
     [
-        ('{"mode": "ivr"}', "mode", "must be one of predictive, progressive"),
+        ('{"mode": "ivr"}', "mode", "must be one of blast, predictive, progressive"),
         ('{"mode": "warp"}', "mode", "invalid enum value"),
         ('{"target_abandonment": 0.05}', "target_abandonment", "<= 0.03"),
         ('{"target_abandonment": 0}', "target_abandonment", "> 0"),

@@ -17,6 +17,7 @@ from dialer.console.routes import (
     content,
     emergencies,
     evidence,
+    inbox,
     lists,
     orders,
     oversight,
@@ -26,6 +27,7 @@ from dialer.console.routes import (
     session,
     supervision,
     system,
+    unsubscribe,
     users,
 )
 from dialer.console.table import API, PUBLIC, Call, Nothing, Route, stream
@@ -49,6 +51,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *campaigns.ROUTES,
     *pacing.ROUTES,
     *content.ROUTES,
+    *inbox.ROUTES,
     *agents.ROUTES,
     *supervision.ROUTES,
     *recordings.ROUTES,
@@ -57,6 +60,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *oversight.ROUTES,
     *lists.ROUTES,
     *orders.ROUTES,
+    *unsubscribe.ROUTES,
     *system.ROUTES,
     stream(
         "GET",
