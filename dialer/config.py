@@ -105,6 +105,8 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """Shown when a campaign names no number of its own."""
     amd_context: str | None = None
     """Dialplan context that detects answering machines; default: no detection."""
+    hold_music: str = "default"
+    """Class of musiconhold.conf that a person hears who holds."""
     language: str | None = None
     """Language of prompts, as Asterisk names it; default: the channel's own."""
     laboratory: bool = False
