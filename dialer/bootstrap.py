@@ -165,7 +165,9 @@ async def open_marcador(
             packs=packs,
             checkpoints=Checkpoints(ledger, key),
             revive_redis=revive,
-            messengers=messengers_of(config, the_clock) if messengers is None else messengers,
+            messengers=(
+                messengers_of(config, the_clock, carrier) if messengers is None else messengers
+            ),
             link_key=load_or_create_link_key(data_folder(config) / "opt-out-link-key"),
         )
         yield Marcador(config, the_clock, ledger, redis, carrier, packs, engine)
