@@ -334,7 +334,7 @@ REPLY_NOT_ALLOWED: Final = _problem(
 )
 REPLY_NOT_SENT: Final = _problem(
     "reply_not_sent",
-    502,
+    503,
     "El proveedor no tomó la respuesta, o no se sabe ({cause}).",
     "The provider did not take the reply, or it is not known ({cause}).",
     "Si la causa es `unknown`, espere: se averigua solo. Si no, inténtelo de nuevo.",
