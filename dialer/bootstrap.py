@@ -190,7 +190,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         agent_dial=section.agent_dial,
         caller_id=section.caller_id,
         amd_context=section.amd_context,
-        language=section.language,
+        prompts_media=section.prompts_media or f"sound:{config.prompts_path}/{{audio}}",
         laboratory=section.laboratory,
         agent_ring_timeout_s=section.agent_ring_timeout_s,
         command_timeout_s=section.command_timeout_s,

@@ -103,8 +103,9 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """Shown when a campaign names no number of its own."""
     amd_context: str | None = None
     """Dialplan context that detects answering machines; default: no detection."""
-    language: str | None = None
-    """Language of prompts, as Asterisk names it; default: the channel's own."""
+    prompts_media: str | None = None
+    """ARI media URI of a prompt's recording, `{audio}` is its name without `.wav`; default:
+    `sound:` and `prompts.folder`, for an Asterisk that can read it."""
     laboratory: bool = False
     """Nobody real is behind the trunk. Believed only when `url` and the target in `dial` are
     loopback addresses."""
@@ -138,6 +139,24 @@ class EngineConfig(Section, frozen=True, kw_only=True):
     replays none."""
     replay_every_h: Positive = 24
     """Hours between two such samples."""
+
+
+class PromptsConfig(Section, frozen=True, kw_only=True):
+    """What is said by machine: recordings, and text to speech where the carrier has no voice."""
+
+    folder: str | None = None
+    """Folder of the audio files; Asterisk must be able to read it. Default: `prompts` in the data
+    folder."""
+    engine: Literal["espeak", "none"] = "espeak"
+    """Text to speech: espeak-ng, or none (then every text of a flow needs a recording)."""
+    command: str = "espeak-ng"
+    """Program of the engine."""
+    voice_es: str = "es-419"
+    """Voice for Spanish, as the engine names it."""
+    voice_en: str = "en-us"
+    """Voice for English."""
+    words_per_minute: Annotated[int, Meta(ge=80, le=260)] = 150
+    """How fast it speaks."""
 
 
 class RetentionConfig(Section, frozen=True, kw_only=True):
@@ -177,7 +196,8 @@ class TwilioConfig(Secret, frozen=True, kw_only=True):
     agent_address: str = "client:{agent}"
     """Where agents are rung: `client:`, `sip:` or a number; `{agent}` is the user's name."""
     prompts_url: str | None = None
-    """Web folder of recordings; without it no prompt can be played."""
+    """Address under which `prompts.folder` is on the web, for recordings; without it Twilio's own
+    voice says every prompt."""
     calls_per_s: PositiveFloat = 1.0
     """Calls per second that Twilio allows the account; more wait in Twilio's own queue."""
     queued_call_expiry_s: PositiveFloat = 10.0
@@ -220,6 +240,7 @@ class Config(Section, frozen=True, kw_only=True):
     telephony: TelephonyConfig = TelephonyConfig()
     asterisk: AsteriskConfig = AsteriskConfig()
     engine: EngineConfig = EngineConfig()
+    prompts: PromptsConfig = PromptsConfig()
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()
@@ -228,6 +249,12 @@ class Config(Section, frozen=True, kw_only=True):
     @property
     def data_path(self) -> Path:
         return Path(self.data_dir).resolve()
+
+    @property
+    def prompts_path(self) -> Path:
+        """Where audio files are, for the carrier too."""
+        folder = self.prompts.folder
+        return Path(folder).resolve() if folder is not None else self.data_path / "prompts"
 
     @property
     def ledger_url(self) -> str:

@@ -21,7 +21,7 @@ from typer.main import get_command
 
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
-from dialer.cli.groups import campaign_app, content_app, packs_app, users_app
+from dialer.cli.groups import campaign_app, content_app, packs_app, prompts_app, users_app
 from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
 
@@ -474,4 +474,5 @@ add_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(content_app, name="content")
 app.add_typer(packs_app, name="packs")
+app.add_typer(prompts_app, name="prompts")
 app.add_typer(users_app, name="users")

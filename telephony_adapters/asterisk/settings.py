@@ -36,8 +36,9 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Shown when a campaign names none."""
     amd_context: str | None = None
     """Dialplan context that screens an answered call; None: no detection."""
-    language: str | None = None
-    """Of prompts; None: the channel's own."""
+    prompts_media: str | None = None
+    """ARI media URI of a prompt's recording, with `{audio}` for its hash, e.g.
+    `sound:/srv/prompts/{audio}`; None: nothing can be played."""
     laboratory: bool = False
     """Declares that nobody real is behind the trunk. Believed only where `reaches_nobody`."""
     agent_ring_timeout_s: int = 30
@@ -76,6 +77,8 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
             if not _fits(text, names):
                 known = ", ".join(f"{{{name}}}" for name in sorted(names))
                 found.append(f"{key}: a dial string with {known}, not `{text}`")
+        if self.prompts_media is not None and not _fits(self.prompts_media, {"audio"}):
+            found.append("prompts_media: a media URI with {audio}, e.g. sound:/srv/prompts/{audio}")
         if self.laboratory and not self.reaches_nobody:
             found.append(
                 "laboratory: believed only when `url` is a loopback address and `dial` names its "
@@ -111,6 +114,12 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
         if not re.fullmatch(NUMBER_PATTERN, number):
             return None
         return self.dial.format(number=number, digits=number[1:], trunk=trunk)
+
+    def media_of(self, audio: str | None) -> str | None:
+        """What Asterisk plays for a recording; None where it cannot play any, or there is none."""
+        if self.prompts_media is None or audio is None or not re.fullmatch(r"[0-9a-f]{64}", audio):
+            return None
+        return self.prompts_media.format(audio=audio)
 
     def agent_dial_string(self, endpoint: str) -> str | None:
         """How to ring the device `agent:NAME`; None for a name that cannot be dialed."""

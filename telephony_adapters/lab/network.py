@@ -67,6 +67,9 @@ class Network:
     """Handles to the parts, and the words that an adapter needs to be pointed at them."""
 
     def __init__(self, folder: Path, family: int = 22) -> None:
+        self.prompts = folder / "prompts"
+        """Where Asterisk finds the audio of prompts."""
+        self.prompts.mkdir()
         self.pbx = Pbx(folder / "asterisk", family)
         self.carrier = FarEnd("carrier", folder, people(folder))
         self.phones = FarEnd("phones", folder, phones())
