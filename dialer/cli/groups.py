@@ -249,7 +249,7 @@ def prompts_add(
     name: Annotated[str, typer.Option(help="Name of the recording.")],
     says: Annotated[str, typer.Option(help="The words it speaks, exactly as the flow has them.")],
 ) -> None:
-    """Keep a recording in the language of --language; it is played wherever a flow says these words."""
+    """Keep a recording in the language of --language; played wherever a flow says these words."""
     from dialer.cli.prompts_command import add_recording
 
     add_recording(shell_of(ctx), file, name=name, says=says)
