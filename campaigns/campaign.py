@@ -19,7 +19,7 @@ from campaigns.portfolio.model import Stage
 from compliance.messages import Message
 from compliance.types import Attestation, Mode, Purpose
 
-MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE})
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.IVR})
 """Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
 inside any of them."""
 
@@ -74,6 +74,26 @@ class AccountFilter(Message, frozen=True, kw_only=True):
             raise ValueError(f"`dpd_from` must not be above dpd_to ({self.dpd_to})")
 
 
+class SpokenSettings(Message, frozen=True, kw_only=True):
+    """What flows and messages tell of the house, by the names of their merge fields."""
+
+    company: str | None = None
+    """Neutral name; None: the portfolio's."""
+    return_number: str | None = None
+    """E.164; None: the first of `caller_ids`."""
+    agent_name: str = ""
+    hours_es: str = ""
+    """`{{hours}}` in Spanish."""
+    hours_en: str = ""
+
+    def __post_init__(self) -> None:
+        if self.return_number is not None and not _E164.fullmatch(self.return_number):
+            raise ValueError(
+                f"`return_number` must be an E.164 number such as +12025550123, not "
+                f"{self.return_number!r}"
+            )
+
+
 class CampaignSettings(Message, frozen=True, kw_only=True):
     """How a campaign dials. Every default is a cautious one."""
 
@@ -111,12 +131,28 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     timezone: str = "UTC"
     """IANA zone in which the campaign's days are counted."""
     retry: RetrySettings = RetrySettings()
+    flow: str | None = None
+    """Approved flow that takes the calls of an `ivr` campaign."""
+    lines: Annotated[int, Meta(ge=1, le=2_000)] = 20
+    """Most calls in progress of an `ivr` campaign."""
+    leave_message: bool = False
+    """Whether the flow's message is left on answering machines; needs `amd`. Off: hang up."""
+    message_wait_s: Annotated[int, Meta(ge=0, le=40)] = 12
+    """How long a machine's own greeting is waited for before the message is left."""
+    abandon_flow: str | None = None
+    """Approved flow that a person hears when no agent came in time; None: the one that ships
+    with Marcador, where the carrier can play it and a number to call back is known."""
+    spoken: SpokenSettings = SpokenSettings()
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ValueError(
                 f"`mode` must be one of {', '.join(sorted(MODES))}, not {self.mode.value}"
             )
+        if (self.flow is not None) is not (self.mode is Mode.IVR):
+            raise ValueError("`flow` must be given in the mode ivr, and in no other")
+        if self.leave_message and not (self.amd and self.flow):
+            raise ValueError("`leave_message` must come with mode ivr and amd")
         for caller_id in self.caller_ids:
             if not _E164.fullmatch(caller_id):
                 raise ValueError(
@@ -169,7 +205,11 @@ def _explain(message: str) -> CampaignSettingsError:
     return CampaignSettingsError(path, message[:1].lower() + message[1:])
 
 
-_PARTS: Final[dict[str, type[Message]]] = {"retry": RetrySettings, "accounts": AccountFilter}
+_PARTS: Final[dict[str, type[Message]]] = {
+    "retry": RetrySettings,
+    "accounts": AccountFilter,
+    "spoken": SpokenSettings,
+}
 
 
 def _fields_at(path: str) -> tuple[str, ...]:

@@ -55,6 +55,12 @@ class PacedMode(StrEnum):
     PROGRESSIVE = "progressive"
 
 
+class RunMode(StrEnum):
+    PREDICTIVE = "predictive"
+    PROGRESSIVE = "progressive"
+    IVR = "ivr"
+
+
 # --- running ------------------------------------------------------------------------------------
 
 
@@ -325,7 +331,12 @@ def run(
         AdapterName | None,
         typer.Option(help="Carrier: the simulator, or an Asterisk on this machine."),
     ] = None,
-    mode: Annotated[PacedMode, typer.Option(help="How calls are paced.")] = PacedMode.PREDICTIVE,
+    mode: Annotated[
+        RunMode, typer.Option(help="Agents take the calls, or (ivr) a flow does.")
+    ] = RunMode.PREDICTIVE,
+    flow: Annotated[
+        str, typer.Option(help="With --mode ivr: one of the flows that come with Marcador.")
+    ] = "promise-dtmf",
 ) -> None:
     """Work a portfolio with simulated agents on a carrier that reaches nobody, and report.
 
@@ -345,6 +356,7 @@ def run(
         minutes=minutes,
         adapter=None if adapter is None else adapter.value,
         mode=mode.value,
+        flow=flow if mode is RunMode.IVR else None,
         json=shell.json,
     )
     summary = shell.run(run_shift(shell.config, options, shell.told))

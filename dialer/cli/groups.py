@@ -81,11 +81,17 @@ def campaign_create(
     settings: Annotated[
         Path | None, typer.Option(help="Settings as JSON; - for standard input.")
     ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="predictive (the default), progressive or ivr.")
+    ] = None,
+    flow: Annotated[
+        str | None, typer.Option(help="With --mode ivr: the approved flow that takes the calls.")
+    ] = None,
 ) -> None:
     """Make a campaign in draft and enrol the portfolio's accounts."""
     from dialer.cli.campaign_command import make_campaign
 
-    make_campaign(shell_of(ctx), name, portfolio=portfolio, settings=settings)
+    make_campaign(shell_of(ctx), name, portfolio=portfolio, settings=settings, mode=mode, flow=flow)
 
 
 @campaign_app.command("list")

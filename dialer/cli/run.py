@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from campaigns.campaign import CampaignSettings
+from campaigns.campaign import CampaignSettings, SpokenSettings
 from campaigns.sample.generator import SampleSettings
 from compliance.types import CollectorRole, Mode
 from dialer.bootstrap import (
@@ -68,7 +68,17 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     minutes: int | None = None
     adapter: str | None = None
     mode: str = "predictive"
+    flow: str | None = None
     json: bool = False
+
+
+SPOKEN = SpokenSettings(
+    return_number="+12025550100",
+    agent_name="Ana Ruiz",
+    hours_es="de lunes a viernes, de 9 a 18 horas",
+    hours_en="Monday to Friday, 9 am to 6 pm",
+)
+"""What simulated people are told: a number that nobody has."""
 
 
 class NothingToRun(Exception):
@@ -207,7 +217,12 @@ async def _work(
     minutes: int | None,
 ) -> ShiftSummary:
     shift = Shift(marcador, portfolio, options.agents, url)
-    settings = CampaignSettings(mode=Mode(options.mode))
+    settings = CampaignSettings(
+        mode=Mode(options.mode),
+        flow=options.flow,
+        amd=options.flow is not None and marcador.adapter.facts.amd,
+        spoken=SPOKEN,
+    )
     await shift.begin(settings)
     until = None if minutes is None else marcador.clock.now() + timedelta(minutes=minutes)
     stop = asyncio.Event()

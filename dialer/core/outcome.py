@@ -170,10 +170,18 @@ def ended(
     """The call is over. A bridged call waits for its agent's word; every other is judged here."""
     result = call_result(call)
     code = automatic_code(result)
-    body = AttemptEnded(
+    body = ended_body(contact, call, automatic_outcome(result), code or "")
+    if code is None:
+        return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
+    return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
+
+
+def ended_body(contact: Contact, call: Call, outcome: EventKind, code: str) -> AttemptEnded:
+    """What the network saw of a call."""
+    return AttemptEnded(
         attempt_id=contact.attempt_id,
-        outcome=automatic_outcome(result),
-        code=code or "",
+        outcome=outcome,
+        code=code,
         cause=str(call.cause or ""),
         provider_code=call.provider_code,
         ring_ms=call.ring_ms,
@@ -182,11 +190,9 @@ def ended(
         connect_ms=call.connect_ms,
         talk_ms=call.talk_ms,
         agent_id=call.agent_id,
+        flow=call.ran,
         reconciled=call.reconciled,
     )
-    if code is None:
-        return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
-    return _judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 
 def lost(
@@ -202,10 +208,10 @@ def lost(
         reconciled=True,
     )
     code = DispositionCode.NO_ANSWER
-    return _judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
+    return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 
-def _judged(
+def judged(
     contact: Contact,
     body: AttemptEnded | DispositionSet,
     own_writes: tuple[Write, ...],
@@ -218,6 +224,7 @@ def _judged(
     written: bool = False,
     given: tuple[Write, ...] = (),
 ) -> Outcome:
+    """What a code means: its effects, and the account's next place."""
     end = EndedContact(
         code=code,
         contact_point_id=contact.point.contact_point_id,
@@ -334,7 +341,7 @@ def disposed(
         callback=callback,
         promise_review_at=said.promise_review_at or contact.promise_review_at,
     )
-    judged = _judged(
+    done = judged(
         contact,
         body,
         (DisposeAttempt(),),
@@ -346,7 +353,7 @@ def disposed(
         written=said.written,
         given=tuple(given),
     )
-    return judged._replace(recorded=(*judged.recorded, *more))
+    return done._replace(recorded=(*done.recorded, *more))
 
 
 def _callback(

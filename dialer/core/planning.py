@@ -34,6 +34,7 @@ from compliance.types import (
     CampaignId,
     Channel,
     ContactPointId,
+    ContentClass,
     DecisionId,
     Mode,
     PartyRole,
@@ -53,6 +54,7 @@ from dialer.core.records import (
     from_ms,
     to_ms,
 )
+from dialer.core.script import Script, Scripts
 from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 
 _ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
@@ -80,6 +82,8 @@ class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
     collector: Collector
     lookback: timedelta
     """How far back the snapshots' history reaches: the longest memory of the packs in force."""
+    scripts: Scripts = Scripts()
+    """What is said by machine."""
     abandonment: tuple[AbandonmentStat, ...] = ()
     """The campaign's figures for rules about abandonment, a little old at most."""
 
@@ -323,13 +327,18 @@ def _request(
     own_agent: str | None,
 ) -> ContactRequest:
     settings = campaign.settings
+    mode = _mode(choice, settings.mode, callback)
+    flow = campaign.scripts.flow if mode is Mode.IVR else None
     return ContactRequest(
         decision_id=DecisionId(new_id()),
         person_id=person.person_id,
         contact_point_id=point.contact_point_id,
         channel=Channel.VOICE,
-        mode=_mode(choice, settings.mode, callback),
+        mode=mode,
         purpose=settings.purpose,
+        content_class=ContentClass.LIVE_AGENT if flow is None else flow.content_class,
+        prerecorded=flow is not None,
+        template_hash=None if flow is None else flow.sha256,
         debt_ids=choice.debt_ids,
         campaign_id=campaign.campaign_id,
         agent_id=own_agent,
@@ -337,7 +346,8 @@ def _request(
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
-        statements=settings.statements,
+        statements=_statements(settings.statements, flow),
+        abandon_message=campaign.scripts.abandon_message,
         language=settings.language or person.subject.person.language,
         ring_timeout_s=settings.ring_timeout_s,
         connect_limit_ms=settings.connect_limit_ms,
@@ -345,6 +355,13 @@ def _request(
         recording_can_pause=settings.recording_can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
     )
+
+
+def _statements(declared: tuple[str, ...] | None, flow: Script | None) -> tuple[str, ...] | None:
+    """What the campaign declares of its agents' script; of a flow, its own words and those."""
+    if flow is None:
+        return declared
+    return tuple(sorted({*flow.statements, *(declared or ())}))
 
 
 def caller_id_of(person_id: PersonId, caller_ids: Sequence[str]) -> str | None:
@@ -409,6 +426,7 @@ def _dial(
         label=point.label,
         content_class=request.content_class,
         purpose=request.purpose,
+        prerecorded=request.prerecorded,
         agent_id=own_agent,
         answers_event_id=request.answers_event_id,
     )

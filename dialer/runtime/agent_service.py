@@ -7,13 +7,11 @@ client sends can raise through here, or show debt data before an identity check 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
 
-from campaigns import promises
 from campaigns.dispositions import (
     DispositionCode,
     Field,
@@ -21,10 +19,8 @@ from campaigns.dispositions import (
     disposition,
     missing_fields,
 )
-from campaigns.model import local_date
-from campaigns.promises import Promise, PromiseContext, PromiseProposal
 from campaigns.retry import MissingFact
-from compliance.types import CampaignId, Validity
+from compliance.types import CampaignId
 from dialer.core.agent import AgentSession, AgentState, AgentStep, ImpossibleStep
 from dialer.core.call import Call
 from dialer.core.desk_messages import (
@@ -44,10 +40,9 @@ from dialer.core.desk_messages import (
     SetPause,
     SetReady,
 )
-from dialer.core.identity import TRIES, IdentityOnFile, check
+from dialer.core.identity import TRIES, IdentityOnFile
 from dialer.core.outcome import Contact, Said
-from dialer.core.records import IdentityChecked, to_ms
-from dialer.core.writes import SavePromise, SetValidity, Write
+from dialer.core.promising import Taken, promise_context, take_promise
 from dialer.runtime.agent_legs import AgentLegs
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
@@ -56,10 +51,10 @@ from dialer.runtime.outcomes import Outcomes, default_said, holidays_of
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.tasks import TaskSet
+from dialer.runtime.verifying import verify
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.screens import PersonOnScreen, read_debts, read_person_on_screen
-from dialer.stores.ledger.streams import NewEvent
 from telephony_adapters.errors import TelephonyError
 from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, LegId
 from telephony_adapters.port import TelephonyAdapter
@@ -220,6 +215,8 @@ class AgentService:
             return
         person = await self._person(call, live.contact)
         self._screens[call.call_id] = person
+        # A flow that passed the person on may have verified them: that is on record.
+        debts = await self._debts(live) if live.verified else ()
         view = CallView(
             call_id=call.call_id,
             campaign=self.campaign_names.get(call.campaign_id, ""),
@@ -230,8 +227,10 @@ class AgentService:
             person_local_time=self._local_time(live.contact),
             connected_at=call.bridged_at or self._clock.now(),
             factors=tuple(person.identity.factors()) if person.identity.can_verify() else (),
-            tries_left=TRIES,
-            codes=offered_codes(verified=False, country=person.country),
+            tries_left=TRIES - live.identity_tries,
+            verified=live.verified,
+            debts=debts,
+            codes=offered_codes(verified=live.verified, country=person.country),
         )
         self._desk.connected(agent_id, view)
         ended = self._calls.get(call.call_id)
@@ -253,6 +252,13 @@ class AgentService:
                 country=contact.country,
                 identity=IdentityOnFile(),
             )
+
+    async def _debts(self, live: LiveContact) -> tuple[DebtView, ...]:
+        try:
+            return await read_debts(self._ledger, live.contact.debt_ids)
+        except LedgerUnavailable as error:
+            log.error("screen_without_debts", call=live.contact.attempt_id, error=str(error))
+            return ()
 
     def call_over(self, call: Call) -> None:
         """The person is gone: the wrap-up runs."""
@@ -279,33 +285,13 @@ class AgentService:
                 "Se agotaron los intentos de verificación en esta llamada.",
                 "No verification tries are left on this call.",
             )
-        live.identity_tries += 1
-        result = check(message.answers, person.identity)
-        contact = live.contact
-        now = self._clock.now()
-        writes: tuple[Write, ...] = ()
-        if result.passed:
-            writes = (
-                SetValidity(
-                    person_id=contact.person_id,
-                    contact_point_id=contact.point.contact_point_id,
-                    validity=Validity.VERIFIED_RIGHT_PARTY,
-                    at_ms=to_ms(now),
-                ),
-            )
-        body = IdentityChecked(
-            attempt_id=contact.attempt_id,
-            agent_id=seat.session.agent_id,
-            passed=result.passed,
-            factors=tuple(sorted(message.answers)),
-        )
-        await self._recorder.record(
-            [NewEvent(person_id=contact.person_id, at_ms=to_ms(now), body=body, writes=writes)]
+        by, now = seat.session.agent_id, self._clock.now()
+        passed = await verify(
+            self._recorder, live, message.answers, person.identity, by=by, now=now
         )
         debts: tuple[DebtView, ...] = ()
-        if result.passed:
-            live.verified = True
-            debts = await read_debts(self._ledger, contact.debt_ids)
+        if passed:
+            debts = await read_debts(self._ledger, live.contact.debt_ids)
         view = msgspec.structs.replace(
             seat.call or view,
             tries_left=TRIES - live.identity_tries,
@@ -317,7 +303,7 @@ class AgentService:
         seat.say(
             IdentityResult(
                 call_id=message.call_id,
-                passed=result.passed,
+                passed=passed,
                 tries_left=view.tries_left,
                 debts=view.debts,
                 codes=view.codes,
@@ -398,58 +384,27 @@ class AgentService:
             written=message.written,
         )
 
-    async def _promise(
-        self, live: LiveContact, wish: PromiseInput, agent_id: str
-    ) -> tuple[SavePromise, datetime]:
+    async def _promise(self, live: LiveContact, wish: PromiseInput, agent_id: str) -> Taken:
         contact = live.contact
         debts = await read_debts(self._ledger, contact.debt_ids)
-        if not debts:
-            raise CannotDo("no_debt", "No hay deuda que prometer.", "There is no debt to promise.")
         now = self._clock.now()
-        today = local_date(now, contact.zones)
-        context = PromiseContext(
-            today=today,
-            dpd=_days_past_due(debts, today.isoformat()),
-            overdue_cents=sum(d.overdue_cents or d.total_cents for d in debts),
-            total_cents=sum(d.total_cents for d in debts),
-            currency=debts[0].currency,
-        )
-        proposal = PromiseProposal(
-            debt_ids=contact.debt_ids,
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            due_on=wish.due_date,
-        )
-        problems = promises.check(proposal, context)
-        if problems:
-            raise CannotDo(
-                str(problems[0].code),
-                " ".join(p.es for p in problems),
-                " ".join(p.en for p in problems),
-            )
-        save = SavePromise(
+        context = promise_context(contact, debts, now)
+        if context is None:
+            raise CannotDo("no_debt", "No hay deuda que prometer.", "There is no debt to promise.")
+        taken = take_promise(
+            contact,
+            context,
+            wish,
+            taken_by=agent_id,
             promise_id=new_id(),
-            person_id=contact.person_id,
-            account_id=contact.account_id,
-            debt_id=contact.debt_ids[0],
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            due_date=wish.due_date.isoformat(),
-            method=wish.method,
-            captured_by=agent_id,
-            captured_ms=to_ms(now),
-            attempt_id=contact.attempt_id,
+            now=now,
+            is_holiday=holidays_of(contact.country),
         )
-        promise = Promise(
-            promise_id=save.promise_id,
-            debt_ids=contact.debt_ids,
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            made_on=today,
-            due_on=wish.due_date,
-        )
-        dates = promises.schedule(promise, contact.zones, holidays_of(contact.country))
-        return save, dates.review_at
+        if not isinstance(taken, Taken):
+            raise CannotDo(
+                str(taken[0].code), " ".join(p.es for p in taken), " ".join(p.en for p in taken)
+            )
+        return taken
 
     def _own_call(self, seat: Seat, call_id: str) -> LiveContact:
         """The contact of a call that is this agent's, live or in wrap-up. Raises `CannotDo`."""
@@ -496,12 +451,3 @@ def _given(message: Dispose) -> set[Field]:
     if message.new_language is not None:
         given.add(Field.LANGUAGE)
     return given
-
-
-def _days_past_due(debts: tuple[DebtView, ...], today: str) -> int:
-    """Of the oldest debt; 0 when no due date is known."""
-    due = [d.due_date for d in debts if d.due_date is not None]
-    if not due:
-        return 0
-    oldest = datetime.fromisoformat(min(due)).date()
-    return max(0, (datetime.fromisoformat(today).date() - oldest).days)

@@ -27,9 +27,11 @@ from dialer.core.call import (
     Finished,
     Hangup,
     HangupWanted,
+    NoAgentCame,
     Originated,
     OriginateFailed,
     ReleaseAgent,
+    RunFlow,
     Vanished,
 )
 from dialer.runtime.clock import Clock
@@ -52,8 +54,10 @@ from telephony_adapters.messages import (
     CallId,
     CarrierDown,
     CarrierUp,
+    DtmfReceived,
     HangupCause,
     Originate,
+    PlaybackFinished,
 )
 from telephony_adapters.port import TelephonyAdapter
 
@@ -72,6 +76,16 @@ class CallObserver(Protocol):
 
     def call_finished(self, call: Call) -> None:
         """The call is over; its outcome must become durable."""
+
+
+class FlowDriver(Protocol):
+    """Who runs flows on calls."""
+
+    def begin(self, call: Call, *, machine: bool) -> None: ...
+
+    def no_agent_came(self, call_id: CallId) -> None: ...
+
+    def hear(self, event: DtmfReceived | PlaybackFinished) -> None: ...
 
 
 class Counters:
@@ -112,6 +126,7 @@ class Calls:
         self.counters = Counters()
         self.on_carrier: Callable[[CarrierDown | CarrierUp], None] | None = None
         self.on_leg: Callable[[AgentLegUp | AgentLegDown], None] | None = None
+        self.flows: FlowDriver | None = None
 
     def observe(self, observer: CallObserver) -> None:
         self._observers.append(observer)
@@ -179,6 +194,8 @@ class Calls:
             else:
                 live.seen.add(event.event_id)
                 self.feed(event.call_id, event)
+                if isinstance(event, DtmfReceived | PlaybackFinished) and self.flows is not None:
+                    self.flows.hear(event)
         elif isinstance(event, CarrierDown | CarrierUp):
             if self.on_carrier is not None:
                 self.on_carrier(event)
@@ -203,6 +220,9 @@ class Calls:
             case FindAgent():
                 self._start_timer(live, command.deadline)
                 self._look_for_agent(live)
+            case RunFlow() | NoAgentCame():
+                self._stop_timer(live)
+                self._drive_flow(call, command)
             case Bridge():
                 self._stop_timer(live)
                 self._tasks.start(f"bridge:{call.call_id}", self._bridge(call))
@@ -221,6 +241,14 @@ class Calls:
                     self.release(live.reserved.agent_id)
                 for observer in self._observers:
                     observer.call_finished(call)
+
+    def _drive_flow(self, call: Call, command: RunFlow | NoAgentCame) -> None:
+        if self.flows is None:
+            raise AssertionError(f"nobody runs flows, and call {call.call_id} has one")
+        if isinstance(command, RunFlow):
+            self.flows.begin(call, machine=command.machine)
+        else:
+            self.flows.no_agent_came(call.call_id)
 
     def _moved(self, before: Call | None, after: Call) -> None:
         for observer in self._observers:

@@ -25,13 +25,19 @@ from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.fleet import Fleet, Queues
+from dialer.runtime.flow_facts import FlowFacts
+from dialer.runtime.flow_records import FlowRecords
+from dialer.runtime.flows import FlowRuns
 from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
+from dialer.runtime.prompting import Prompter
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import check_adapter
+from dialer.runtime.scripts import ScriptReader
+from dialer.runtime.speech import engine_of
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.archive import keep_packs
@@ -107,6 +113,12 @@ class Engine:
         self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
+        self.prompter = Prompter(
+            config.prompts_path,
+            engine_of(config.prompts),
+            carrier_speaks=adapter.facts.voice,
+        )
+        self.flows = self._make_flows()
         self.alerts: dict[AlertKind, int] = {}
         self._replay = NightlyReplay(ledger, clock, packs, config.engine)
         self._pacing_memory = PacingMemory(ledger)
@@ -115,6 +127,7 @@ class Engine:
         self.fleet = self._make_fleet()
         self.calls.observe(self)
         self.desk.observe(self)
+        self.calls.flows = self.flows
         self.calls.on_carrier = self._carrier_changed
         self.calls.on_leg = self.agents.leg_changed
         self.outcomes.on_alert = self._alert
@@ -140,6 +153,18 @@ class Engine:
             agents=self.agents,
         )
 
+    def _make_flows(self) -> FlowRuns:
+        return FlowRuns(
+            clock=self.clock,
+            adapter=self.adapter,
+            calls=self.calls,
+            contacts=self.outcomes.contacts,
+            facts=FlowFacts(self.ledger),
+            records=FlowRecords(self.ledger, self.recorder),
+            prompter=self.prompter,
+            agent_is_idle=self.desk.has_idle,
+        )
+
     def _make_fleet(self) -> Fleet:
         runners = RunnerMaker(
             config=self.config,
@@ -153,6 +178,13 @@ class Engine:
             desk=self.desk,
             outcomes=self.outcomes,
             memory=self._pacing_memory,
+            scripts=ScriptReader(
+                ledger=self.ledger,
+                clock=self.clock,
+                facts=self.adapter.facts,
+                prompter=self.prompter,
+            ),
+            flows=self.flows,
             queue_of=self._queues.of,
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,
@@ -226,6 +258,7 @@ class Engine:
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
         await self.calls.close()
+        await self.flows.close()
         await self.agents.close()
         await self.adapter.stop()
 
@@ -270,10 +303,11 @@ class Engine:
             runner.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
+        self.flows.agent_took(call)
         self.agents.call_connected(call)
 
     def call_finished(self, call: Call) -> None:
-        self.outcomes.call_finished(call)
+        self.outcomes.call_finished(call, self.flows.over(call))
         self.agents.call_over(call)
 
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:

@@ -15,6 +15,7 @@ from compliance.types import CampaignId, EventKind
 from dialer.core import outcome as core
 from dialer.core.call import Call
 from dialer.core.figures import Tally
+from dialer.core.flow_outcome import FlowWord, flow_ended
 from dialer.core.outcome import Contact, Outcome, Place, Said
 from dialer.runtime.clock import Clock
 from dialer.runtime.pump import LiveContact
@@ -81,14 +82,22 @@ class Outcomes:
         if not self.contacts:
             self._emptied.set()
 
-    def call_finished(self, call: Call) -> None:
-        """A call is over. A bridged one stays in hand until its agent has said what it was."""
+    def call_finished(self, call: Call, word: FlowWord | None = None) -> None:
+        """A call is over. A bridged one stays in hand until its agent has said what it was.
+
+        `word`: what the flow that served the call says it was.
+        """
         live = self.contacts.get(call.call_id)
         if live is None:
             return
         contact = live.contact
         now = self._clock.now()
-        result = core.ended(contact, call, now, holidays_of(contact.country), self._new_id)
+        is_holiday = holidays_of(contact.country)
+        if word is None:
+            result = core.ended(contact, call, now, is_holiday, self._new_id)
+        else:
+            result = flow_ended(contact, call, word, now, is_holiday, self._new_id)
+            self._count_right_party(contact.campaign_id, word.code, word.promise_review_at)
         self._submit(live, result, now)
         if result.code is not None:
             self._let_go(call.call_id)
@@ -113,13 +122,18 @@ class Outcomes:
         finally:
             live.disposing = False
         self._let_go(contact.attempt_id)
-        tally = self._tally_of(contact.campaign_id)
-        if tally is not None and said.code in RIGHT_PARTY:
-            tally.right_party += 1
-            tally.promises += said.promise is not None
+        self._count_right_party(contact.campaign_id, said.code, said.promise)
         if said.code in NOT_A_PERSON and self.on_machine is not None:
             self.on_machine(contact.campaign_id, contact.attempt_id)
         return result.place
+
+    def _count_right_party(
+        self, campaign_id: CampaignId, code: DispositionCode, promise: object
+    ) -> None:
+        tally = self._tally_of(campaign_id)
+        if tally is not None and code in RIGHT_PARTY:
+            tally.right_party += 1
+            tally.promises += promise is not None
 
     async def _written(self, job: Job, contact: Contact, result: Outcome) -> None:
         self._count(contact, result)

@@ -57,6 +57,21 @@ class Prompter:
             audio = await self._spoken(text, language, personal=personal)
         return Prompt(text=text, language=language, audio=audio, whole=whole)
 
+    def check_can_speak(self) -> None:
+        """Raises `SpeechUnavailable` where words that differ from call to call cannot be said."""
+        if self._carrier_speaks:
+            return
+        if self._engine is None:
+            raise SpeechUnavailable(
+                "nombra a la persona o su deuda, lo que ninguna grabación puede decir, y "
+                "prompts.engine es none; póngalo en espeak",
+                "it names the person or what is theirs, which no recording can say, and "
+                "prompts.engine is none; set it to espeak",
+            )
+        lacks = self._engine.missing()
+        if lacks is not None:
+            raise lacks
+
     async def _spoken(self, text: str, language: str, *, personal: bool) -> str:
         engine = self._engine
         if engine is None:

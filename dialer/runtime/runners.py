@@ -18,10 +18,12 @@ from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner, RunnerLimits
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
+from dialer.runtime.flows import FlowRuns
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.safety import check_campaign, check_portfolio
+from dialer.runtime.scripts import ScriptReader
 from dialer.stores.ledger.campaigns import Campaign
 from dialer.stores.ledger.portfolios import get_portfolio
 from dialer.stores.ledger.reads import EventReader
@@ -53,6 +55,8 @@ class RunnerMaker:
         desk: Desk,
         outcomes: Outcomes,
         memory: PacingMemory,
+        scripts: ScriptReader,
+        flows: FlowRuns,
         queue_of: Callable[[CampaignId], CampaignQueue],
         lookback: timedelta,
         permit_lifetime_s: float,
@@ -68,6 +72,8 @@ class RunnerMaker:
         self._desk = desk
         self._outcomes = outcomes
         self._memory = memory
+        self._scripts = scripts
+        self._flows = flows
         self._queue_of = queue_of
         self._lookback = lookback
         self._permit_lifetime_s = permit_lifetime_s
@@ -76,7 +82,7 @@ class RunnerMaker:
         """What decisions need to know of a campaign.
 
         Raises `LookupError` without a portfolio, and `UnsafeDialing` for one that this carrier
-        may not dial.
+        may not dial, or where what it would say by machine is not ready.
         """
         async with self._reader.ledger.read() as conn:
             portfolio = await get_portfolio(conn, campaign.portfolio_id)
@@ -84,6 +90,7 @@ class RunnerMaker:
             raise LookupError(f"campaign {campaign.name} has no portfolio")
         check_portfolio(portfolio.name, self._adapter, synthetic=portfolio.synthetic)
         check_campaign(campaign.name, self._adapter, amd=campaign.settings.amd)
+        scripts = await self._scripts.read(campaign.name, campaign.settings, portfolio)
         return CampaignContext(
             campaign_id=campaign.campaign_id,
             name=campaign.name,
@@ -95,11 +102,13 @@ class RunnerMaker:
                 place=Place(country=portfolio.country),
             ),
             lookback=self._lookback,
+            scripts=scripts,
         )
 
     async def make(self, campaign: Campaign, tally: Tally) -> CampaignRunner:
         """A runner that has not begun. Raises as `context` does."""
         context = await self.context(campaign)
+        self._flows.scripts[context.campaign_id] = context.scripts
         telephony = self._config.telephony
         return CampaignRunner(
             pump=self._pump(context, tally),
@@ -147,7 +156,6 @@ class RunnerMaker:
 
     def _agent_is_idle(self, campaign_id: CampaignId, agent_id: str | None) -> bool:
         if agent_id is None:
-            sessions = self._desk.sessions(campaign_id)
-            return any(session.state is AgentState.READY for session in sessions)
+            return self._desk.has_idle(campaign_id)
         seat = self._desk.seat(agent_id)
         return seat is not None and seat.session.state is AgentState.READY

@@ -22,7 +22,9 @@ from dialer.core.figures import LiveFigures
 from dialer.core.identity import Factor
 from dialer.core.records import from_ms, to_ms
 from dialer.simulation.agent_client import SimulatedAgent
+from dialer.simulation.flows import approve_shipped
 from dialer.simulation.headsets import headsets_for
+from dialer.simulation.keypads import Keypads
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.portfolios import Portfolio
@@ -38,6 +40,7 @@ from dialer.stores.ledger.users import (
 )
 from dialer.stores.ledger.verify import VerifyReport, verify_ledger
 from telephony_adapters.messages import CallId
+from telephony_adapters.simulator.carrier import SimulatedCarrier
 
 log = structlog.get_logger()
 
@@ -110,6 +113,11 @@ class Shift:
     def __init__(self, marcador: Marcador, portfolio: Portfolio, agents: int, url: str) -> None:
         self._marcador = marcador
         self._headsets = headsets_for(marcador.config, marcador.adapter, self._number_of)
+        self._keypads = Keypads(
+            clock=marcador.clock, flows=marcador.engine.flows, knowledge=self._knowledge
+        )
+        if isinstance(marcador.adapter, SimulatedCarrier):
+            self._keypads.listen_at(marcador.adapter)
         self._portfolio = portfolio
         self._agents = agents
         self._url = url
@@ -123,7 +131,10 @@ class Shift:
         """Create or find the campaign, enrol, start, and send the agents to work."""
         engine = self._marcador.engine
         now_ms = to_ms(self._marcador.clock.now())
-        name = f"{self._portfolio.name} predictive"
+        chosen = settings or CampaignSettings()
+        if chosen.flow is not None:
+            await approve_shipped(self._marcador.ledger, chosen.flow, now_ms)
+        name = f"{self._portfolio.name} {chosen.flow or 'predictive'}"
         async with self._marcador.ledger.write() as conn:
             campaign = await campaign_named(conn, name)
             if campaign is None or campaign.state.is_final:
@@ -133,7 +144,7 @@ class Shift:
                     conn,
                     name=name,
                     portfolio_id=self._portfolio.portfolio_id,
-                    settings=settings or CampaignSettings(),
+                    settings=chosen,
                     actor=ACTOR,
                     now_ms=now_ms,
                 )
@@ -242,6 +253,7 @@ class Shift:
         ended_at = self._marcador.clock.now()
         self._stop.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._keypads.close()
         await self._headsets.close()
         await engine.recorder.flush()
         counts = await engine.queue_of(campaign.campaign_id).counts(to_ms(ended_at))
