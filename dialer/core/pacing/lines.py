@@ -16,8 +16,9 @@ from dialer.core.pacing.messages import (
     PacingEvent,
     Snapshot,
 )
-from dialer.core.pacing.pacer import refusal
+from dialer.core.pacing.pacer import Unlearned, refusal
 from dialer.core.pacing.snapshots import capped
+from dialer.core.pacing.tracker import Tracker
 
 
 class LinesSave(msgspec.Struct, tag="lines"):
@@ -34,15 +35,15 @@ class LinesPacer:
 
     def __init__(self, config: PacingConfig) -> None:
         self._config = config
-        self._seen_s = -math.inf
+        self._tracker = Tracker()
+        self._listener = Unlearned()
 
     def observe(self, event: PacingEvent) -> None:
         return None
 
     def decide(self, snapshot: Snapshot) -> Decision:
-        if not (math.isfinite(snapshot.at_s) and snapshot.at_s >= self._seen_s):
-            return refusal(snapshot, Law.LINES, {})
-        self._seen_s = snapshot.at_s
+        if not self._tracker.snapshot_at(snapshot.at_s, self._listener):
+            return refusal(snapshot, Law.LINES, self._tracker.state.faults)
         ringing = sum(len(since) for since in snapshot.ringing_since_s.values())
         waiting = len(snapshot.waiting_since_s)
         under_way = ringing + len(snapshot.in_amd_since_s) + snapshot.in_flow + waiting
@@ -68,6 +69,7 @@ class LinesPacer:
             estimates=Estimates(
                 idle=idle, ringing=ringing, waiting=waiting, staffed=snapshot.staffed
             ),
+            faults=dict(self._tracker.state.faults),
         )
 
     def save(self) -> bytes:
