@@ -157,7 +157,7 @@ async def test_a_key_reaches_an_agent_and_another_stops_the_calls(
         stopped: list[str] = []
 
         async def look() -> None:
-            query = select(suppression.c.reason, suppression.c.channel)
+            query = select(suppression).where(suppression.c.created_by == "flow:key-for-agent/1")
             async with house.marcador.ledger.read() as conn:
                 stopped[:] = [f"{r.reason}:{r.channel}" for r in await conn.execute(query)]
 
