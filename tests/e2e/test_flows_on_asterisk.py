@@ -11,15 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from campaigns.campaign import CampaignSettings, SpokenSettings
-from campaigns.flows.model import Flow, parse_flow
 from compliance.types import Mode
 from dialer.core.desk_messages import (
-    CallConnected,
-    CallOver,
     CallView,
-    Dispose,
-    Disposed,
-    HangUp,
 )
 from dialer.runtime.clock import Clock
 from dialer.simulation.flows import approve
@@ -32,7 +26,8 @@ from telephony_adapters.lab.network import Network, running_network
 from telephony_adapters.lab.pbx import USER
 from telephony_adapters.lab.scenario import Behaviour
 from tests.support.fixed_world import FixedWorld
-from tests.support.house import DeskAgent, House, open_house
+from tests.support.house import House, open_house
+from tests.support.key_flow import key_flow, serve
 from tests.support.redis_server import redis_client, redis_folder, redis_server
 
 __all__ = ["redis_client", "redis_folder", "redis_server"]
@@ -42,40 +37,8 @@ pytestmark = [
     pytest.mark.xdist_group("telephony"),
 ]
 
-FLOW = """
-name: key-for-agent
-title: {es: Tecla, en: Key}
-start: menu
-nodes:
-  menu:
-    kind: gather
-    text:
-      es: >-
-        Le llamamos de {{company}}, teléfono {{return_number}}. Para hablar con una persona,
-        marque 1. Para no recibir más llamadas, marque 9.
-      en: >-
-        We are calling from {{company}}, telephone {{return_number}}. To talk to a person, press 1.
-        To stop these calls, press 9.
-    choices: {1: agent, 9: stop}
-    on_no_input: bye
-    on_invalid: bye
-  agent:
-    kind: transfer
-    text: {es: Un momento., en: One moment.}
-    on_no_agent: bye
-  stop:
-    kind: opt_out
-    text: {es: No volveremos a llamar., en: We will not call again.}
-    next: stopped
-  stopped: {kind: hang_up, code: DG-OO}
-  bye: {kind: hang_up, code: SY-CU}
-"""
 PRESSES_1 = "[02468]"
 """Last digits of the numbers whose people press 1; all others press 9."""
-
-
-def key_flow() -> Flow:
-    return parse_flow(FLOW)
 
 
 def people_at_keys(folder: Path) -> tuple[Behaviour, ...]:
@@ -121,17 +84,6 @@ async def keys_of(house: House) -> dict[str, list[tuple[str, str]]]:
             if outcome is not None:
                 found["1" if address[-1] in PRESSES_1 else "9"].append((outcome, code))
     return found
-
-
-async def serve(agent: DeskAgent, served: list[CallView]) -> None:
-    """Take every call that comes, and end it."""
-    while True:
-        call = (await agent.hear(CallConnected)).call
-        served.append(call)
-        await agent.say(HangUp(call_id=call.call_id))
-        await agent.hear(CallOver)
-        await agent.say(Dispose(call_id=call.call_id, code="CD-NV"))
-        await agent.hear(Disposed)
 
 
 async def test_a_key_reaches_an_agent_and_another_stops_the_calls(
