@@ -52,7 +52,7 @@ async def test_keys_reach_an_agent_and_stop_the_calls(tmp_path: Path, redis_url:
         settings = CampaignSettings(
             mode=Mode.IVR,
             flow="key-for-agent",
-            lines=2,
+            lines=6,
             spoken=SpokenSettings(return_number="+56225550100"),
         )
         served: list[CallView] = []
