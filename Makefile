@@ -68,8 +68,11 @@ bench-pacing: $(VENV)/.dev  ## the pacer beside its goals, other dialers' laws a
 bench-twilio: $(VENV)/.dev  ## answer to agent through Twilio's API, against its fake
 	$(BIN)/python -m load_tests.bench_twilio
 
+bench-telephony: $(VENV)/.dev  ## calls a second through a real Asterisk, beside raw ARI and raw SIPp
+	$(BIN)/python -m load_tests.bench_telephony
+
 lock:  ## renew the lock files (needs uv)
 	uv pip compile pyproject.toml -o requirements.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 	uv pip compile pyproject.toml --extra dev --extra load -o requirements-dev.lock --generate-hashes --universal --python-version 3.11 --no-emit-index-url --no-header -q
 
-.PHONY: help setup dev run telephony telephony-run lint test soak bench bench-import bench-api bench-pacing bench-twilio lock
+.PHONY: help setup dev run telephony telephony-run lint test soak bench bench-import bench-api bench-pacing bench-twilio bench-telephony lock

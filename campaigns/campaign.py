@@ -143,6 +143,14 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     """Approved flow that a person hears when no agent came in time; None: the one that ships
     with Marcador, where the carrier can play it and a number to call back is known."""
     spoken: SpokenSettings = SpokenSettings()
+    teams: tuple[str, ...] = ()
+    """Teams whose agents may serve the campaign; empty: every agent."""
+    priority: Annotated[int, Meta(ge=1, le=9)] = 5
+    """Among campaigns that run at once; agents serve the higher first, as many as it can use."""
+    weight: Annotated[int, Meta(ge=1, le=100)] = 1
+    """Share of the agents among campaigns of the same priority."""
+    max_agents: Count | None = None
+    """Most agents at once; None: no limit of its own."""
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -153,6 +161,10 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
             raise ValueError("`flow` must be given in the mode ivr, and in no other")
         if self.leave_message and not (self.amd and self.flow):
             raise ValueError("`leave_message` must come with mode ivr and amd")
+        if any(team != team.strip().casefold() or not team for team in self.teams):
+            raise ValueError(
+                f"`teams` must be names of teams in small letters, not {list(self.teams)!r}"
+            )
         for caller_id in self.caller_ids:
             if not _E164.fullmatch(caller_id):
                 raise ValueError(

@@ -75,6 +75,16 @@ class DispositionCode(StrEnum):
         return ContactClass(self.value[:2])
 
 
+RIGHT_PARTY: Final = frozenset(
+    {
+        code
+        for code in DispositionCode
+        if code.startswith("CD-") and code is not DispositionCode.NOT_VERIFIED
+    }
+)
+"""Codes that say the person themselves was reached."""
+
+
 class ContactClass(StrEnum):
     """First level of a code."""
 

@@ -3,7 +3,7 @@
 `data/calendars/CC.json` holds what the pinned `holidays` release says (public category), one
 file a country, with its subdivisions. A pack may add or remove dates and shorten or extend
 `verified_through`. Past that date the answer is "not known", and a rule that needs it fails
-closed.
+closed; where the law lets late holidays fall only on certain weekdays, the others are known longer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Final
 import msgspec
 
 
-class CalendarData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CalendarData(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
     """Contents of one `data/calendars/CC.json`."""
 
     calendar: str
@@ -31,12 +33,24 @@ class CalendarData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """ISO date -> name."""
     subdivisions: dict[str, dict[str, str]]
     """ISO 3166-2 code -> holidays observed there and not nationally."""
+    decreed_weekdays: tuple[int, ...] = ()
+    """ISO weekdays on which alone the law lets holidays be decreed late."""
+    settled_through: date | None = None
+    """Last date until which the law settles all other weekdays; None: `verified_through`."""
 
 
 class Calendar:
     """Holidays of one country, with those of its subdivisions."""
 
-    __slots__ = ("_by_region", "_data", "_national", "_union", "verified_from", "verified_through")
+    __slots__ = (
+        "_by_region",
+        "_data",
+        "_national",
+        "_union",
+        "settled_through",
+        "verified_from",
+        "verified_through",
+    )
 
     def __init__(
         self,
@@ -53,6 +67,8 @@ class Calendar:
         self._data = data
         self.verified_from = data.verified_from
         self.verified_through = verified_through or data.verified_through
+        # A pack that gives a date of its own means all days.
+        self.settled_through = None if verified_through else data.settled_through
         self._national = dates(data.national) | dict(added or {})
         self._by_region = {
             region: dates(days) | self._national for region, days in data.subdivisions.items()
@@ -89,7 +105,12 @@ class Calendar:
 
     def verified(self, day: date) -> bool:
         """Whether the calendar is known to be right on `day`."""
-        return self.verified_from <= day <= self.verified_through
+        if self.verified_from <= day <= self.verified_through:
+            return True
+        settled = self.settled_through
+        if settled is None or not self.verified_from <= day <= settled:
+            return False
+        return day.isoweekday() not in self._data.decreed_weekdays
 
 
 _DATA: Final = Path(__file__).parent / "data" / "calendars"

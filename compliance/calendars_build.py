@@ -27,6 +27,9 @@ YEARS: Final = range(2020, 2029)
 VERIFIED_THROUGH: Final = date(2027, 12, 31)
 VERIFIED_SHORTER: Final = {"AR": date(2026, 12, 31)}
 """Countries that decree bridge days and single holidays year by year."""
+DECREED_WEEKDAYS: Final = {"AR": (1, 5)}
+"""Weekdays on which alone they may: Ley 27.399 art. 7 (up to three tourist days a year, on Mondays
+or Fridays) and arts. 6 ff., Decreto 614/2025 (movable holidays go to a Monday or Friday)."""
 
 _ISO_SUBDIVISION: Final = re.compile(r"[A-Z0-9]{1,3}")
 
@@ -57,6 +60,8 @@ def build(country: str) -> CalendarData:
         verified_through=VERIFIED_SHORTER.get(country, VERIFIED_THROUGH),
         national=national,
         subdivisions=subdivisions,
+        decreed_weekdays=DECREED_WEEKDAYS.get(country, ()),
+        settled_through=VERIFIED_THROUGH if country in DECREED_WEEKDAYS else None,
     )
 
 

@@ -26,6 +26,7 @@ import hashlib
 import struct
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from compliance.messages import Message
@@ -102,26 +103,31 @@ def event_hash(
     record: bytes | None,
 ) -> str:
     """Hash of an event whose predecessor has the hash `previous` (both 64 hex digits)."""
-    parts = [
-        _EVENT,
-        _text(previous),
-        _text(person_id),
-        _SEQ_AT(seq, at_ms),
-        _text(kind),
-        _COUNT(len(body)),
-        body,
-    ]
-    if record is None:
-        parts.append(b"\0")
-    else:
-        parts += (b"\1", _COUNT(len(record)), record)
-    return hashlib.sha256(b"".join(parts)).hexdigest()
+    return hashlib.sha256(
+        b"".join(
+            (
+                _EVENT,
+                _text(previous),
+                _text(person_id),
+                _SEQ_AT(seq, at_ms),
+                _kind(kind),
+                _COUNT(len(body)),
+                body,
+                b"\0" if record is None else b"\1" + _COUNT(len(record)),
+                record or b"",
+            )
+        )
+    ).hexdigest()
 
 
 def _text(value: str) -> bytes:
     # Bytes that are no UTF-8 come out of a damaged ledger as lone surrogates, and go back.
     encoded = value.encode(errors="surrogateescape")
     return _COUNT(len(encoded)) + encoded
+
+
+_kind = lru_cache(maxsize=64)(_text)
+"""There are few kinds of events, and each event has one."""
 
 
 class ChainChecker:

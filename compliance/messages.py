@@ -88,7 +88,8 @@ class ContactRequest(Message, frozen=True, kw_only=True):
     attestation: Attestation | None = None
     sender_name: str | None = None
     text: str | None = None
-    """Full text of a message or voicemail, where there is one."""
+    """Full text of a message or voicemail, where there is one. Rules read it; the chain keeps only
+    its fingerprint (`DecisionRecord.text_sha256`)."""
     statements: tuple[str, ...] | None = None
     """Ids of what the contact will say (`mini_miranda`, `opt_out`, `recording_notice` ...), as
     its script, template or recording declares; None: not declared."""
@@ -453,6 +454,9 @@ class DecisionRecord(Message, frozen=True, kw_only=True):
     """Fingerprint of all packs that were loaded, those that did not bind among them."""
     subject_sha256: str = ""
     """Fingerprint of what was known of the person, as the ledger keeps it."""
+    text_sha256: str = ""
+    """Of the request's text, which is not kept here: it may hold what identifies a person. Its
+    class, language, statements and version (`template_hash`) stand in the request."""
     collector: Collector | None = None
     creditor_ids: tuple[CreditorId, ...] = ()
     """Creditors of the debts that the contact names."""

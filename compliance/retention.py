@@ -6,7 +6,7 @@ erases asks `keep_until` first, and a legal hold outlasts every period.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -15,6 +15,7 @@ from compliance.messages import Citation, Message
 from compliance.packs import PackSet
 from compliance.rules.retention import Retention
 from compliance.schema_conduct import RetentionStart
+from compliance.types import Purpose
 
 ALL: Final = "all"
 """Artefact that stands for every one."""
@@ -31,7 +32,13 @@ class Keep(Message, frozen=True, kw_only=True):
     months: int = 0
     days: int = 0
     legal_hold: bool = True
+    purposes: tuple[Purpose, ...] = ()
+    """Only records of contacts for these; empty: of any."""
     citation: Citation
+
+    @property
+    def pack(self) -> str:
+        return self.rule_id.rpartition("/")[0]
 
     def until(self, started_at: datetime) -> datetime:
         """First instant at which this period no longer asks to keep what started then.
@@ -56,6 +63,7 @@ def schedule(packs: PackSet, at: datetime, only: frozenset[str] | None = None) -
             months=rule.params.months,
             days=rule.params.days,
             legal_hold=rule.params.legal_hold,
+            purposes=rule.head.when.purposes,
             citation=rule.head.citation,
         )
         for pack in packs.packs
@@ -80,15 +88,34 @@ def keep_until(
     artefact (`FOREVER`), and so does a legal hold.
     """
     bound = [keep for keep in periods if keep.artefact in (artefact, ALL)]
-    if not bound:
-        return None
     if on_hold and any(keep.legal_hold for keep in bound):
         return FOREVER
-    ends = [
-        FOREVER if (since := started.get(keep.start)) is None else keep.until(since)
-        for keep in bound
-    ]
-    return max(ends)
+    return longest(tuple(bound), started)
+
+
+def binding(
+    periods: tuple[Keep, ...], packs: Collection[str], purposes: Collection[Purpose]
+) -> tuple[Keep, ...]:
+    """The periods that bind what was recorded under these packs, of contacts for these purposes."""
+    return tuple(
+        keep
+        for keep in periods
+        if keep.pack in packs and (not keep.purposes or not set(keep.purposes).isdisjoint(purposes))
+    )
+
+
+def longest(
+    periods: tuple[Keep, ...], started: Mapping[RetentionStart, datetime | None]
+) -> datetime | None:
+    """First instant at which none of the periods asks to keep anything; None where there is none.
+    A start that has not happened keeps it for ever."""
+    return max(
+        (
+            FOREVER if (since := started.get(keep.start)) is None else keep.until(since)
+            for keep in periods
+        ),
+        default=None,
+    )
 
 
 def _add_months(day: date, months: int) -> date:

@@ -525,7 +525,8 @@ class ContentRuleParams(Doc, frozen=True, kw_only=True):
 
 
 class SequenceGateParams(Doc, frozen=True, kw_only=True):
-    """Where `events` name `notice_given`, a notice dated in all debts named serves as well."""
+    """Every debt named must have had it. Where `events` name `notice_given`, a debt's own notice
+    date serves as well as an event."""
 
     events: Annotated[tuple[EventKind, ...], msgspec.Meta(min_length=1)]
     """One of these must have happened."""

@@ -125,7 +125,8 @@ class AbandonmentLimitParams(Doc, frozen=True, kw_only=True):
 class TrafficShapeParams(Doc, frozen=True, kw_only=True):
     """Bounds on what a firm's calls look like as a whole: short calls, authentication by volume.
 
-    Reads the figure of `Facts.traffic` with the same scope and length of window.
+    Reads the figure of `Facts.traffic` with the same scope and length of window. The engine counts
+    by collector and by campaign; by caller id nobody counts, so `if_unknown` decides there.
     """
 
     window: Window

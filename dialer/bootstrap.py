@@ -17,19 +17,27 @@ import msgspec
 import structlog
 
 from compliance.packs import BUNDLED, PackSet, load_packs
+from compliance.types import Channel
 from dialer.config import Config, ConfigError, LogConfig
 from dialer.core.records import to_ms
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.engine import Engine
+from dialer.runtime.safety import check_messenger
 from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
 from dialer.stores.ledger.database import Ledger, open_ledger
 from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.embedded import EmbeddedRedis, connect
 from telephony_adapters.asterisk.settings import AsteriskSettings
+from telephony_adapters.messaging import MessagingAdapter
 from telephony_adapters.port import TelephonyAdapter
+from telephony_adapters.settings import SettingsProblem
 from telephony_adapters.simulator.carrier import SimulatedCarrier
+from telephony_adapters.simulator.correspondents import SeededCorrespondents
+from telephony_adapters.simulator.messenger import SimulatedMessenger
 from telephony_adapters.simulator.world import SeededWorld
-from telephony_adapters.twilio.settings import SettingsProblem, TwilioSettings, check
+from telephony_adapters.smtp.settings import Security, SmtpSettings
+from telephony_adapters.smtp.settings import check as check_smtp
+from telephony_adapters.twilio.settings import TwilioSettings, check, check_messages
 
 
 class DataFolderUnusable(Exception):
@@ -169,11 +177,20 @@ def carrier_of(config: Config, clock: Clock) -> TelephonyAdapter:
 
 
 def twilio_settings(config: Config) -> TwilioSettings:
-    """The section `[twilio]` as the adapter takes it. Raises `ConfigError` naming the key."""
+    """The section `[twilio]` as calls take it. Raises `ConfigError` naming the key."""
+    return _twilio(config, check)
+
+
+def twilio_message_settings(config: Config, channels: frozenset[Channel]) -> TwilioSettings:
+    """The section `[twilio]` as messages take it. Raises `ConfigError` naming the key."""
+    return _twilio(config, lambda settings: check_messages(settings, channels))
+
+
+def _twilio(config: Config, checked: Callable[[TwilioSettings], TwilioSettings]) -> TwilioSettings:
     given = msgspec.structs.asdict(config.twilio)
     given["caller_ids"] = tuple(filter(None, re.split(r"[\s,;]+", config.twilio.caller_ids)))
     try:
-        return check(TwilioSettings(**given))
+        return checked(TwilioSettings(**given))
     except SettingsProblem as problem:
         raise ConfigError(f"`twilio.{problem.key}`: {problem.what}; {problem.mend}") from problem
 
@@ -188,6 +205,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         app=section.app,
         dial=section.dial,
         agent_dial=section.agent_dial,
+        trunk=config.telephony.trunk,
         caller_id=section.caller_id,
         amd_context=section.amd_context,
         prompts_media=section.prompts_media or f"sound:{config.prompts_path}/{{audio}}",
@@ -199,6 +217,70 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
     if faults:
         raise ConfigError("; ".join(f"asterisk.{fault}" for fault in faults))
     return settings
+
+
+def messengers_of(
+    config: Config, clock: Clock, carrier: TelephonyAdapter | None = None
+) -> dict[Channel, MessagingAdapter]:
+    """The provider of each channel that has one, as `[messages]` names them.
+
+    One adapter may carry several channels: start it once. Where calls go through Twilio too,
+    `carrier` is their adapter, whose door for webhooks is shared. Raises `ConfigError`, and
+    `UnsafeDialing` for one that reaches real people without `messages.allow_real_sending`.
+    """
+    chosen: dict[Channel, str] = {
+        Channel.SMS: config.messages.sms,
+        Channel.WHATSAPP: config.messages.whatsapp,
+        Channel.EMAIL: config.messages.email,
+    }
+    adapters: dict[str, MessagingAdapter] = {}
+    for provider in sorted(set(chosen.values()) - {"none"}):
+        channels = frozenset(channel for channel, name in chosen.items() if name == provider)
+        adapters[provider] = _messenger(provider, channels, config, clock, carrier)
+        check_messenger(config, adapters[provider])
+    return {
+        channel: adapters[provider] for channel, provider in chosen.items() if provider != "none"
+    }
+
+
+def _messenger(
+    provider: str,
+    channels: frozenset[Channel],
+    config: Config,
+    clock: Clock,
+    carrier: TelephonyAdapter | None,
+) -> MessagingAdapter:
+    if provider == "twilio":
+        from telephony_adapters.twilio.adapter import TwilioAdapter
+        from telephony_adapters.twilio.messages import TwilioMessenger
+
+        return TwilioMessenger(
+            twilio_message_settings(config, channels),
+            clock,
+            channels=channels,
+            door=carrier.door if isinstance(carrier, TwilioAdapter) else None,
+        )
+    if provider == "smtp":
+        from telephony_adapters.smtp.adapter import SmtpMessenger
+
+        return SmtpMessenger(smtp_settings(config), clock)
+    numbers = SeededWorld(config.simulator.seed)
+    return SimulatedMessenger(
+        clock=clock,
+        world=SeededCorrespondents(
+            config.simulator.seed, owner_of=lambda number: numbers.traits(number).owner
+        ),
+        channels=channels,
+    )
+
+
+def smtp_settings(config: Config) -> SmtpSettings:
+    """The section `[smtp]` as the adapter takes it. Raises `ConfigError` naming the key."""
+    given = msgspec.structs.asdict(config.smtp)
+    try:
+        return check_smtp(SmtpSettings(**{**given, "security": Security(config.smtp.security)}))
+    except SettingsProblem as problem:
+        raise ConfigError(f"`smtp.{problem.key}`: {problem.what}; {problem.mend}") from problem
 
 
 def simulated_carrier(config: Config, clock: Clock) -> SimulatedCarrier:

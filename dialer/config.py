@@ -210,8 +210,79 @@ class TwilioConfig(Secret, frozen=True, kw_only=True):
     """How long a request that Twilio turned away as one too many is tried again."""
     probe_s: PositiveFloat = 15.0
     """Time between two looks at whether Twilio is there."""
+    sms_from: str | None = None
+    """Sender of SMS that name none: a number, a short code, or an alphanumeric sender, to which
+    nobody can answer STOP."""
+    messaging_service_sid: str | None = None
+    """Messaging service that chooses the sender of SMS; wins over `twilio.sms_from`."""
+    whatsapp_from: str | None = None
+    """Number of the WhatsApp sender (E.164)."""
+    messages_per_s: PositiveFloat = 1.0
+    """Messages per second, at most; what is above Twilio's own limit waits in its queue."""
+    message_validity_s: Annotated[int, Meta(ge=1, le=36_000)] = 600
+    """A message that waits longer than this in Twilio's queue is not sent any more."""
+    catch_up_s: PositiveFloat = 300.0
+    """Time between two looks for messages from people whose webhook never came."""
     api_url: str = "https://api.twilio.com"
     """Address of the REST API. A loopback address is the fake, which calls nobody."""
+
+
+class MessagesConfig(Section, frozen=True, kw_only=True):
+    """How written messages leave; see docs/messages-providers.md."""
+
+    sms: Literal["simulator", "twilio", "none"] = "simulator"
+    """Provider of SMS; each but the simulator has a section of its own."""
+    whatsapp: Literal["simulator", "twilio", "none"] = "simulator"
+    """Provider of WhatsApp messages."""
+    email: Literal["simulator", "smtp", "none"] = "simulator"
+    """Provider of e-mail."""
+    allow_real_sending: bool = False
+    """The safety catch: without it only simulated or loopback providers may be used."""
+
+
+class SmtpConfig(Secret, frozen=True, kw_only=True):
+    """The outgoing mail server and the inbox of bounces and replies."""
+
+    host: str = ""
+    """Name of the server that takes our mail."""
+    port: Port = 0
+    """TCP port; 0 is the usual one: 587 (starttls), 465 (tls), 25 (plain)."""
+    security: Literal["starttls", "tls", "plain"] = "starttls"
+    """How the connection is encrypted. `plain` is for this machine."""
+    allow_plain: bool = False
+    """Permits `plain` to another machine, in a network of one's own."""
+    user: str = ""
+    """Login; empty where the server asks for none."""
+    password: str = ""
+    """Password of that login; better given as MARCADOR_SMTP__PASSWORD."""
+    ca_file: str | None = None
+    """PEM file of the authorities to trust instead of the system's."""
+    helo_name: str | None = None
+    """How we introduce ourselves; default: the domain of `smtp.from_address`."""
+    from_address: str = ""
+    """Sender of messages that name none; its domain is that of our Message-IDs."""
+    from_name: str = ""
+    """Name shown beside it."""
+    reply_to: str | None = None
+    """Where replies go; default: the sender."""
+    return_path: str | None = None
+    """Where bounces go; `{id}` in it becomes the message's id, as in
+    `bounces+{id}@example.com`, so that every bounce tells its message."""
+    laboratory: bool = False
+    """Nobody real is behind the server. Believed only when `host` is a loopback address."""
+    connections: Positive = 2
+    """Connections at the same time, at most."""
+    messages_per_connection: Positive = 100
+    """Messages after which a connection is made anew."""
+    max_per_s: Annotated[float, Meta(ge=0)] = 5.0
+    """Messages per second, at most; 0: no limit of ours."""
+    timeout_s: PositiveFloat = 30.0
+    """Longest wait for each reply of the server; a message without one is in doubt and is never
+    repeated."""
+    inbox_dir: str | None = None
+    """Maildir into which bounces and replies are delivered; without it neither is known."""
+    inbox_poll_s: PositiveFloat = 5.0
+    """Time between two looks into it."""
 
 
 class LogConfig(Section, frozen=True, kw_only=True):
@@ -244,6 +315,8 @@ class Config(Section, frozen=True, kw_only=True):
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()
+    messages: MessagesConfig = MessagesConfig()
+    smtp: SmtpConfig = SmtpConfig()
     log: LogConfig = LogConfig()
 
     @property

@@ -340,14 +340,17 @@ def _text(value: object) -> str:
 class Answering:
     """A world in which everybody answers at once and talks for a moment."""
 
-    def dial(self, command: Originate, at: datetime, past: Past) -> DialPlan:
-        heard = Heard(
+    def conversation(self, command: Originate, past: Past) -> Heard:
+        return Heard(
             call_id=command.call_id,
             speaker=Speaker.WRONG_PARTY,
             intent=Intent.WRONG_NUMBER,
             talk_s=0.5,
             wrap_up_s=0.1,
         )
+
+    def dial(self, command: Originate, at: datetime, past: Past) -> DialPlan:
+        heard = self.conversation(command, past)
         pick_up = PickUp(heard=heard, patience_s=10.0, amd_verdict=AmdVerdict.HUMAN, amd_s=1.0)
         return DialPlan(progress_s=0.05, ringing_s=0.1, final_s=0.4, pick_up=pick_up)
 

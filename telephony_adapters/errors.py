@@ -3,6 +3,8 @@ difference between trying again and never trying again blindly."""
 
 from __future__ import annotations
 
+from telephony_adapters.messaging import Refusal
+
 
 class TelephonyError(Exception):
     """Root of what adapters raise. `code` is stable; the text is for people."""
@@ -57,13 +59,17 @@ class NoAudio(TelephonyError):
 
 
 class MessageRejected(TelephonyError):
-    """The provider refused a message: it was certainly not sent.
-
-    `permanent` tells that the address, not the moment, is the reason.
-    """
+    """The provider refused a message: it was certainly not sent."""
 
     code = "message_rejected"
 
-    def __init__(self, message: str, *, provider_code: str = "", permanent: bool = False) -> None:
+    def __init__(
+        self, message: str, *, refusal: Refusal = Refusal.OTHER, provider_code: str = ""
+    ) -> None:
         super().__init__(message, provider_code=provider_code)
-        self.permanent = permanent
+        self.refusal = refusal
+
+    @property
+    def permanent(self) -> bool:
+        """The address, not the moment, is the reason."""
+        return self.refusal.is_permanent

@@ -137,13 +137,20 @@ class CallJoined(CallEvent, frozen=True, kw_only=True, tag="call_joined"):
 
 
 class CallParted(CallEvent, frozen=True, kw_only=True, tag="call_parted"):
-    """A further leg takes part no longer; it stays open unless its device hung up."""
+    """A further leg takes part no longer; it stays open unless its device hung up.
+
+    Also told when the call is held or moves, and when the conversation's own leg goes down. The
+    end of a leg is told before the parts that it ends; the end of the call ends every part untold.
+    """
 
     leg_id: LegId
 
 
 class InboundCall(CallEvent, frozen=True, kw_only=True, tag="inbound_call"):
-    """Somebody calls us. It rings until `answer` or `hangup`; the adapter makes the call id."""
+    """Somebody calls us. It rings until `answer` or `hangup`; the adapter makes the call id.
+
+    Rejected it ends as `CANCELLED`; as `NORMAL_CALLEE` when the caller gives up or hangs up.
+    """
 
     caller: str | None
     """E.164; None where the number is withheld."""
@@ -152,11 +159,13 @@ class InboundCall(CallEvent, frozen=True, kw_only=True, tag="inbound_call"):
 
 
 class RecordingFinished(CallEvent, frozen=True, kw_only=True, tag="recording_finished"):
-    """A recording is complete and can be fetched."""
+    """A recording is complete and can be fetched; the call may have ended before."""
 
     recording_id: str
     duration_ms: int
+    """Without the pauses."""
     failed: bool = False
+    """There is nothing to fetch, or not all of it."""
 
 
 class DtmfReceived(CallEvent, frozen=True, kw_only=True, tag="dtmf_received"):
@@ -170,7 +179,7 @@ class PlaybackFinished(CallEvent, frozen=True, kw_only=True, tag="playback_finis
 
 
 class CallEnded(CallEvent, frozen=True, kw_only=True, tag="call_ended"):
-    """Terminal: no further event of this call means anything."""
+    """Terminal: no further event of this call means anything, but for `RecordingFinished`."""
 
     cause: HangupCause
     provider_code: str = ""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 import msgspec
 
 from compliance.permit import ContactPermit
-from compliance.types import Channel
+from compliance.types import Channel, CollectorRole
 
 MessageId = NewType("MessageId", str)
 """Ours, chosen before the first byte leaves."""
@@ -31,6 +31,23 @@ class DeliveryState(StrEnum):
     """Not delivered, and it will not be: network, filter, rate."""
     BOUNCED = "bounced"
     """The address does not exist or takes no such messages."""
+
+    @property
+    def is_final(self) -> bool:
+        return self in FINAL
+
+    def follows(self, earlier: DeliveryState | None) -> bool:
+        """Whether this state is news of a message that had come as far as `earlier`.
+
+        Receipts come late and twice: what does not outrank the earlier state changes nothing.
+        """
+        if earlier is None:
+            return True
+        return not earlier.is_final and _RANK[self] > _RANK[earlier]
+
+
+FINAL: Final = frozenset({DeliveryState.READ, DeliveryState.FAILED, DeliveryState.BOUNCED})
+_RANK: Final = {state: rank for rank, state in enumerate(DeliveryState)}
 
 
 class Refusal(StrEnum):
@@ -50,6 +67,11 @@ class Refusal(StrEnum):
     ACCOUNT = "account"
     """Ours: credit, configuration, verification."""
     OTHER = "other"
+
+    @property
+    def is_permanent(self) -> bool:
+        """The address is the reason, not the moment or we: no message will ever arrive there."""
+        return self in (Refusal.INVALID_ADDRESS, Refusal.NOT_MOBILE, Refusal.OPTED_OUT)
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,11 +125,15 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
     to: str
     text: str
     provider_id: str
+    """At most 200 characters."""
     subject: str | None = None
     in_reply_to: str | None = None
     """Provider's id, or Message-ID, of our message that this one answers."""
     media: int = 0
     """Attachments that came with it; they are not fetched."""
+    automatic: bool = False
+    """No person wrote it: an absence notice or the like (RFC 3834). Nothing in it is anybody's
+    will, and it must not be answered."""
 
 
 AnyMessageEvent = MessageMoved | MessageReceived
@@ -141,8 +167,22 @@ class MessagingFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider bears; 0 = no limit of its own."""
 
 
+class Objection(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a provider would turn a campaign away."""
+
+    code: str
+    """Stable name."""
+    provider_codes: tuple[str, ...]
+    """With which it would refuse the sender or the campaign."""
+    es: str
+    en: str
+
+    def text(self, language: str) -> str:
+        return self.es if language.startswith("es") else self.en
+
+
 class MessagingAdapter(Protocol):
-    """A provider of messages."""
+    """A provider of messages. One may carry several channels; it is started once."""
 
     @property
     def facts(self) -> MessagingFacts: ...
@@ -157,11 +197,18 @@ class MessagingAdapter(Protocol):
 
         Raises `PermitRefused`; `MessageRejected` or `CarrierUnavailable` when it was certainly
         not sent; `OutcomeUnknown` when that is not certain; `DuplicateCall` when the message id
-        was used before.
+        was used before; `NotOffered` for a channel that the facts do not name. What was
+        certainly not sent may be tried again under the same id.
+        """
+
+    def objection(self, channel: Channel, country: str, role: CollectorRole) -> Objection | None:
+        """What the provider has against messages of a campaign to this country (ISO 3166-1
+        alpha-2), so that it is refused with a reason and not address by address. None: nothing.
         """
 
     async def find(self, message_id: MessageId) -> MessageReport | None:
         """What became of a message whose sending is in doubt; None: it was never taken.
 
-        Raises `CarrierUnavailable`; `NotOffered` unless `findable` is declared.
+        Raises `CarrierUnavailable`; `NotOffered` unless `findable` is declared; `OutcomeUnknown`
+        while that cannot be told yet, or can be told no more (the program has been restarted).
         """

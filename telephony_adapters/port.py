@@ -55,6 +55,9 @@ class TelephonyAdapter(Protocol):
     async def open_agent_leg(self, leg_id: LegId, endpoint: str) -> None:
         """Call an agent's device and keep the leg open; `AgentLegUp` follows.
 
+        `endpoint` is `agent:NAME`, or the E.164 number of somebody outside who takes part in a
+        conversation.
+
         Raises `DuplicateCall` when the leg id is in use.
         """
 
@@ -75,19 +78,21 @@ class TelephonyAdapter(Protocol):
     async def hold(self, call_id: CallId) -> None:
         """Part a bridged call from its leg, with music; `CallHeld` follows. `bridge` ends it.
 
-        Raises `UnknownCall` unless the call is bridged.
+        The part of any further leg ends with it. Raises `UnknownCall` unless the call is bridged.
         """
 
     async def consult(self, leg_id: LegId, other_leg_id: LegId) -> None:
         """Let two open legs, whose calls hold or that have none, hear each other.
 
-        `ConsultStarted` follows; `bridge` of a call to either leg ends it. Raises `UnknownCall`.
+        `ConsultStarted` follows; `bridge` of a call to either leg ends it, and so do `join` and a
+        further `consult`. Raises `UnknownCall`.
         """
 
     async def join(self, call_id: CallId, leg_id: LegId, role: LegRole) -> None:
         """Let a further leg take part in a bridged call; `CallJoined` follows.
 
-        Joined again with another role, the leg changes its role. Raises `UnknownCall`.
+        Joined again with another role, the leg changes its role. Raises `UnknownCall` also when
+        the call is not bridged.
         """
 
     async def part(self, call_id: CallId, leg_id: LegId) -> None:
@@ -98,7 +103,7 @@ class TelephonyAdapter(Protocol):
     async def answer(self, call_id: CallId) -> None:
         """Take an `InboundCall`; `CallAnswered` follows. `hangup` rejects it instead.
 
-        Raises `UnknownCall` when the caller is gone.
+        Raises `UnknownCall` when the caller is gone, or the call does not wait for an answer.
         """
 
     # Recording: declared by `recording`. At most one recording a call at a time.
@@ -106,7 +111,9 @@ class TelephonyAdapter(Protocol):
     async def record(self, call_id: CallId, recording_id: str) -> None:
         """Record an answered call, both directions, until `stop_recording` or its end.
 
-        `RecordingFinished` follows the end. Raises `UnknownCall`.
+        It follows the call wherever it moves. `RecordingFinished` follows the end. The id is 1 to
+        64 letters, digits, `-` or `_`. Raises `UnknownCall`, and `DuplicateCall` when the id was
+        used before.
         """
 
     async def pause_recording(self, call_id: CallId, *, paused: bool) -> None:

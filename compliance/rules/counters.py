@@ -7,7 +7,7 @@ from typing import Final
 
 from compliance.context import Context, Signal, event_signals
 from compliance.hours import ONE_DAY, day_start, local_date
-from compliance.messages import Finding, HistoryEvent
+from compliance.messages import DebtFacts, Finding, HistoryEvent
 from compliance.remembered import Remembered
 from compliance.rules.base import PackRule, ParamError, Zones
 from compliance.rules.counting import Counter, WindowBounds
@@ -299,6 +299,8 @@ class SequenceGate(PackRule[SequenceGateParams]):
         self.zones = Zones(params.zones, params.fixed_zone)
         self.kinds = frozenset(params.events)
         self.channels = frozenset(params.channels)
+        self.dated = EventKind.NOTICE_GIVEN in self.kinds and not self.channels
+        """A notice dated in the debt serves as well."""
         self.days = timedelta(days=params.clear_days + 1)
         self.due_after = frozenset(params.due_after)
         self.due = timedelta(days=(params.due_days or 0) + 1)
@@ -308,17 +310,17 @@ class SequenceGate(PackRule[SequenceGateParams]):
     def evaluate(self, ctx: Context, at: datetime) -> Finding:
         came = self._came(ctx)
         if came is not None:
-            return self._after(came.at, came.event_id, ctx, at)
-        noticed = self._noticed(ctx)
-        if noticed is not None:
-            return self._after(noticed, None, ctx, at)
+            return self._after(*came, ctx, at)
         if self.due_after and at < self._due(ctx, at):
             return self.passed
         return self.stop("prerequisite_missing", releasing_event=self.params.events[0])
 
-    def _came(self, ctx: Context) -> HistoryEvent | None:
-        """Of each debt named, the first event about it (or about no debt in particular); of those
-        the last one. None where a debt had none."""
+    def _came(self, ctx: Context) -> tuple[datetime, str | None] | None:
+        """When the last of the debts named had it, and by which event; None where one had none.
+
+        A debt has it by the first event about it (or about no debt in particular), else by the
+        date of its notice.
+        """
         events = [
             event
             for event in ctx.events
@@ -327,23 +329,24 @@ class SequenceGate(PackRule[SequenceGateParams]):
             and (not self.channels or event.channel in self.channels)
         ]
         if not ctx.debts:
-            return events[0] if events else None
-        last: HistoryEvent | None = None
+            return (events[0].at, events[0].event_id) if events else None
+        last: tuple[datetime, str | None] | None = None
         for debt in ctx.debts:
-            about = (e for e in events if not e.debt_ids or debt.debt_id in e.debt_ids)
-            first = next(about, None)
+            first = self._first(debt, events)
             if first is None:
                 return None
-            last = first if last is None or first.at > last.at else last
+            last = first if last is None or first[0] > last[0] else last
         return last
 
-    def _noticed(self, ctx: Context) -> datetime | None:
-        """When the last of the debts named had its notice; None where one had none."""
-        if EventKind.NOTICE_GIVEN not in self.kinds or self.channels:
-            return None
-        dates = [debt.validation_sent_at for debt in ctx.debts]
-        known = [date for date in dates if date is not None]
-        return max(known) if known and len(known) == len(dates) else None
+    def _first(
+        self, debt: DebtFacts, events: list[HistoryEvent]
+    ) -> tuple[datetime, str | None] | None:
+        for event in events:
+            if not event.debt_ids or debt.debt_id in event.debt_ids:
+                return event.at, event.event_id
+        if self.dated and debt.validation_sent_at is not None:
+            return debt.validation_sent_at, None
+        return None
 
     def _due(self, ctx: Context, at: datetime) -> datetime:
         """First instant at which what is due is late; after `at` where nothing made it due."""

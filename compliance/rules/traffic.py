@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,8 @@ from compliance.messages import AbandonmentStat, Finding, StatScope, TrafficStat
 from compliance.remembered import Remembered
 from compliance.rules.base import PackRule, ParamError, Rule
 from compliance.rules.conduct import not_known
+from compliance.rules.counting import WindowBounds
+from compliance.schema import WindowUnit
 from compliance.schema_conduct import (
     AbandonmentLimitParams,
     Denominator,
@@ -193,3 +195,60 @@ class TrafficShape(PackRule[TrafficShapeParams]):
             if same and (short_s is None or stat.short_s >= short_s):
                 return stat
         return None
+
+
+class TrafficWindow(NamedTuple):
+    """A figure that rules about traffic ask for: over which span, and what is short."""
+
+    window_s: int
+    scope: StatScope
+    short_s: int
+    """The widest measure that any of the rules has; 0: none asks for short calls."""
+    since: datetime
+    resets_at: datetime | None
+
+
+def traffic_windows(
+    rules: Iterable[tuple[Rule, str | None]], at: datetime
+) -> tuple[TrafficWindow, ...]:
+    """The figures that rules ask for at an instant, one for each scope and length of window.
+
+    Where several rules share one, it is the strictest: the longest span, the widest measure.
+
+    Args:
+        rules: each with its pack's zone, whose calendar days are counted; None: no day is known,
+            and the same length up to the instant is taken, which holds any of them so far.
+    """
+    found: dict[tuple[int, StatScope], TrafficWindow] = {}
+    for rule, zone in rules:
+        if not isinstance(rule, TrafficShape):
+            continue
+        bounds, window = WindowBounds(rule.params.window), rule.params.window
+        zones = bounds.zones.fixed or (() if zone is None else (zone,))
+        anew = bool(zones) and window.n == 1 and window.unit in _CALENDAR
+        wanted = TrafficWindow(
+            rule.window_s,
+            rule.params.scope,
+            rule.params.short_s or 0,
+            bounds.start(at, zones) if zones else at - timedelta(seconds=rule.window_s),
+            bounds.leaves(at, zones) if anew else None,
+        )
+        key = (wanted.window_s, wanted.scope)
+        found[key] = _stricter(found.get(key, wanted), wanted)
+    return tuple(found[key] for key in sorted(found))
+
+
+_CALENDAR: Final = (
+    WindowUnit.CALENDAR_DAY,
+    WindowUnit.CALENDAR_WEEK,
+    WindowUnit.CALENDAR_MONTH,
+)
+
+
+def _stricter(one: TrafficWindow, other: TrafficWindow) -> TrafficWindow:
+    ends = (one.resets_at, other.resets_at)
+    return one._replace(
+        short_s=max(one.short_s, other.short_s),
+        since=min(one.since, other.since),
+        resets_at=None if None in ends else max(end for end in ends if end is not None),
+    )

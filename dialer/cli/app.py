@@ -24,9 +24,11 @@ from dialer.cli.exits import ExitCode
 from dialer.cli.groups import campaign_app, content_app, packs_app, prompts_app, users_app
 from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
+from dialer.cli.twin_groups import add_twin_to
 
 _WITH_VALUE: Final = ("--config", "--data-dir", "--language", "--set")
 STDOUT: Final = 1
+_OWN: Final = {"replay": ("--set",)}
 _FLAGS: Final = ("--json", "--debug")
 
 app = typer.Typer(
@@ -48,11 +50,6 @@ class Speech(StrEnum):
 class AdapterName(StrEnum):
     SIMULATOR = "simulator"
     ASTERISK = "asterisk"
-
-
-class PacedMode(StrEnum):
-    PREDICTIVE = "predictive"
-    PROGRESSIVE = "progressive"
 
 
 class RunMode(StrEnum):
@@ -88,7 +85,10 @@ def run_cli(args: Sequence[str]) -> int:
 
 
 def hoisted(args: Sequence[str]) -> list[str]:
-    """`args` with the global options first, wherever they stood before a `--`."""
+    """`args` with the global options first, wherever they stood before a `--`.
+
+    A command's own option of the same name stays with the command.
+    """
     first: list[str] = []
     rest: list[str] = []
     left = list(args)
@@ -98,6 +98,9 @@ def hoisted(args: Sequence[str]) -> list[str]:
         if arg == "--":
             rest += [arg, *left]
             break
+        if rest and name in _OWN.get(rest[0], ()):
+            rest.append(arg)
+            continue
         if arg in _FLAGS or (name in _WITH_VALUE and equals):
             first.append(arg)
         elif arg in _WITH_VALUE:
@@ -415,37 +418,6 @@ def explain(
     run_explain(shell_of(ctx), contact, limit=limit, passes=passes, replay=replay)
 
 
-@app.command()
-def simulate(
-    ctx: typer.Context,
-    scenario: Annotated[
-        str,
-        typer.Argument(help="steady, low, jump, step, leave, long_talk, amd, drift, cold_start."),
-    ] = "steady",
-    agents: Annotated[int, typer.Option(help="How many agents.")] = 20,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same shift.")] = 1,
-    runs: Annotated[int, typer.Option(min=1, max=100, help="Shifts, each with a seed.")] = 1,
-    hours: Annotated[float | None, typer.Option(help="Length of the shift.")] = None,
-    mode: Annotated[PacedMode, typer.Option(help="How calls are paced.")] = PacedMode.PREDICTIVE,
-    target: Annotated[
-        float | None, typer.Option(help="Abandoned share to stay under: 0.01 is 1 %.")
-    ] = None,
-) -> None:
-    """Run a shift of the pacing on virtual time, beside the progressive one."""
-    from dialer.cli.simulate_command import SimulateOptions, run_simulate
-
-    options = SimulateOptions(
-        scenario=scenario,
-        agents=agents,
-        seed=seed,
-        runs=runs,
-        hours=hours,
-        law=mode.value,
-        target=target,
-    )
-    run_simulate(shell_of(ctx), options)
-
-
 @app.command("verify-ledger")
 def verify_ledger(
     ctx: typer.Context,
@@ -483,6 +455,7 @@ def doctor(ctx: typer.Context) -> None:
 
 
 add_to(app)
+add_twin_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(content_app, name="content")
 app.add_typer(packs_app, name="packs")

@@ -25,11 +25,10 @@ from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
     act_on_campaign,
-    campaign_named,
+    campaign_called,
     create_campaign,
     enrol,
     enrolment_counts,
-    get_campaign,
     list_campaigns,
 )
 from dialer.stores.ledger.database import Ledger
@@ -125,11 +124,7 @@ def change_state(shell: Shell, name: str, action: CampaignAction) -> None:
     async def work() -> CampaignLine:
         async with existing_ledger(shell) as ledger:
             async with ledger.write() as conn:
-                found = await campaign_named(conn, name) or await get_campaign(conn, name)
-                if found is None:
-                    raise LookupError(
-                        f"there is no campaign {name!r}; see `marcador campaign list`"
-                    )
+                found = await campaign_called(conn, name)
             if action in (CampaignAction.START, CampaignAction.RESUME):
                 await check_flows(ledger, found.settings)
             async with ledger.write() as conn:

@@ -62,6 +62,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "marcador replay-decisions --seed 7 --json",
     ),
     "simulate": ("marcador simulate jump --agents 50 --seed 7", "marcador simulate --json"),
+    "replay": (
+        "marcador replay mora-temprana --set target_abandonment=0.005",
+        "marcador replay mora-temprana --day 2026-11-25 --agents +2 --html day.html",
+    ),
     "verify-ledger": (
         "marcador verify-ledger",
         "marcador verify-ledger --known checkpoint.json",
@@ -109,6 +113,8 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "report counters": ("marcador report counters --portfolio banco-norte --json",),
     "report abandonment": ("marcador report abandonment --at 2026-12-01",),
     "report opt-outs": ("marcador report opt-outs --since 2026-11-01",),
+    "report wrong-parties": ("marcador report wrong-parties --since 2026-11-01 --campaign manana",),
+    "report complaints": ("marcador report complaints --since 2026-11-01 --json",),
     "report consents": ("marcador report consents --portfolio banco-norte --json",),
     "suppressions export": ("marcador suppressions export --out suppressions.csv",),
     "suppressions import": ("marcador suppressions import list.csv --rejects bad.csv",),
@@ -117,6 +123,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "evidence notices": ("marcador evidence notices notices.csv --rejects bad.csv",),
     "evidence checks": ("marcador evidence checks scrubbed.csv",),
+    "evidence show": ("marcador evidence show PERSON --json",),
     "evidence emergency declare": (
         "marcador evidence emergency declare US-DC:public_health --user eva",
     ),
@@ -141,6 +148,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "users add": ("marcador users add luis --role supervisor --password-stdin",),
     "users list": ("marcador users list",),
     "users deactivate": ("marcador users deactivate luis",),
+    "users team": ("marcador users team ana early",),
     "users password": ("marcador users password luis",),
 }
 

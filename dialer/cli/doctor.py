@@ -19,12 +19,13 @@ import typer
 from rich.table import Table
 from sqlalchemy import text as sql
 
-from compliance.calendars import calendar_data
 from compliance.packs import PackSet
 from compliance.types import PackStatus
 from compliance.zones import tzdata_version
 from dialer.bootstrap import data_folder, load_rule_packs
+from dialer.cli.calendar_ends import ends_of
 from dialer.cli.doctor_carrier import carrier_findings
+from dialer.cli.doctor_messages import messages_findings
 from dialer.cli.doctor_speech import speech_finding
 from dialer.cli.exits import ExitCode
 from dialer.cli.findings import Finding, State, problem
@@ -46,7 +47,6 @@ from dialer.stores.redis.errors import RedisUnavailable
 PYTHON_LEAST: Final = (3, 11)
 SPACE_LEAST_MB: Final = 200
 SPACE_GOOD_MB: Final = 2_000
-CALENDAR_AHEAD: Final = timedelta(days=60)
 TZDATA_AGE: Final = timedelta(days=550)
 CLOCKS_APART_S: Final = 5.0
 
@@ -83,6 +83,7 @@ async def _examine(config: Config, shell: Shell) -> list[Finding]:
     findings.append(_port(config, texts))
     findings += [finding async for finding in carrier_findings(config, texts)]
     findings.append(await speech_finding(config, texts))
+    findings += [finding async for finding in messages_findings(config, texts)]
     return findings
 
 
@@ -328,29 +329,26 @@ def _packs(config: Config, texts: Texts) -> list[Finding]:
 
 def _calendars(packs: PackSet, today: date, texts: Texts) -> Finding:
     """Past `verified_through` the rules that need a calendar fail closed: nobody is called."""
-    through = {
-        calendar.country: calendar.verified_through
-        or calendar_data(calendar.country).verified_through
-        for pack in packs.packs
-        for calendar in pack.doc.calendars
-    }
-    ending = {country: day for country, day in through.items() if day < today + CALENDAR_AHEAD}
+    ends = ends_of(packs.packs)
+    ending = [end for end in ends if end.ends_soon(today)]
     if not ending:
-        first = min(through.values(), default=today)
+        first = min((end.through for end in ends), default=today)
         found = texts.say(
-            f"{len(through)} países, verificados hasta {first} al menos",
-            f"{len(through)} countries, verified through {first} at least",
+            f"{len(ends)} países, verificados hasta {first} al menos",
+            f"{len(ends)} countries, verified through {first} at least",
         )
         return Finding(check="calendars", state=State.OK, found=found)
-    listed = ", ".join(f"{country} {day}" for country, day in sorted(ending.items()))
-    over = any(day < today for day in ending.values())
+    listed = "; ".join(end.told(texts) for end in ending)
+    over = any(end.is_over(today) for end in ending)
     return Finding(
         check="calendars",
         state=State.PROBLEM if over else State.WARNING,
-        found=texts.say(f"terminan pronto: {listed}", f"ending soon: {listed}"),
+        found=texts.say(
+            f"feriados verificados sólo hasta {listed}", f"holidays verified only through {listed}"
+        ),
         mend=texts.say(
-            "actualice Marcador, o dé verified_through en un paquete propio",
-            "update Marcador, or give verified_through in a pack of your own",
+            "actualice Marcador, o dé add y verified_through en un paquete propio",
+            "update Marcador, or give add and verified_through in a pack of your own",
         ),
     )
 

@@ -21,8 +21,8 @@ async def twilio_findings(config: Config, texts: Texts) -> list[Finding]:
         return [Finding(check="twilio_settings", state=State.PROBLEM, found=what, mend=mend)]
     return [
         _reach(config, settings, texts),
-        await _account(settings, texts),
-        await _door(settings, texts),
+        await account(settings, texts),
+        await door(settings, texts),
         _rate(config, texts),
     ]
 
@@ -53,7 +53,8 @@ def _reach(config: Config, settings: TwilioSettings, texts: Texts) -> Finding:
     )
 
 
-async def _account(settings: TwilioSettings, texts: Texts) -> Finding:
+async def account(settings: TwilioSettings, texts: Texts) -> Finding:
+    """Do the credentials open the account?"""
     try:
         status = await account_status(settings, WallClock())
     except TelephonyError as error:
@@ -77,14 +78,14 @@ async def _account(settings: TwilioSettings, texts: Texts) -> Finding:
     )
 
 
-async def _door(settings: TwilioSettings, texts: Texts) -> Finding:
+async def door(settings: TwilioSettings, texts: Texts) -> Finding:
     """Does a request to the public URL arrive at our door?"""
     check = "twilio_webhooks"
     where = f"{settings.public_url} → {settings.listen_host}:{settings.listen_port}"
-    door = await knock_at_public_url(settings)
-    if door is Door.OURS:
+    found = await knock_at_public_url(settings)
+    if found is Door.OURS:
         return Finding(check=check, state=State.OK, found=where)
-    if door is Door.SOMEBODY_ELSE:
+    if found is Door.SOMEBODY_ELSE:
         return Finding(
             check=check,
             state=State.PROBLEM,

@@ -15,6 +15,7 @@ from campaigns.portfolio.errors import PortfolioError
 from compliance.packs import PackError
 from dialer.bootstrap import DataFolderUnusable
 from dialer.cli.exits import CliError, ExitCode
+from dialer.cli.spanish import in_spanish
 from dialer.cli.texts import Texts
 from dialer.config import Config, ConfigError, Section
 from dialer.console.server import CannotListen, PortTaken
@@ -74,13 +75,16 @@ def told(error: BaseException, texts: Texts) -> Told | None:
     if isinstance(error, CannotListen):
         return _listen(error, texts)
     if isinstance(error, DataFolderUnusable):
-        what, _, mend = str(error).partition("; ")
-        mend = mend or "choose a folder that this user may write to"
+        what, mend = _parts(error, texts)
         return _told(
             ExitCode.UNAVAILABLE,
             "data_folder",
             texts.say(f"La carpeta de datos no sirve: {what}", f"The data folder: {what}"),
-            texts.say("elija con --data-dir una carpeta en la que este usuario escriba", mend),
+            mend
+            or texts.say(
+                "elija con --data-dir una carpeta en la que este usuario escriba",
+                "choose a folder with --data-dir that this user may write to",
+            ),
         )
     if isinstance(error, PackError):
         shown = "" if error.value is None else f" = {error.value!r}"
@@ -112,14 +116,14 @@ def _input(error: BaseException, texts: Texts) -> Told | None:
         what, _, mend = texts.say(error.es, error.en).partition("; ")
         return _told(ExitCode.UNAVAILABLE, "speech", what, mend)
     if isinstance(error, ImportFailed):
-        what, _, mend = str(error).partition("; ")
+        what, mend = _parts(error, texts)
         head = texts.say("No se pudo importar", "The import failed")
         cause = error.__cause__
         if isinstance(cause, OSError) and cause.errno in _FULL:
             return _told(ExitCode.UNAVAILABLE, "disk_full", f"{head}: {what}", mend)
         return _told(ExitCode.BAD_INPUT, "import", f"{head}: {what}", mend)
     if _names_something_bad(error):
-        what, _, mend = str(error).partition("; ")
+        what, mend = _parts(error, texts)
         head = texts.say("No se puede hacer", "That cannot be done")
         return _told(ExitCode.BAD_INPUT, _kind(error), f"{head}: {what}", mend)
     return None
@@ -152,8 +156,8 @@ def _unavailable(
         )
     if isinstance(error, RedisUnavailable):
         head = texts.say("Redis no está disponible", "Redis is not available")
-        what = f"{head} ({error.where}): {error.what}"
-        return _told(ExitCode.UNAVAILABLE, "redis", what, error.mend)
+        what = f"{head} ({_in(texts, error.where)}): {_in(texts, error.what)}"
+        return _told(ExitCode.UNAVAILABLE, "redis", what, _in(texts, error.mend))
     head = texts.say("El operador telefónico no está disponible", "The carrier is not available")
     mend = texts.say("`marcador doctor` dice qué falta", "`marcador doctor` says what is missing")
     return _told(ExitCode.UNAVAILABLE, "carrier", f"{head}: {error}", mend)
@@ -162,7 +166,19 @@ def _unavailable(
 def _listen(error: CannotListen, texts: Texts) -> Told:
     head = texts.say("No se puede escuchar", "Cannot listen")
     kind = "port_taken" if isinstance(error, PortTaken) else "cannot_listen"
-    return _told(ExitCode.UNAVAILABLE, kind, f"{head}: {error.where}: {error.what}", error.mend)
+    what = f"{head}: {error.where}: {_in(texts, error.what)}"
+    return _told(ExitCode.UNAVAILABLE, kind, what, _in(texts, error.mend))
+
+
+def _parts(error: BaseException, texts: Texts) -> tuple[str, str]:
+    """What went wrong and how to mend it, where the message says both."""
+    what, _, mend = _in(texts, str(error)).partition("; ")
+    return what, mend
+
+
+def _in(texts: Texts, english: str) -> str:
+    """A sentence of a layer that knows no language, in the user's."""
+    return texts.say(in_spanish(english), english)
 
 
 def _system(error: BaseException, texts: Texts) -> Told | None:
@@ -170,7 +186,7 @@ def _system(error: BaseException, texts: Texts) -> Told | None:
     if not isinstance(error, OSError):
         return None
     where = f"{error.filename}: " if error.filename is not None else ""
-    what = f"{where}{error.strerror or error}"
+    what = f"{where}{_in(texts, error.strerror or str(error))}"
     if error.errno in _FULL:
         return _told(
             ExitCode.UNAVAILABLE,
@@ -204,14 +220,15 @@ _UNKNOWN: Final = re.compile(
 
 
 def _config(error: ConfigError, texts: Texts) -> Told:
-    text, _, _ = str(error).partition(". See docs/")
+    whole, _, _ = str(error).partition(". See docs/")
+    text = _in(texts, whole)
     mend = texts.say(
         "docs/configuration.md describe cada clave", "docs/configuration.md describes every key"
     )
-    unknown = _UNKNOWN.search(text)
+    unknown = _UNKNOWN.search(whole)
     if unknown is not None:
         key = ".".join(part for part in (unknown["path"], unknown["key"]) if part)
-        where = text[: unknown.start()].rstrip(": ")
+        where = whole[: unknown.start()].rstrip(": ")
         text = texts.say(
             f"{where}: no existe la clave `{key}`", f"{where}: there is no key `{key}`"
         )

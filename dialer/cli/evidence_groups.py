@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
+from dialer.cli.officer_options import PasswordStdin, Person, Rejects, User
 from dialer.cli.shell import shell_of
 
 evidence_app = typer.Typer(help="Notices, checks of numbers, emergencies.")
 emergency_app = typer.Typer(help="Emergencies during which some laws let nothing out.")
 evidence_app.add_typer(emergency_app, name="emergency")
-
-Rejects = Annotated[Path | None, typer.Option(help="Where bad lines go. Default: beside the file.")]
 
 
 @evidence_app.command("notices")
@@ -48,11 +47,21 @@ def evidence_checks(
     take_list(shell_of(ctx), file, read_checks, rejects=rejects)
 
 
+@evidence_app.command("show")
+def evidence_show(
+    ctx: typer.Context,
+    person: Person,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Whole telephone numbers; goes on record.")
+    ] = False,
+) -> None:
+    """Notices that a person got, and checks of their numbers."""
+    from dialer.cli.incident_reports import show_evidence
+
+    show_evidence(shell_of(ctx), person, whole=whole)
+
+
 Code = Annotated[str, typer.Argument(help="As packs name it: US-DC:public_health.")]
-User = Annotated[str, typer.Option("--user", help="Who decides: logs in with their password.")]
-PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-]
 
 
 @emergency_app.command("declare")

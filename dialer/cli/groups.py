@@ -11,7 +11,7 @@ import typer
 from campaigns.campaign import CampaignAction
 from dialer.cli.shell import shell_of
 
-users_app = typer.Typer(help="Who may log in: add, list, deactivate, password.")
+users_app = typer.Typer(help="Who may log in: add, list, team, deactivate, password.")
 campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop, pacing.")
 packs_app = typer.Typer(help="Rule packs: list, show, compare, validate, retention.")
 content_app = typer.Typer(help="Texts and telephone flows: lint, prove, list, show.")
@@ -32,12 +32,15 @@ def users_add(
     username: Annotated[str, typer.Argument(help="Name to log in with.")],
     role: Annotated[str, typer.Option(help="agent, manager, supervisor, compliance or admin.")],
     name: Annotated[str, typer.Option(help="Name that others see.")] = "",
+    team: Annotated[str, typer.Option(help="Team that campaigns may ask for.")] = "",
     password_stdin: PasswordStdin = False,
 ) -> None:
     """Make a user. Without a terminal or --password-stdin a password is made and shown once."""
     from dialer.cli.users_command import add_user
 
-    add_user(shell_of(ctx), username, role=role, name=name, password_stdin=password_stdin)
+    add_user(
+        shell_of(ctx), username, role=role, name=name, team=team, password_stdin=password_stdin
+    )
 
 
 @users_app.command("list")
@@ -56,6 +59,18 @@ def users_deactivate(
     from dialer.cli.users_command import deactivate_user
 
     deactivate_user(shell_of(ctx), username)
+
+
+@users_app.command("team")
+def users_team(
+    ctx: typer.Context,
+    username: Annotated[str, typer.Argument(help="Who.")],
+    team: Annotated[str, typer.Argument(help="The team; an empty text for none.")],
+) -> None:
+    """Put a user in a team, from their next login on."""
+    from dialer.cli.users_command import change_team
+
+    change_team(shell_of(ctx), username, team)
 
 
 @users_app.command("password")

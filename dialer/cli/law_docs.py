@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import tomllib
+from calendar import day_abbr
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -115,6 +116,9 @@ def _calendars() -> list[str]:
         data = calendar_data(country)
         regions = str(len(data.subdivisions)) if data.subdivisions else "-"
         through = str(data.verified_through)
+        if data.settled_through is not None:
+            late = "/".join(day_abbr[day - 1] for day in data.decreed_weekdays)
+            through += f"; {late} close after it, all days after {data.settled_through}"
         lines.append(_line(country, data.source, through, regions, ", ".join(packs)))
     return lines
 

@@ -8,27 +8,14 @@ from typing import Annotated
 import typer
 
 from dialer.cli.evidence_groups import evidence_app
+from dialer.cli.officer_options import PasswordStdin, Person, Portfolio, Reason, Since, Until, User
+from dialer.cli.report_groups import report_app
 from dialer.cli.shell import shell_of
 
-report_app = typer.Typer(help="Reports from the ledger: hours, blocks, counters and more.")
 suppressions_app = typer.Typer(help="Suppression lists: export, import, release.")
 override_app = typer.Typer(help="Exceptions to house rules, which two people grant.")
 hold_app = typer.Typer(help="Legal holds: place, release, list.")
 erase_app = typer.Typer(help="Erasing people's data, which two people do.")
-
-Since = Annotated[
-    str | None, typer.Option(help="Date (UTC) or instant with offset; from there on.")
-]
-Until = Annotated[str | None, typer.Option(help="Date (UTC) or instant with offset; before it.")]
-Campaign = Annotated[str | None, typer.Option(help="Name or id: only this campaign.")]
-Portfolio = Annotated[str | None, typer.Option(help="Name or id: only this portfolio.")]
-Person = Annotated[str, typer.Argument(help="Id of the person.")]
-User = Annotated[str, typer.Option("--user", help="Who decides: logs in with their password.")]
-PasswordStdin = Annotated[
-    bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-]
-Reason = Annotated[str, typer.Option(help="Why; it goes on record. Name nobody in it.")]
-
 
 # --- proofs and reports ---------------------------------------------------------------------------
 
@@ -56,93 +43,6 @@ def replay_decisions(
     from dialer.cli.replay_command import run_replay
 
     run_replay(shell_of(ctx), sample=sample, since=since, until=until, seed=seed)
-
-
-@report_app.command("hours")
-def report_hours(
-    ctx: typer.Context,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    portfolio: Portfolio = None,
-) -> None:
-    """Prove that no contact was made outside lawful hours; exit code 5 if one was.
-
-    Every contact is worked out again in every candidate zone, apart from the gate.
-    """
-    from dialer.cli.officer_reports import show_hours
-
-    show_hours(shell_of(ctx), since, until, campaign, portfolio)
-
-
-@report_app.command("blocks")
-def report_blocks(
-    ctx: typer.Context,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    portfolio: Portfolio = None,
-) -> None:
-    """Contacts that were not made, by the rule that forbade them."""
-    from dialer.cli.officer_reports import show_blocks
-
-    show_blocks(shell_of(ctx), since, until, campaign, portfolio)
-
-
-@report_app.command("counters")
-def report_counters(
-    ctx: typer.Context,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    portfolio: Portfolio = None,
-) -> None:
-    """How near to their limits contacts came, by rule and so by state: 7 in 7 days and all others.
-
-    Exit code 5 if a limit was exceeded and nothing lifted it.
-    """
-    from dialer.cli.officer_reports import show_counters
-
-    show_counters(shell_of(ctx), since, until, campaign, portfolio)
-
-
-@report_app.command("abandonment")
-def report_abandonment(
-    ctx: typer.Context,
-    at: Annotated[str | None, typer.Option(help="Date (UTC) or instant. Default: now.")] = None,
-    campaign: Campaign = None,
-    portfolio: Portfolio = None,
-) -> None:
-    """Abandoned calls by campaign over 30 days, 24 hours and 30 minutes; exit code 5 over 3 %."""
-    from dialer.cli.officer_reports import show_abandonment
-
-    show_abandonment(shell_of(ctx), at, campaign, portfolio)
-
-
-@report_app.command("opt-outs")
-def report_opt_outs(
-    ctx: typer.Context,
-    since: Since = None,
-    until: Until = None,
-    campaign: Campaign = None,
-    portfolio: Portfolio = None,
-) -> None:
-    """How fast requests to stop took effect; exit code 5 if anybody was contacted after one."""
-    from dialer.cli.officer_reports import show_opt_outs
-
-    show_opt_outs(shell_of(ctx), since, until, campaign, portfolio)
-
-
-@report_app.command("consents")
-def report_consents(
-    ctx: typer.Context,
-    person: Annotated[str | None, typer.Option(help="Id: only this person.")] = None,
-    portfolio: Portfolio = None,
-) -> None:
-    """Consents with their evidence."""
-    from dialer.cli.officer_reports import show_consents
-
-    show_consents(shell_of(ctx), person, portfolio)
 
 
 def reconcile(
@@ -411,7 +311,7 @@ def retention(
 
     Without --request nothing changes.
     """
-    from dialer.cli.officer_orders import run_retention
+    from dialer.cli.retention_command import run_retention
 
     run_retention(
         shell_of(ctx),

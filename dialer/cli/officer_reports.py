@@ -44,7 +44,7 @@ Compute = Callable[[Ledger, Period], Awaitable[R]]
 def show_hours(
     shell: Shell, since: str | None, until: str | None, campaign: str | None, portfolio: str | None
 ) -> None:
-    report = _report(shell, prove_hours, since, until, campaign, portfolio)
+    report = computed(shell, prove_hours, since, until, campaign, portfolio)
     texts = shell.texts
     if shell.json:
         shell.answer(report)
@@ -73,7 +73,7 @@ def show_hours(
 def show_blocks(
     shell: Shell, since: str | None, until: str | None, campaign: str | None, portfolio: str | None
 ) -> None:
-    report = _report(shell, blocks_by_rule, since, until, campaign, portfolio)
+    report = computed(shell, blocks_by_rule, since, until, campaign, portfolio)
     if shell.json:
         shell.answer(report)
         return
@@ -85,13 +85,13 @@ def show_blocks(
         )
     )
     titles = ("rule", texts.say("primer motivo", "headline"), texts.say("en total", "any"))
-    _table(shell, titles, ((r.rule_id, str(r.headline), str(r.any)) for r in report.rules))
+    print_table(shell, titles, ((r.rule_id, str(r.headline), str(r.any)) for r in report.rules))
 
 
 def show_counters(
     shell: Shell, since: str | None, until: str | None, campaign: str | None, portfolio: str | None
 ) -> None:
-    report = _report(shell, counters_used, since, until, campaign, portfolio)
+    report = computed(shell, counters_used, since, until, campaign, portfolio)
     if shell.json:
         shell.answer(report)
     else:
@@ -117,7 +117,7 @@ def show_counters(
             )
             for use in report.counters
         )
-        _table(shell, titles, rows)
+        print_table(shell, titles, rows)
     _ends(report.holds)
 
 
@@ -127,7 +127,7 @@ def show_abandonment(
     moment = instant_of(shell, "--at", at) or datetime.now(UTC)
 
     async def work() -> AbandonmentReport:
-        async with _filtered(shell, None, None, campaign, portfolio) as (ledger, period):
+        async with filtered(shell, None, None, campaign, portfolio) as (ledger, period):
             return await abandonment(
                 ledger,
                 moment,
@@ -151,14 +151,14 @@ def show_abandonment(
             (s.campaign, s.span, str(s.live_answered), str(s.abandoned), f"{s.abandoned_pct:.2f}")
             for s in report.spans
         )
-        _table(shell, titles, rows)
+        print_table(shell, titles, rows)
     _ends(report.holds)
 
 
 def show_opt_outs(
     shell: Shell, since: str | None, until: str | None, campaign: str | None, portfolio: str | None
 ) -> None:
-    report = _report(shell, opt_out_latency, since, until, campaign, portfolio)
+    report = computed(shell, opt_out_latency, since, until, campaign, portfolio)
     if shell.json:
         shell.answer(report)
     else:
@@ -189,7 +189,7 @@ def show_consents(shell: Shell, person: str | None, portfolio: str | None) -> No
 
     async def work() -> int:
         count, after = 0, ""
-        async with _filtered(shell, None, None, None, portfolio) as (ledger, period):
+        async with filtered(shell, None, None, None, portfolio) as (ledger, period):
             while True:
                 async with ledger.read() as conn:
                     page = await consents(
@@ -216,7 +216,7 @@ def show_contacts(shell: Shell, person: str, *, limit: int, whole: bool) -> None
         async with existing_ledger(shell) as ledger:
             log = await read_contact_log(ledger, person, before=None, limit=limit)
             if whole and log is not None:
-                await ledger.transact(partial(_on_record, person))
+                await ledger.transact(partial(on_record, person))
             return log
 
     found = shell.run(work())
@@ -247,7 +247,7 @@ def show_contacts(shell: Shell, person: str, *, limit: int, whole: bool) -> None
             )
 
 
-async def _on_record(person: str, conn: AsyncConnection) -> int:
+async def on_record(person: str, conn: AsyncConnection) -> int:
     """That somebody looked at whole numbers."""
     return await record_audit(
         conn,
@@ -319,7 +319,7 @@ def run_reconcile(
 # --- what they share ------------------------------------------------------------------------------
 
 
-def _report(
+def computed(
     shell: Shell,
     compute: Compute[R],
     since: str | None,
@@ -328,14 +328,14 @@ def _report(
     portfolio: str | None,
 ) -> R:
     async def work() -> R:
-        async with _filtered(shell, since, until, campaign, portfolio) as (ledger, period):
+        async with filtered(shell, since, until, campaign, portfolio) as (ledger, period):
             return await compute(ledger, period)
 
     return shell.run(work())
 
 
 @asynccontextmanager
-async def _filtered(
+async def filtered(
     shell: Shell, since: str | None, until: str | None, campaign: str | None, portfolio: str | None
 ) -> AsyncIterator[tuple[Ledger, Period]]:
     """The ledger, and the period and part of the house that options mean. Raises `CliError`."""
@@ -370,7 +370,7 @@ def _must(shell: Shell, found: str | None, option: str, asked: str) -> None:
         )
 
 
-def _table(shell: Shell, titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
+def print_table(shell: Shell, titles: Iterable[str], rows: Iterable[tuple[str, ...]]) -> None:
     table = Table()
     for title in titles:
         table.add_column(title)

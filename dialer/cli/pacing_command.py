@@ -17,7 +17,7 @@ from dialer.core.pacing.messages import Clamp
 from dialer.core.pacing_story import MINUTE_MS, LoggedDecision, PacingMinute, in_slots
 from dialer.core.records import from_ms
 from dialer.runtime.pacing_report import PacingReport, report_pacing
-from dialer.stores.ledger.campaigns import Campaign, campaign_named, get_campaign
+from dialer.stores.ledger.campaigns import Campaign, campaign_called
 from dialer.stores.ledger.pacing_reads import PacingReader
 
 TABLE_ROWS: Final = 20
@@ -66,9 +66,7 @@ async def _read(
 ) -> tuple[Campaign, PacingReport | None]:
     async with existing_ledger(shell) as ledger:
         async with ledger.read() as conn:
-            found = await campaign_named(conn, name) or await get_campaign(conn, name)
-        if found is None:
-            raise LookupError(f"there is no campaign {name!r}; see `marcador campaign list`")
+            found = await campaign_called(conn, name)
         newest_ms = await PacingReader(ledger).newest_ms(found.campaign_id)
         if newest_ms is None:
             return found, None

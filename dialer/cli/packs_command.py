@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import msgspec
@@ -15,6 +15,7 @@ from compliance.retention import schedule
 from compliance.schema import PackKind
 from compliance.types import PackStatus
 from dialer.bootstrap import load_rule_packs
+from dialer.cli.calendar_ends import CALENDAR_AHEAD, ends_of
 from dialer.cli.errors import Told, told
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.shell import Shell
@@ -33,6 +34,8 @@ class PackLine(msgspec.Struct, frozen=True, kw_only=True):
     rules: int
     sha256: str
     calendars_verified_through: date | None = None
+    """First date after which some day is closed for want of a verified calendar."""
+    calendars_end_soon: bool = False
 
 
 class RuleLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +86,22 @@ def show_packs(shell: Shell) -> None:
     ):
         table.add_column(title)
     for line in lines:
-        through = (
-            "-"
-            if line.calendars_verified_through is None
-            else (line.calendars_verified_through.isoformat())
-        )
+        through = str(line.calendars_verified_through or "-")
+        if line.calendars_end_soon:
+            through = f"[yellow]{through} ![/yellow]"
         table.add_row(line.pack, line.version, line.kind, line.status, str(line.rules), through)
     shell.out.print(table)
+    if any(line.calendars_end_soon for line in lines):
+        days = CALENDAR_AHEAD.days
+        shell.say(
+            texts.say(
+                f"! en menos de {days} días: después, sin feriados verificados, no se contacta; "
+                "vea `marcador doctor`",
+                f"! in less than {days} days: after it nobody is contacted for want of verified "
+                "holidays; see `marcador doctor`",
+            ),
+            style="yellow",
+        )
 
 
 def show_pack(shell: Shell, pack: str) -> None:
@@ -105,6 +117,10 @@ def show_pack(shell: Shell, pack: str) -> None:
     for key, value in shown.envelope.items():
         if key.startswith(("applies_when", "calendars", "reviewed", "zone", "note")):
             shell.say(f"  {key} = {value}")
+    for end in ends_of([found]):
+        until = shell.texts.say("feriados verificados hasta", "holidays verified through")
+        soon = end.ends_soon(datetime.now(UTC).date())
+        shell.say(f"  {until} {end.told(shell.texts)}", style="yellow" if soon else None)
     for rule in shown.rules:
         shell.say("")
         head = ", ".join((rule.kind, rule.severity, rule.basis, rule.confidence))
@@ -261,7 +277,7 @@ def _named(shell: Shell, packs: PackSet, name: str) -> Pack:
 
 
 def _line(pack: Pack) -> PackLine:
-    through = [c.verified_through for c in pack.doc.calendars if c.verified_through is not None]
+    ends = ends_of([pack])
     return PackLine(
         pack=pack.doc.pack,
         version=pack.doc.version,
@@ -270,7 +286,8 @@ def _line(pack: Pack) -> PackLine:
         status=pack.doc.status,
         rules=len(pack.doc.rules),
         sha256=pack.ref.sha256,
-        calendars_verified_through=min(through) if through else None,
+        calendars_verified_through=ends[0].through if ends else None,
+        calendars_end_soon=any(end.ends_soon(datetime.now(UTC).date()) for end in ends),
     )
 
 

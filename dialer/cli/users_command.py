@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import msgspec
 from rich.table import Table
 
 from dialer.cli.exits import CliError, ExitCode
@@ -23,10 +24,14 @@ from dialer.stores.ledger.users import (
     list_users,
     set_active,
     set_password,
+    set_team,
+    team_name,
 )
 
 
-def add_user(shell: Shell, username: str, *, role: str, name: str, password_stdin: bool) -> None:
+def add_user(
+    shell: Shell, username: str, *, role: str, name: str, team: str, password_stdin: bool
+) -> None:
     """Make a user. Without a terminal or --password-stdin a password is made and shown once."""
     config = shell.config
     chosen = _role(shell, role)
@@ -41,6 +46,7 @@ def add_user(shell: Shell, username: str, *, role: str, name: str, password_stdi
                 display_name=name,
                 role=chosen,
                 language=Language(config.language),
+                team=team,
                 password_hash=hashed,
                 actor=actor_name(),
                 now_ms=_now_ms(),
@@ -72,13 +78,14 @@ def show_users(shell: Shell) -> None:
         texts.say("usuario", "user"),
         texts.say("nombre", "name"),
         texts.say("rol", "role"),
+        texts.say("equipo", "team"),
         texts.say("activo", "active"),
         "id",
     ):
         table.add_column(title)
     for user in found:
         active = texts.say("sí", "yes") if user.active else "no"
-        table.add_row(user.username, user.display_name, user.role, active, user.user_id)
+        table.add_row(user.username, user.display_name, user.role, user.team, active, user.user_id)
     shell.out.print(table)
 
 
@@ -99,6 +106,24 @@ def deactivate_user(shell: Shell, username: str) -> None:
         shell.answer({"user_id": user.user_id, "active": False})
         return
     shell.say(shell.texts.say(f"{user.username} ya no entra", f"{user.username} is shut out"))
+
+
+def change_team(shell: Shell, username: str, team: str) -> None:
+    """Put a user in a team, from their next login on."""
+
+    async def work() -> User:
+        async with existing_ledger(shell) as ledger:
+            user = await _named(ledger, username)
+            async with ledger.write() as conn:
+                await set_team(conn, user.user_id, team, actor=actor_name(), now_ms=_now_ms())
+        return msgspec.structs.replace(user, team=team_name(team))
+
+    user = shell.run(work())
+    if shell.json:
+        shell.answer(user)
+        return
+    none = shell.texts.say("sin equipo", "no team")
+    shell.say(f"{user.username}: {user.team or none}")
 
 
 def change_password(shell: Shell, username: str, *, password_stdin: bool) -> None:

@@ -36,6 +36,7 @@ from dialer.console.errors import (
 from dialer.console.sse import EVENT_STREAM
 from dialer.console.table import Guard, Nothing, Route
 from dialer.core.desk_messages import AnyClientMessage, AnyServerMessage
+from dialer.runtime.loosening import loosened
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -51,6 +52,10 @@ def document(routes: Sequence[Route]) -> dict[str, Json]:
     schema_of: dict[object, dict[str, Json]] = dict(zip(types, schemas, strict=True))
     parts: dict[str, Json] = dict(components)
     _describe(types, parts)
+    for entry in routes:
+        if entry.omits:
+            root = str(schema_of[entry.body]["$ref"]).removeprefix(REFERENCE)
+            parts |= loosened(root, parts, entry.omits, REFERENCE)
     parts["ClientMessage"] = schema_of[AnyClientMessage]
     parts["ServerMessage"] = schema_of[AnyServerMessage]
     paths: dict[str, Json] = {}
@@ -255,7 +260,8 @@ def _list(value: Json) -> list[Json]:
 def _describe(types: Iterable[object], parts: dict[str, Json]) -> None:
     """Put the sentence below each field of a struct into its schema, and tell instants apart."""
     for kind in _structs(types):
-        part = parts.get(kind.__name__)
+        # Where two types share a name, their components have the module's as well.
+        part = parts.get(kind.__name__) or parts.get(f"{kind.__module__}.{kind.__name__}")
         properties = part.get("properties") if isinstance(part, dict) else None
         if not isinstance(properties, dict):
             continue

@@ -6,7 +6,7 @@ and whose body and query are decoded. The OpenAPI description is made from the s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
@@ -135,6 +135,9 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The body is a file of this type, read as a stream."""
     guard: Guard = Guard.ROLE
     errors: tuple[Problem, ...] = ()
+    omits: Mapping[str, Sequence[str]] = {}
+    """Fields of the body's parts that may be left out though their types need them: the reader
+    fills them in."""
 
     @property
     def is_public(self) -> bool:
@@ -161,6 +164,7 @@ def route(
     guard: Guard = Guard.ROLE,
     errors: tuple[Problem, ...] = (),
     reader: Callable[[bytes], B] | None = None,
+    omits: Mapping[str, Sequence[str]] | None = None,
 ) -> Route:
     """A route that answers with JSON (or, with `Nothing`, with 204).
 
@@ -202,6 +206,7 @@ def route(
         status=204 if answer is Nothing else status,
         guard=guard,
         errors=errors,
+        omits=omits or {},
     )
 
 

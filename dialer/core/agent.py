@@ -69,6 +69,8 @@ class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     leg_id: LegId
     campaign_id: CampaignId | None
+    team: str = ""
+    """Campaigns may ask for agents of certain teams."""
     state: AgentState = AgentState.PAUSED
     since: datetime
     pause_reason: PauseReason | None = PauseReason.LOGIN

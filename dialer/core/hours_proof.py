@@ -211,7 +211,7 @@ def _is_holiday(
     if calendar is None or data is None:
         return True
     text = day.isoformat()
-    if not data.verified_from <= day <= (calendar.verified_through or data.verified_through):
+    if not _is_sure(calendar.verified_through, data, day):
         return True
     if text in calendar.add:
         return True
@@ -224,3 +224,14 @@ def _is_holiday(
     if region is not None and region.startswith(f"{data.calendar}-"):
         return False
     return any(text in days for days in data.subdivisions.values())
+
+
+def _is_sure(own_through: date | None, data: CalendarData, day: date) -> bool:
+    """Whether holidays of a day are known; a pack's own date stands for that of the data."""
+    if day < data.verified_from:
+        return False
+    if day <= (own_through or data.verified_through):
+        return True
+    if own_through is not None or data.settled_through is None or day > data.settled_through:
+        return False
+    return day.isoweekday() not in data.decreed_weekdays

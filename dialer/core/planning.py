@@ -26,6 +26,7 @@ from compliance.messages import (
     Facts,
     HistoryEvent,
     Subject,
+    TrafficStat,
 )
 from compliance.packs import PackSet
 from compliance.permit import Allowed, ContactPermit, Verdict
@@ -62,6 +63,12 @@ POINTS_TRIED = 4
 """Contact points put to the gate for one claim, at most."""
 IN_FLIGHT_RETRY = timedelta(minutes=2)
 """A person whose attempt is still open is looked at again after this."""
+NO_LAWFUL_MOMENT = "no_lawful_moment"
+"""Reason of an account that the gate's rules release by an event alone. Whoever records one that
+may wakes it (`dialer.stores.ledger.waking`)."""
+MISSING_RECHECK = timedelta(days=1)
+"""An account without anything to call is looked at again after this: a file may bring it."""
+_MISSING = "missing:"
 DIALLING_RETRY = timedelta(minutes=30)
 """An account that waits for the campaign as a whole (too many abandoned calls) rests this long."""
 AGENT_RETRY = timedelta(seconds=30)
@@ -86,6 +93,10 @@ class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
     """What is said by machine."""
     abandonment: tuple[AbandonmentStat, ...] = ()
     """The campaign's figures for rules about abandonment, a little old at most."""
+    traffic: tuple[TrafficStat, ...] = ()
+    """Figures for rules about calls as a whole, a minute old at most."""
+    started_at: datetime | None = None
+    """When it was first started; None: not known."""
 
 
 class Blocked(NamedTuple):
@@ -179,7 +190,7 @@ def plan(
         if found.dial is not None:
             return Plan(account_id, tuple(blocked), found.dial, None)
         later += found.later
-    return Plan(account_id, tuple(blocked), None, _sleep(later, now))
+    return Plan(account_id, tuple(blocked), None, _sleep(later, now, asked=bool(blocked)))
 
 
 def _in_order(
@@ -266,7 +277,7 @@ def _try_points(
         )
         if not isinstance(choice, ContactChoice):
             if not blocked:
-                later.append((now + EVENT_RECHECK, f"missing:{choice.missing}"))
+                later.append((now + MISSING_RECHECK, f"{_MISSING}{choice.missing}"))
             break
         if (choice.preview_only or wish is not None) and not agent_is_idle(own_agent):
             later.append((now + AGENT_RETRY, "agent_first"))
@@ -310,6 +321,8 @@ def _facts(
         history=history,
         heads=person.heads,
         abandonment=campaign.abandonment,
+        traffic=campaign.traffic,
+        campaign_started_at=campaign.started_at,
         complete_from=now - campaign.lookback,
         wide=account.house.wide,
         emergencies=account.house.emergencies.in_force,
@@ -486,11 +499,16 @@ def _headline(record: DecisionRecord) -> str:
     return next((f.rule_id for f in record.findings if f.outcome.stops), "unknown")
 
 
-def _sleep(later: list[tuple[datetime, str]], now: datetime) -> Place:
-    """Wait for the first moment that looks lawful; without one, look again in a month."""
-    if not later:
-        return Place("waiting", to_ms(now + EVENT_RECHECK), "no_lawful_moment")
-    at, reason = min(later)
+def _sleep(later: list[tuple[datetime, str]], now: datetime, *, asked: bool) -> Place:
+    """Wait for the first moment that looks lawful; without one, look again in a month.
+
+    That one party has nothing to call does not bring the others forward, whom the gate was asked
+    about and forbade.
+    """
+    moments = [moment for moment in later if not asked or not moment[1].startswith(_MISSING)]
+    if not moments:
+        return Place("waiting", to_ms(now + EVENT_RECHECK), NO_LAWFUL_MOMENT)
+    at, reason = min(moments)
     return Place("waiting", to_ms(max(at, now + timedelta(seconds=1))), reason[:40])
 
 

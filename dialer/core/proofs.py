@@ -1,13 +1,15 @@
 """The proof of a decision, from the gate to the ledger and back.
 
 What is chained for ever holds no personal data, so that it can be erased while the chain stays
-whole: a record names a telephone number by the id of the person's contact point. Going back, the
-facts of a decision are put together again from what the ledger keeps: the person as they were
-known (by fingerprint), the events up to the heads that were read, and what the record says.
+whole: a record names a telephone number by the id of the person's contact point, and a text by its
+fingerprint. Going back, the facts of a decision are put together again from what the ledger keeps:
+the person as they were known (by fingerprint), the events up to the heads that were read, the
+version of the text, and what the record says.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -34,6 +36,7 @@ COMPARED: Final = (
     "first_allowed",
     "releasing_event",
     "facts_sha256",
+    "text_sha256",
 )
 """Fields of a record that a replay must give again, to the letter."""
 ENVIRONMENT: Final = ("software", "tzdata_version", "holidays_version")
@@ -41,7 +44,9 @@ ENVIRONMENT: Final = ("software", "tzdata_version", "holidays_version")
 
 
 def sealed(record: DecisionRecord, subject: Subject) -> DecisionRecord:
-    """The record as it is stored: numbers by the ids of the person's contact points."""
+    """The record as it is stored: numbers by the ids of the person's contact points, and the text
+    by its fingerprint."""
+    record = _without_text(record)
     if not _names_numbers(record):
         return record
     ids: dict[str, str] = {}
@@ -59,6 +64,34 @@ def sealed(record: DecisionRecord, subject: Subject) -> DecisionRecord:
         guards=tuple(seal(key) for key in record.guards),
         findings=tuple(_sealed_finding(finding, ids) for finding in record.findings),
     )
+
+
+def _without_text(record: DecisionRecord) -> DecisionRecord:
+    text = record.request.text
+    if text is None:
+        return record
+    return msgspec.structs.replace(
+        record,
+        request=msgspec.structs.replace(record.request, text=None),
+        text_sha256=text_sha256(text),
+    )
+
+
+def with_text(record: DecisionRecord, text: str) -> DecisionRecord:
+    """A stored record with its text again, to be decided once more.
+
+    Raises `ValueError` for another text.
+    """
+    if text_sha256(text) != record.text_sha256:
+        raise ValueError(f"decision {record.decision_id} was made about another text")
+    return msgspec.structs.replace(
+        record, request=msgspec.structs.replace(record.request, text=text)
+    )
+
+
+def text_sha256(text: str) -> str:
+    """Fingerprint of a text, as records keep it."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _names_numbers(record: DecisionRecord) -> bool:

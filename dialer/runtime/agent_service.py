@@ -110,12 +110,18 @@ class AgentService:
 
     # --- coming and going --------------------------------------------------------------------
 
-    async def join(self, *, agent_id: str, username: str, name: str, language: str) -> Seat:
+    async def join(
+        self, *, agent_id: str, username: str, name: str, language: str, team: str = ""
+    ) -> Seat:
         """Sit an agent down and open his audio leg. Raises `TelephonyError`."""
         seat = self._desk.seat(agent_id)
         if seat is None:
             seat = self._desk.join(
-                agent_id=agent_id, session_id=new_id(), name=name, language=language
+                agent_id=agent_id,
+                session_id=new_id(),
+                name=name,
+                language=language,
+                team=team,
             )
             try:
                 await self._legs.open(seat.session.leg_id, agent_id, f"agent:{username}")

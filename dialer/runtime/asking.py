@@ -80,14 +80,6 @@ def _first(subject: Json) -> object:
     return next(iter(_ids(subject, "contact_points", "contact_point_id")), "point-1")
 
 
-def loosened(components: dict[str, object]) -> None:
-    """Take from JSON Schemas of the messages what `completed` fills in."""
-    for name, fields in OPTIONAL.items():
-        shape = components.get(name)
-        if isinstance(shape, dict) and isinstance(shape.get("required"), list):
-            shape["required"] = [field for field in shape["required"] if field not in fields]
-
-
 def _part(whole: Json, key: str) -> Json | None:
     """A copy of an object inside, put back in its place; None where there is no object."""
     found = whole.get(key)

@@ -67,6 +67,13 @@ CONTROL_TIMEOUT_S = 5.0
 """Longest wait for the carrier to take a command (real time)."""
 
 
+_MAY_NEED_AN_AGENT = frozenset(
+    state
+    for state in CallState
+    if state.is_before_answer or state in (CallState.SCREENING, CallState.WAITING)
+)
+
+
 class CallObserver(Protocol):
     """Who must know how calls move: pacing, figures, and the record of outcomes."""
 
@@ -256,6 +263,14 @@ class Calls:
 
     # --- agents ------------------------------------------------------------------------------
 
+    def is_waiting(self, campaign_id: CampaignId) -> bool:
+        """Whether a live person waits for an agent of the campaign."""
+        return any(call.state is CallState.WAITING for call in self.live(campaign_id))
+
+    def without_agent(self, campaign_id: CampaignId) -> int:
+        """Calls in progress that may yet need an agent."""
+        return sum(1 for call in self.live(campaign_id) if call.state in _MAY_NEED_AN_AGENT)
+
     def next_waiting(self, campaign_id: CampaignId) -> CallId | None:
         """The live person who has waited longest, taken off the line."""
         line = self._waiting.get(campaign_id)
@@ -287,6 +302,8 @@ class Calls:
 
     async def _find_agent(self, call: Call) -> None:
         session = await self._desk.take(call.campaign_id, call.call_id)
+        if session is None:
+            session = await self._desk.borrow(call.campaign_id, call.call_id)
         if session is not None:
             self.assign(call.call_id, session)
             return

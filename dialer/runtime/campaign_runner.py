@@ -12,10 +12,11 @@ import structlog
 from campaigns.campaign import CampaignState
 from compliance.types import CampaignId, Mode
 from dialer.core.agent import AgentSession, AgentState
+from dialer.core.allocation import Claim
 from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.pacing import make_pacer
-from dialer.core.pacing.messages import Decision, Law, PacingConfig
+from dialer.core.pacing.messages import Clamp, Decision, Law, PacingConfig
 from dialer.core.records import to_ms
 from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.calls import Calls
@@ -25,6 +26,7 @@ from dialer.runtime.pacing_feed import PacingFeed
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump
 from dialer.runtime.rebuild import ensure_queue
+from dialer.runtime.traffic import TrafficFigures
 from dialer.stores.ledger.database import LedgerUnavailable
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.recovery import count_attempts_since
@@ -95,6 +97,7 @@ class CampaignRunner:
         tally: Tally,
         limits: RunnerLimits,
         abandonment: AbandonmentFigures,
+        traffic: TrafficFigures,
     ) -> None:
         self.campaign = pump.campaign
         self.tally = tally
@@ -111,7 +114,10 @@ class CampaignRunner:
         self._clock = clock
         self._limits = limits
         self._abandonment = abandonment
+        self._traffic = traffic
         self._tokens = 0
+        self._dials_left: int | None = None
+        """Contacts that may be made now, as of the last tick; None before the first."""
         self._pumping = asyncio.Lock()
         self._queue_counts: dict[str, int] = {}
         self._last = Decision(at_s=0.0, calls_to_place=0, law=Law.PROGRESSIVE)
@@ -138,6 +144,18 @@ class CampaignRunner:
     @property
     def campaign_id(self) -> CampaignId:
         return self.campaign.campaign_id
+
+    def claim(self) -> Claim:
+        """What the campaign asks of the agents now: none while it has nobody to call."""
+        settings = self.campaign.settings
+        most = [n for n in (settings.max_agents, self._dials_left) if n is not None]
+        return Claim(
+            campaign_id=self.campaign_id,
+            weight=settings.weight,
+            priority=settings.priority,
+            teams=frozenset(settings.teams),
+            most=min(most, default=None),
+        )
 
     # --- hearing -----------------------------------------------------------------------------
 
@@ -186,25 +204,35 @@ class CampaignRunner:
         caps = {"supply": await self._supply(self._clock.now())}
         if self._daily_cap is not None:
             caps["daily_cap"] = await self._daily_cap.left(self._clock.now())
+        self._dials_left = min(caps.values()) + len(self._calls.live(self.campaign_id))
         # Only now: what was heard while the stores answered must not lie after the snapshot.
         now = self._clock.now()
         caps["lines"] = max(0, self._limits.max_lines - len(self._calls))
-        self._last = self._pacer.decide(self._pacing.snapshot(now, caps))
-        self._memory.log.add(self.campaign_id, self._last)
-        wanted = self._last.calls_to_place
-        if wanted <= 0:
-            return 0
-        granted = await self._take_tokens(wanted, now)
+        decision = self._pacer.decide(self._pacing.snapshot(now, caps))
+        granted = await self._take_tokens(decision.calls_to_place, now)
+        if granted < decision.calls_to_place:
+            decision = msgspec.structs.replace(
+                decision, calls_to_place=granted, clamp=Clamp.CAP, cap_name="trunk"
+            )
+        self._last = decision
+        self._memory.log.add(self.campaign_id, decision)
         if granted == 0:
             return 0
-        figures = await self._abandonment.read(now)
-        self.pump.campaign = msgspec.structs.replace(self.pump.campaign, abandonment=figures)
+        await self.read_figures(now)
         async with self._pumping:
             report = await self.pump.run(granted)
         if self._daily_cap is not None:
             self._daily_cap.use(report.placed)
         self._tokens += granted - report.placed
         return report.placed
+
+    async def read_figures(self, now: datetime) -> None:
+        """Give the next decisions the figures of the dialer that rules look at."""
+        self.pump.campaign = msgspec.structs.replace(
+            self.pump.campaign,
+            abandonment=await self._abandonment.read(now),
+            traffic=await self._traffic.read(self.campaign_id, now),
+        )
 
     async def rest(self) -> None:
         """Return when no batch is under way. Forbid new ones first (`carrier_is_up`)."""
@@ -219,6 +247,8 @@ class CampaignRunner:
 
     async def _take_tokens(self, wanted: int, now: datetime) -> int:
         """Trunk tokens for this batch; what an earlier batch did not use comes first."""
+        if wanted <= 0:
+            return 0
         missing = wanted - self._tokens
         if missing > 0:
             self._tokens += await self._bucket.take(missing, to_ms(now))

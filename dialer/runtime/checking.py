@@ -15,7 +15,8 @@ from compliance import gate
 from compliance.explain import Explanation, explain
 from compliance.messages import ContactRequest, DecisionRecord, Facts, Message
 from compliance.packs import PackSet
-from dialer.runtime.asking import completed, loosened
+from dialer.runtime.asking import OPTIONAL, completed
+from dialer.runtime.loosening import loosened
 
 BUILT_IN: Final = "marcador"
 """The pack of structural checks: part of every question."""
@@ -24,6 +25,7 @@ FIRST_YEAR: Final = 1970
 LAST_YEAR: Final = 2200
 """Years about which questions make sense: time zones have rules, dates have neighbours."""
 
+_DEFINED: Final = "#/$defs/"
 _AT: Final = re.compile(r"^(?P<problem>.*) - at `(?P<where>[^`]*)`$", re.DOTALL)
 _BYTE: Final = re.compile(r"\(byte (?P<at>\d+)\)")
 
@@ -109,13 +111,13 @@ def decided(question: Question, packs: PackSet) -> DecisionRecord:
 def schemas() -> dict[str, object]:
     """JSON Schema of the question and of the answer.
 
-    What a question may leave out is not required in either.
+    What a question may leave out is not required in it; an answer's record has all of it.
     """
-    (question, asked), components = msgspec.json.schema_components(
-        (Question, Answer), ref_template="#/$defs/{name}"
+    (question, told), components = msgspec.json.schema_components(
+        (Question, Answer), ref_template=_DEFINED + "{name}"
     )
-    loosened(components)
-    return {"question": question, "answer": asked, "$defs": components}
+    components |= loosened(Question.__name__, components, OPTIONAL, _DEFINED)
+    return {"question": question, "answer": told, "$defs": components}
 
 
 def _chosen(packs: PackSet, names: Sequence[str]) -> PackSet:

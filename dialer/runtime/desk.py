@@ -53,6 +53,32 @@ class DeskObserver(Protocol):
         """`session` was reserved for the waiting call."""
 
 
+class Guide(Protocol):
+    """Says for which campaigns an agent works; see `dialer.runtime.allocator`."""
+
+    def home_of(self, session: AgentSession) -> CampaignId | None:
+        """The campaign that an agent who is free works for from now on."""
+
+    def may_help(self, session: AgentSession) -> Iterable[CampaignId]:
+        """Campaigns whose waiting persons a free agent may take, the agent's own first."""
+
+    def lenders(self, campaign_id: CampaignId) -> Iterable[AgentSession]:
+        """Idle agents of other campaigns who can be spared for a person who waits here."""
+
+
+class Stay:
+    """Everybody stays where they are."""
+
+    def home_of(self, session: AgentSession) -> CampaignId | None:
+        return session.campaign_id
+
+    def may_help(self, session: AgentSession) -> Iterable[CampaignId]:
+        return () if session.campaign_id is None else (session.campaign_id,)
+
+    def lenders(self, campaign_id: CampaignId) -> Iterable[AgentSession]:
+        return ()
+
+
 class Seat:
     """A session with its connection and what was said over it."""
 
@@ -86,7 +112,8 @@ class Desk:
         self._presence_s = presence_s
         self._seats: dict[str, Seat] = {}
         self._observer: DeskObserver | None = None
-        self._campaign_names: Mapping[CampaignId, str] = {}
+        self.guide: Guide = Stay()
+        self.campaign_names: Mapping[CampaignId, str] = {}
 
     def observe(self, observer: DeskObserver) -> None:
         self._observer = observer
@@ -103,7 +130,9 @@ class Desk:
             if campaign_id is None or seat.session.campaign_id == campaign_id
         ]
 
-    def join(self, *, agent_id: str, session_id: str, name: str, language: str) -> Seat:
+    def join(
+        self, *, agent_id: str, session_id: str, name: str, language: str, team: str = ""
+    ) -> Seat:
         """Sit an agent down (or find the seat again), paused until ready is said."""
         seat = self._seats.get(agent_id)
         if seat is None:
@@ -112,6 +141,7 @@ class Desk:
                 session_id=session_id,
                 name=name,
                 language=language,
+                team=team,
                 leg_id=LegId(f"leg-{session_id}"),
                 campaign_id=None,
                 since=self._clock.now(),
@@ -212,6 +242,26 @@ class Desk:
                 self._move(seat, AgentStep.RESERVE, call_id=call_id)
                 return seat.session
 
+    async def borrow(self, campaign_id: CampaignId, call_id: CallId) -> AgentSession | None:
+        """Reserve an agent whom another campaign of the team can spare, or None."""
+        for lender in self.guide.lenders(campaign_id):
+            seat = self._seats.get(lender.agent_id)
+            if seat is None or seat.session.state is not AgentState.READY:
+                continue
+            if await self._claim_for(seat, campaign_id, call_id):
+                return seat.session
+        return None
+
+    async def _claim_for(self, seat: Seat, campaign_id: CampaignId, call_id: CallId) -> bool:
+        """False when a call of the agent's own campaign took them meanwhile."""
+        await self._leave_pool(seat.session)
+        if seat.session.state is not AgentState.READY:
+            return False
+        self._set_home(seat, campaign_id)
+        self._move(seat, AgentStep.RESERVE, call_id=call_id)
+        seat.say(self.snapshot(seat))
+        return True
+
     async def take_own(self, agent_id: str, call_id: CallId) -> AgentSession | None:
         """Reserve one particular agent, if idle."""
         seat = self._seats.get(agent_id)
@@ -266,30 +316,29 @@ class Desk:
         if seat.session.logout_wanted:
             await self.logout(agent_id)
         elif seat.session.state is AgentState.READY:
+            self._set_home(seat, self.guide.home_of(seat.session))
             await self._became_idle(seat)
 
     # --- upkeep ------------------------------------------------------------------------------
 
-    async def assign_campaigns(self, running: Mapping[CampaignId, str]) -> None:
-        """Give every free agent whose campaign does not run the running one with fewest agents."""
-        self._campaign_names = dict(running)
-        staffed = {campaign_id: 0 for campaign_id in running}
-        for session in self.sessions():
-            if session.campaign_id in staffed:
-                staffed[session.campaign_id] += 1
-        for seat in list(self._seats.values()):
-            session = seat.session
-            free = session.state in (AgentState.READY, AgentState.PAUSED)
-            if session.campaign_id in staffed or not free or not staffed:
-                continue
-            await self._leave_pool(session)
-            home = min(staffed, key=lambda c: (staffed[c], c))
-            staffed[home] += 1
-            seat.session = msgspec.structs.replace(session, campaign_id=home)
-            self._tell(session, seat.session)
-            seat.say(self.snapshot(seat))
-            if seat.session.state is AgentState.READY:
-                await self._became_idle(seat)
+    async def move_home(self, agent_id: str, campaign_id: CampaignId | None) -> None:
+        """Let an agent who is in no call work for another campaign from now on."""
+        seat = self._seats.get(agent_id)
+        if seat is None or seat.session.campaign_id == campaign_id:
+            return
+        if seat.session.state not in (AgentState.READY, AgentState.PAUSED):
+            return
+        await self._leave_pool(seat.session)
+        self._set_home(seat, campaign_id)
+        seat.say(self.snapshot(seat))
+        await self._became_idle(seat)
+
+    def _set_home(self, seat: Seat, campaign_id: CampaignId | None) -> None:
+        before = seat.session
+        if before.campaign_id == campaign_id:
+            return
+        seat.session = msgspec.structs.replace(before, campaign_id=campaign_id)
+        self._tell(before, seat.session)
 
     async def lapse(self) -> list[str]:
         """Pause agents who have been silent too long; gives their ids."""
@@ -368,18 +417,20 @@ class Desk:
             await self._leave_pool(session)
 
     def _serve_waiting(self, seat: Seat) -> bool:
-        campaign_id = seat.session.campaign_id
-        if self._observer is None or campaign_id is None:
+        if self._observer is None:
             return False
-        call_id = self._observer.next_waiting(campaign_id)
-        if call_id is None:
-            return False
-        self._move(seat, AgentStep.RESERVE, call_id=call_id)
-        self._observer.assign_waiting(call_id, seat.session)
-        return True
+        for campaign_id in self.guide.may_help(seat.session):
+            call_id = self._observer.next_waiting(campaign_id)
+            if call_id is not None:
+                if campaign_id != seat.session.campaign_id:
+                    self._set_home(seat, campaign_id)
+                self._move(seat, AgentStep.RESERVE, call_id=call_id)
+                self._observer.assign_waiting(call_id, seat.session)
+                return True
+        return False
 
     def _campaign_name(self, campaign_id: CampaignId | None) -> str | None:
-        return None if campaign_id is None else self._campaign_names.get(campaign_id)
+        return None if campaign_id is None else self.campaign_names.get(campaign_id)
 
     # Redis may be away for a moment: the desk goes on with what it knows, and a sweep refills.
 

@@ -20,6 +20,7 @@ from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.records import to_ms
 from dialer.runtime.agent_service import AgentService
+from dialer.runtime.allocator import Allocator
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
@@ -189,6 +190,8 @@ class Engine:
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,
         )
+        allocator = Allocator(self.desk, self.calls)
+        self.desk.guide = allocator
         return Fleet(
             worker_id=self.worker_id,
             clock=self.clock,
@@ -202,6 +205,7 @@ class Engine:
             agents=self.agents,
             outcomes=self.outcomes,
             sweeps=self.sweeps,
+            allocator=allocator,
             tallies=self._tallies,
             tasks=self._tasks,
         )

@@ -13,6 +13,7 @@ from compliance.types import CampaignId
 from dialer.core.figures import Tally
 from dialer.core.records import to_ms
 from dialer.runtime.agent_service import AgentService
+from dialer.runtime.allocator import Allocator
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
@@ -86,6 +87,7 @@ class Fleet:
         agents: AgentService,
         outcomes: Outcomes,
         sweeps: Sweeps,
+        allocator: Allocator,
         tallies: dict[CampaignId, Tally],
         tasks: TaskSet,
     ) -> None:
@@ -105,6 +107,7 @@ class Fleet:
         self._agents = agents
         self._outcomes = outcomes
         self._sweeps = sweeps
+        self._allocator = allocator
         self._tallies = tallies
         self._tasks = tasks
         self._owned: dict[CampaignId, Owned] = {}
@@ -148,13 +151,14 @@ class Fleet:
                 await self._let_go(campaign_id)
         for campaign in campaigns:
             await self._own(campaign)
-        running = {
-            c.campaign_id: c.name
-            for c in campaigns
-            if c.campaign_id in self._owned and c.state is CampaignState.RUNNING
-        }
         self._agents.campaign_names = {c.campaign_id: c.name for c in campaigns}
-        await self._desk.assign_campaigns(running)
+        self._desk.campaign_names = {c.campaign_id: c.name for c in campaigns}
+        await self.allot()
+
+    async def allot(self) -> None:
+        """Give the agents to the campaigns that run here."""
+        running = [r for r in self.runners() if r.state is CampaignState.RUNNING]
+        await self._allocator.allot([runner.claim() for runner in running])
 
     async def _own(self, campaign: Campaign) -> None:
         owned = self._owned.get(campaign.campaign_id)
@@ -275,4 +279,4 @@ class Fleet:
             async with self._ledger.read() as conn:
                 total = (await enrolment_counts(conn, campaign_id)).total
             await heal_queue(campaign_id, owned.queue, self._reader, self._clock, total)
-            await owned.audit.next_page()
+            await owned.audit.next_round()

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 import structlog
 
-from campaigns.dispositions import DispositionCode, disposition
+from campaigns.dispositions import RIGHT_PARTY, DispositionCode, disposition
 from campaigns.effects import AlertKind
 from compliance.calendars import calendar_data
 from compliance.types import CampaignId, EventKind
@@ -23,15 +23,6 @@ from dialer.runtime.recorder import Job, Recorder, outcome_job
 from dialer.stores.ledger.ids import Ids
 
 log = structlog.get_logger()
-
-RIGHT_PARTY = frozenset(
-    {
-        code
-        for code in DispositionCode
-        if code.startswith("CD-") and code is not DispositionCode.NOT_VERIFIED
-    }
-)
-"""Codes that say the person themselves was reached."""
 
 NOT_A_PERSON = frozenset(
     {

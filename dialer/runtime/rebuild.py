@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import msgspec
 import structlog
@@ -13,11 +15,14 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.recorder import placement
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.reads import EnrolmentRow, EventReader
+from dialer.stores.ledger.waking import WOKEN, woken_up
 from dialer.stores.redis.queue import CampaignQueue, Entry, Place, WaitUntil, Whereabouts
 
 log = structlog.get_logger()
 
 AUDIT_PAGE = 1_000
+WOKEN_PAGES = 50
+"""Most pages of one round, while each has accounts that were woken."""
 OPEN_ATTEMPT_WAIT_MS = 120_000
 """An account whose attempt has no end yet is looked at again after this; the sweep ends it."""
 
@@ -77,7 +82,10 @@ async def heal_queue(
 class QueueAudit:
     """Goes over a campaign's enrolments, a page a round and then again from the start, and puts
     right what Redis forgot: accounts that it lets sleep longer than the ledger says, or holds for
-    done. Where it is merely behind, the next claim finds out."""
+    done. Where it is merely behind, the next claim finds out.
+
+    Accounts that the ledger has woken (`dialer.stores.ledger.waking`) are given back to the queue;
+    while there are any, a round has more pages."""
 
     def __init__(
         self, campaign_id: CampaignId, queue: CampaignQueue, reader: EventReader, clock: Clock
@@ -87,26 +95,50 @@ class QueueAudit:
         self._reader = reader
         self._clock = clock
         self._pages: AsyncIterator[list[EnrolmentRow]] | None = None
+        self._alone = asyncio.Lock()
 
-    async def next_page(self) -> int:
-        """Look at the next page; how many accounts were put right."""
+    async def next_round(self) -> int:
+        """Look at the next page, and at more while accounts were woken; how many accounts were
+        put right or given back."""
+        total = 0
+        async with self._alone:
+            for _ in range(WOKEN_PAGES):
+                found, woken = await self._next_page()
+                total += found + woken
+                if woken == 0:
+                    break
+        return total
+
+    async def _next_page(self) -> tuple[int, int]:
+        """How many accounts were put right, and how many given back."""
         if self._pages is None:
             self._pages = self._reader.iterate_enrolments(self._campaign_id, AUDIT_PAGE)
         rows = await anext(self._pages, None)
         if rows is None:
             self._pages = None
-            return 0
+            return 0, 0
         now_ms = to_ms(self._clock.now())
-        found = await self._queue.look_up([row.account_id for row in rows])
+        places = await self._queue.look_up([row.account_id for row in rows])
+        known = [(row, place) for row, place in zip(rows, places, strict=True) if place is not None]
+        woken = [row for row, place in known if _is_woken(row, place)]
         wrong = [
-            row
-            for row, place in zip(rows, found, strict=True)
-            if place is not None and _forgotten(row, place, now_ms)
+            row for row, place in known if row.reason != WOKEN and _forgotten(row, place, now_ms)
         ]
+        if wrong or woken:
+            await self._queue.load([_entry(row, now_ms) for row in (*wrong, *woken)], reset=True)
         if wrong:
-            await self._queue.load([_entry(row, now_ms) for row in wrong], reset=True)
             log.warning("queue_put_right", campaign=self._campaign_id, accounts=len(wrong))
-        return len(wrong)
+        if woken:
+            ids = [row.account_id for row in woken]
+            await self._reader.ledger.transact(partial(woken_up, self._campaign_id, ids))
+            log.info("accounts_woken", campaign=self._campaign_id, accounts=len(woken))
+        return len(wrong), len(woken)
+
+
+def _is_woken(row: EnrolmentRow, place: Whereabouts) -> bool:
+    """Whether to give an account back. One that somebody holds is being decided about from what
+    was known before: its turn comes when it is free."""
+    return row.reason == WOKEN and not row.open_attempts and place.place is not Place.LEASED
 
 
 def _forgotten(row: EnrolmentRow, place: Whereabouts, now_ms: int) -> bool:

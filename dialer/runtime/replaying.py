@@ -32,6 +32,8 @@ from dialer.core.proofs import (
     heads_of,
     rebuilt_facts,
     sealed,
+    text_sha256,
+    with_text,
 )
 from dialer.core.records import event_id, from_ms, to_ms
 from dialer.runtime.clock import Clock
@@ -40,6 +42,7 @@ from dialer.stores.ledger.archive import (
     packs_of,
     read_history,
     read_subject,
+    read_text,
     texts_hold,
 )
 from dialer.stores.ledger.audit import SYSTEM, record_audit
@@ -84,6 +87,8 @@ class Missing(StrEnum):
     """The person's data were erased, as the erasure's record says."""
     NO_SUBJECT = "no_subject"
     """What was known of the person is not there, and nobody erased it."""
+    NO_TEXT = "no_text"
+    """The text that was decided about is no longer kept, or is another."""
     BAD_PACKS = "bad_packs"
     """The packs are there, and this release cannot read them."""
 
@@ -213,10 +218,16 @@ class Replayer:
                 missing = Missing.ERASED if erased else Missing.NO_SUBJECT
                 return msgspec.structs.replace(told, missing=missing)
             rows = await read_history(conn, record, heads_of(record, subject))
+            text = await read_text(conn, record)
         facts = rebuilt_facts(record, subject, rows)
         if facts is None:
             return msgspec.structs.replace(told, missing=Missing.OLD_RECORD)
-        again = sealed(gate.replay(record, facts, packs), subject)
+        whole = record
+        if record.text_sha256:
+            if text is None or text_sha256(text) != record.text_sha256:
+                return msgspec.structs.replace(told, missing=Missing.NO_TEXT)
+            whole = with_text(record, text)
+        again = sealed(gate.replay(whole, facts, packs), subject)
         found = differences(record, again)
         return msgspec.structs.replace(
             told,

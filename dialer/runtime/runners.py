@@ -13,6 +13,7 @@ from dialer.config import Config
 from dialer.core.agent import AgentState
 from dialer.core.figures import Tally
 from dialer.core.planning import CampaignContext
+from dialer.core.records import from_ms
 from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner, RunnerLimits
@@ -24,7 +25,8 @@ from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
 from dialer.runtime.safety import check_campaign, check_portfolio
 from dialer.runtime.scripts import ScriptReader
-from dialer.stores.ledger.campaigns import Campaign
+from dialer.runtime.traffic import TrafficFigures
+from dialer.stores.ledger.campaigns import Campaign, first_started_ms
 from dialer.stores.ledger.portfolios import get_portfolio
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import EventStore
@@ -77,6 +79,7 @@ class RunnerMaker:
         self._queue_of = queue_of
         self._lookback = lookback
         self._permit_lifetime_s = permit_lifetime_s
+        self._traffic = TrafficFigures(reader.ledger, packs)
 
     async def context(self, campaign: Campaign) -> CampaignContext:
         """What decisions need to know of a campaign.
@@ -86,6 +89,7 @@ class RunnerMaker:
         """
         async with self._reader.ledger.read() as conn:
             portfolio = await get_portfolio(conn, campaign.portfolio_id)
+            started_ms = await first_started_ms(conn, campaign.campaign_id)
         if portfolio is None:
             raise LookupError(f"campaign {campaign.name} has no portfolio")
         check_portfolio(portfolio.name, self._adapter, synthetic=portfolio.synthetic)
@@ -103,6 +107,7 @@ class RunnerMaker:
             ),
             lookback=self._lookback,
             scripts=scripts,
+            started_at=None if started_ms is None else from_ms(started_ms),
         )
 
     async def make(self, campaign: Campaign, tally: Tally) -> CampaignRunner:
@@ -130,6 +135,7 @@ class RunnerMaker:
                 tick_s=self._config.engine.tick_ms / 1000, max_lines=telephony.max_lines
             ),
             abandonment=AbandonmentFigures(self._reader, context.campaign_id, self._packs),
+            traffic=self._traffic,
         )
 
     def _pump(self, context: CampaignContext, tally: Tally) -> Pump:

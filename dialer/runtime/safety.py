@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from compliance.types import Channel, CollectorRole
 from dialer.config import Config
+from telephony_adapters.messaging import MessagingAdapter
 from telephony_adapters.port import TelephonyAdapter
 
 
@@ -19,6 +21,47 @@ def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
         f"carrier `{facts.name}` can call real people; set telephony.allow_real_dialing = true "
         "to allow that"
     )
+
+
+def check_messenger(config: Config, messenger: MessagingAdapter) -> None:
+    """A provider that can reach real people needs a switch of its own. Raises `UnsafeDialing`."""
+    facts = messenger.facts
+    if facts.simulated or facts.loopback or config.messages.allow_real_sending:
+        return
+    raise UnsafeDialing(
+        f"provider `{facts.name}` can write to real people; set "
+        "messages.allow_real_sending = true to allow that"
+    )
+
+
+def check_recipients(name: str, messenger: MessagingAdapter, *, synthetic: bool) -> None:
+    """Synthetic people are never written to through a provider that could reach real ones."""
+    facts = messenger.facts
+    if synthetic and not (facts.simulated or facts.loopback):
+        raise UnsafeDialing(
+            f"portfolio `{name}` is synthetic: it may only be written to through a simulated or "
+            f"loopback provider, not through `{facts.name}`"
+        )
+
+
+def check_written_campaign(
+    name: str,
+    messenger: MessagingAdapter,
+    channel: Channel,
+    country: str,
+    role: CollectorRole,
+    language: str,
+) -> None:
+    """A campaign that the provider forbids is refused before its first message, with the reason.
+
+    Raises `UnsafeDialing`.
+    """
+    facts = messenger.facts
+    if channel not in facts.channels:
+        raise UnsafeDialing(f"campaign `{name}`: provider `{facts.name}` carries no {channel}")
+    found = messenger.objection(channel, country, role)
+    if found is not None:
+        raise UnsafeDialing(f"campaign `{name}`: {found.text(language)}")
 
 
 def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) -> None:

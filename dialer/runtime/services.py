@@ -58,6 +58,7 @@ class EngineAgents:
             username=user.username,
             name=user.display_name,
             language=user.language,
+            team=user.team,
         )
 
     async def handle(self, agent_id: str, message: AnyClientMessage) -> None:

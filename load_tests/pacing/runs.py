@@ -9,7 +9,8 @@ import msgspec
 
 from compliance.messages import Message
 from dialer.core.pacing import Law, Pacer, RatioPacer, make_pacer
-from dialer.simulation.pacing import Minute, run_pacing
+from dialer.simulation.floor import Minute
+from dialer.simulation.pacing import run_pacing
 from dialer.simulation.report import config_for, scenario
 from dialer.simulation.worlds import Curve, World
 from load_tests.pacing.goals import GATES, goal_of

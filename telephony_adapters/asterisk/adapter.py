@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
 from typing import Final
 
 import structlog
@@ -12,24 +11,15 @@ import structlog
 from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.asterisk import codec
-from telephony_adapters.asterisk.client import AriClient, AriSilent, AriUnreachable, Body, Reply
+from telephony_adapters.asterisk.client import AriClient, AriSilent, AriUnreachable, Body
 from telephony_adapters.asterisk.clock_offset import ClockOffset
-from telephony_adapters.asterisk.naming import Names
+from telephony_adapters.asterisk.conversations import Conversations
+from telephony_adapters.asterisk.lines import DropBridge, HangUpChannel, LegLine, Outcome
+from telephony_adapters.asterisk.recordings import Recordings
 from telephony_adapters.asterisk.settings import AsteriskSettings
-from telephony_adapters.asterisk.switchboard import (
-    Action,
-    CallLine,
-    DropBridge,
-    HangUpChannel,
-    JoinOwnBridge,
-    LegLine,
-    Outcome,
-    StartDetection,
-    Switchboard,
-)
+from telephony_adapters.asterisk.wire import reached
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
-from telephony_adapters.declines import Declines
 from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
@@ -39,9 +29,9 @@ from telephony_adapters.errors import (
     TelephonyError,
     UnknownCall,
 )
+from telephony_adapters.keys import check_keys
 from telephony_adapters.messages import (
     AdapterFacts,
-    AnyCarrierEvent,
     CallId,
     CallReport,
     CarrierDown,
@@ -60,27 +50,16 @@ FOLLOWS_REDIRECTS: Final = "uri_pjsip"
 REPLACED: Final = "application_replaced"
 LATE_END_S: Final = 0.5
 """How long the end of a call may be on its way when Asterisk knows the call no more."""
-GONE: Final = frozenset({400, 404, 409, 412, 422})
-"""ARI's statuses for a command on a channel or bridge that is not there or not in our hands."""
 
 
-class AsteriskCarrier(Declines):
+class AsteriskCarrier(Conversations, Recordings):
     """A `TelephonyAdapter` for one Asterisk node (16 or newer)."""
 
     def __init__(self, settings: AsteriskSettings, clock: Clock) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._names = Names(settings.app)
-        self._prefix = f"{settings.app}-{int(clock.now().timestamp() * 1000):x}-"
-        self._count = 0
-        self._board = Switchboard(self._names, self._event_id)
+        super().__init__(settings, clock)
         self._used = UsedCallIds()
-        self._client: AriClient | None = None
-        self._sink: EventSink | None = None
-        self._up = False
         self._app_seen_s = 0.0
         self._listening: asyncio.Task[None] | None = None
-        self._errands: set[asyncio.Task[None]] = set()
         self.malformed_frames = 0
         """Frames that were not what ARI documents, since the start."""
 
@@ -93,6 +72,10 @@ class AsteriskCarrier(Declines):
             amd=self._settings.amd_context is not None,
             dtmf=True,
             prompts=self._settings.prompts_media is not None,
+            control=True,
+            recording=True,
+            dtmf_out=True,
+            inbound=True,
             max_originates_per_s=self._settings.max_originates_per_s,
         )
 
@@ -131,7 +114,7 @@ class AsteriskCarrier(Declines):
         if not self._settings.laboratory or endpoint is None:
             return
         path = f"/asterisk/config/dynamic/res_pjsip/endpoint/{endpoint}"
-        reply = await _reached(client.request("GET", path))
+        reply = await reached(client.request("GET", path))
         if not reply.ok:
             raise CarrierUnavailable(f"asterisk.laboratory: endpoint `{endpoint}`: {reply.message}")
         try:
@@ -154,8 +137,16 @@ class AsteriskCarrier(Declines):
         except AriUnreachable as error:
             raise CarrierUnavailable(f"no connection to {self._settings.url}: {error}") from error
         await self._check_app(client)
+        await self._set_music_up(client)
         channels, bridges = await self._lists(client)
         return self._board.reconcile(channels, bridges, self._clock.now())
+
+    async def _set_music_up(self, client: AriClient) -> None:
+        """Without the modules for it all the rest works; `hold` says what is missing then."""
+        bridge = f"/bridges/{self._names.hold_bridge}"
+        await self._quietly(client, "POST", bridge, {"type": "holding"})
+        music: Body = {"mohClass": self._settings.hold_music}
+        await self._quietly(client, "POST", f"{bridge}/moh", music)
 
     async def _listen(self, client: AriClient) -> None:
         """Take events for ever; connect again when the connection is lost."""
@@ -208,8 +199,7 @@ class AsteriskCarrier(Declines):
 
     def _apply(self, outcome: Outcome) -> None:
         events, actions = outcome
-        for event in events:
-            self._tell(event)
+        self._tell_all(events)
         self._carry_out(actions)
 
     # --- commands -----------------------------------------------------------------------------
@@ -236,7 +226,7 @@ class AsteriskCarrier(Declines):
         finally:
             call.placing = False
             if call.hung_up and call.call_id in self._board.calls:
-                self._errand(self._delete(client, self._names.call_channel(call.call_id)))
+                self._errand(self._delete(client, call.channel))
 
     async def _place(self, client: AriClient, command: Originate, target: str) -> None:
         path = f"/channels/{self._names.call_channel(command.call_id)}"
@@ -284,18 +274,36 @@ class AsteriskCarrier(Declines):
         if call.placing:
             return  # it goes as soon as Asterisk says that it is there
         try:
-            await self._command(client, "DELETE", f"/channels/{self._names.call_channel(call_id)}")
+            await self._command(client, "DELETE", f"/channels/{call.channel}")
         except UnknownCall:
             # The person was quicker: the end is on its way, unless it was lost.
             await asyncio.sleep(LATE_END_S)
             if call_id in self._board.calls:
                 raise
 
+    async def answer(self, call_id: CallId) -> None:
+        client = self._connected()
+        call = self._board.calls.get(call_id)
+        if call is None or not call.waits_for_us:
+            raise UnknownCall(f"call {call_id} does not wait for an answer")
+        call.waits_for_us = False
+        await self._command(client, "POST", f"/channels/{call.channel}/answer")
+        if call_id in self._board.calls:
+            self._tell_all(self._board.taken(call, self._clock.now()))
+
+    async def send_dtmf(self, call_id: CallId, digits: str) -> None:
+        client = self._connected()
+        check_keys(digits)
+        call = self._answered_call(call_id)
+        await self._command(client, "POST", f"/channels/{call.channel}/dtmf", {"dtmf": digits})
+
     async def open_agent_leg(self, leg_id: LegId, endpoint: str) -> None:
         client = self._connected()
-        target = self._settings.agent_dial_string(endpoint)
+        target = self._settings.leg_dial_string(endpoint)
         if target is None:
-            raise OriginateRejected("an agent's device is `agent:NAME`; letters, digits, . _ -")
+            raise OriginateRejected(
+                "a leg is `agent:NAME` (letters, digits, . _ -), or an E.164 number outside"
+            )
         if leg_id in self._board.legs:
             raise DuplicateCall(f"agent leg {leg_id} is open already")
         self._board.legs[leg_id] = LegLine(leg_id)
@@ -307,8 +315,7 @@ class AsteriskCarrier(Declines):
             "timeout": self._settings.agent_ring_timeout_s,
         }
         try:
-            bridge = f"/bridges/{self._names.leg_bridge(leg_id)}"
-            await self._command(client, "POST", bridge, {"type": "mixing"})
+            await self._command(client, "POST", self._room(leg_id), {"type": "mixing"})
             await self._command(
                 client, "POST", f"/channels/{self._names.leg_channel(leg_id)}", body
             )
@@ -323,36 +330,13 @@ class AsteriskCarrier(Declines):
             raise UnknownCall(f"there is no agent leg {leg_id}")
         await self._command(client, "DELETE", f"/channels/{self._names.leg_channel(leg_id)}")
 
-    async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
-        client = self._connected()
-        call = self._answered_call(call_id)
-        leg = self._board.legs.get(leg_id)
-        if leg is None or not leg.up:
-            raise UnknownCall(f"agent leg {leg_id} is not up")
-        if leg.call_id not in (None, call_id):
-            raise TelephonyError(
-                f"leg {leg_id} carries call {leg.call_id}; end that one before bridging {call_id}"
-            )
-        if call.leg_id == leg_id:
-            self._tell(self._board.bridged(call, leg_id, self._clock.now()))
-            return
-        self._board.want_bridge(call, leg)
-        path = f"/bridges/{self._names.leg_bridge(leg_id)}/addChannel"
-        try:
-            await self._command(
-                client, "POST", path, {"channel": self._names.call_channel(call_id)}
-            )
-        except TelephonyError:
-            self._board.give_up_bridge(call)
-            raise
-
     async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         client = self._connected()
         call = self._answered_call(call_id)
         media = self._settings.media_of(prompt.audio)
         if media is None:
             raise NoAudio("Asterisk has no voice of its own: this prompt has no recording")
-        place = f"/channels/{self._names.call_channel(call_id)}"
+        place = f"/channels/{call.channel}"
         if call.leg_id is not None:
             # Asterisk plays nothing to a channel in a bridge, only to the whole bridge.
             place = f"/bridges/{self._names.leg_bridge(call.leg_id)}"
@@ -375,81 +359,14 @@ class AsteriskCarrier(Declines):
         channels, bridges = await self._lists(self._connected())
         return self._board.reports(channels, bridges, self._clock.now())
 
-    # --- errands: what events ask for ---------------------------------------------------------
-
-    def _carry_out(self, actions: list[Action]) -> None:
-        client = self._client
-        if client is None:
-            return
-        for action in actions:
-            match action:
-                case StartDetection():
-                    self._errand(self._start_detection(client, action.call_id))
-                case JoinOwnBridge():
-                    self._errand(self._join_own_bridge(client, action.leg_id))
-                case DropBridge():
-                    bridge = f"/bridges/{self._names.leg_bridge(action.leg_id)}"
-                    self._errand(self._quietly(client, "DELETE", bridge))
-                case HangUpChannel():
-                    self._errand(self._delete(client, action.channel))
-
-    async def _start_detection(self, client: AriClient, call_id: CallId) -> None:
-        path = f"/channels/{self._names.call_channel(call_id)}/continue"
-        body: Body = {"context": self._settings.amd_context, "extension": "s", "priority": 1}
-        try:
-            await self._command(client, "POST", path, body)
-        except TelephonyError:
-            for event in self._board.undetected(call_id, self._clock.now()):
-                self._tell(event)
-
-    async def _join_own_bridge(self, client: AriClient, leg_id: LegId) -> None:
-        channel = self._names.leg_channel(leg_id)
-        path = f"/bridges/{self._names.leg_bridge(leg_id)}/addChannel"
-        try:
-            await self._command(client, "POST", path, {"channel": channel})
-        except TelephonyError:
-            await self._delete(client, channel)  # its end is told as `AgentLegDown`
-
-    async def _delete(self, client: AriClient, channel: str) -> None:
-        await self._quietly(client, "DELETE", f"/channels/{channel}")
-
-    async def _quietly(self, client: AriClient, method: str, path: str) -> None:
-        """For what may be gone already; the next reconciliation finds what was left."""
-        try:
-            await self._command(client, method, path)
-        except TelephonyError:
-            return
-
-    def _errand(self, work: Coroutine[object, None, None]) -> None:
-        task = asyncio.create_task(work, name="asterisk:errand")
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
-
-    # --- the wire -----------------------------------------------------------------------------
-
-    async def _command(
-        self, client: AriClient, method: str, path: str, body: Body | None = None
-    ) -> Reply:
-        """A command on a channel or bridge. Raises the port's errors."""
-        try:
-            reply = await client.request(method, path, body)
-        except AriUnreachable as error:
-            raise CarrierUnavailable(f"Asterisk is not there: {error}") from error
-        except AriSilent as error:
-            raise OutcomeUnknown(f"no answer to {method}: {error}") from error
-        if reply.ok:
-            return reply
-        code = f"http:{reply.status}"
-        if reply.status in GONE:
-            raise UnknownCall(f"{reply.message} ({method} {path})", provider_code=code)
-        raise TelephonyError(f"{reply.message} ({method} {path})", provider_code=code)
+    # --- questions -----------------------------------------------------------------------------
 
     async def _check_app(self, client: AriClient) -> None:
         """Asterisk dials for an application that nobody serves, too, and nobody would be there.
 
         Raises `CarrierUnavailable`.
         """
-        reply = await _reached(client.request("GET", f"/applications/{self._settings.app}"))
+        reply = await reached(client.request("GET", f"/applications/{self._settings.app}"))
         if not reply.ok:
             raise CarrierUnavailable(
                 f"Asterisk has no application `{self._settings.app}`: {reply.message}"
@@ -457,8 +374,8 @@ class AsteriskCarrier(Declines):
         self._app_seen_s = asyncio.get_running_loop().time()
 
     async def _lists(self, client: AriClient) -> tuple[list[codec.Channel], list[codec.Bridge]]:
-        channels = await _reached(client.request("GET", "/channels"))
-        bridges = await _reached(client.request("GET", "/bridges"))
+        channels = await reached(client.request("GET", "/channels"))
+        bridges = await reached(client.request("GET", "/bridges"))
         for reply in (channels, bridges):
             if not reply.ok:
                 raise CarrierUnavailable(f"Asterisk does not list its calls: {reply.message}")
@@ -466,33 +383,3 @@ class AsteriskCarrier(Declines):
             return codec.parse_channels(channels.body), codec.parse_bridges(bridges.body)
         except codec.MalformedFrame as error:
             raise CarrierUnavailable(f"Asterisk's list cannot be read: {error}") from error
-
-    def _connected(self) -> AriClient:
-        if self._client is None or not self._up:
-            raise CarrierUnavailable("there is no connection to Asterisk")
-        return self._client
-
-    def _answered_call(self, call_id: CallId) -> CallLine:
-        call = self._board.calls.get(call_id)
-        if call is None:
-            raise UnknownCall(f"there is no live call {call_id}")
-        if not call.told_answer:
-            raise UnknownCall(f"call {call_id} is not answered yet")
-        return call
-
-    def _tell(self, event: AnyCarrierEvent) -> None:
-        if self._sink is not None:
-            self._sink(event)
-
-    def _event_id(self) -> str:
-        """ARI numbers no event, and a WebSocket repeats none: ours are unique over restarts."""
-        self._count += 1
-        return f"{self._prefix}{self._count}"
-
-
-async def _reached(request: Coroutine[object, None, Reply]) -> Reply:
-    """For questions: no answer is as bad as no connection. Raises `CarrierUnavailable`."""
-    try:
-        return await request
-    except (AriUnreachable, AriSilent) as error:
-        raise CarrierUnavailable(f"Asterisk does not answer: {error}") from error

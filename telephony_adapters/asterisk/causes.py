@@ -98,3 +98,10 @@ def classify(ending: Ending) -> HangupCause:
     if ending.cause in ISDN_TIMEOUTS:
         return silence
     return ISDN_CAUSES.get(ending.cause, _C.FAILED)
+
+
+def inbound_cause(*, answered: bool, hung_up: bool) -> HangupCause:
+    """The end of a call that came to us; `hung_up` by us."""
+    if not hung_up:
+        return _C.NORMAL_CALLEE
+    return _C.NORMAL_CALLER if answered else _C.CANCELLED

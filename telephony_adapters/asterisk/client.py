@@ -76,11 +76,19 @@ class AriClient:
         path: str,
         body: Body | None = None,
         params: Mapping[str, str] | None = None,
+        timeout_s: float | None = None,
     ) -> Reply:
-        """One command. Raises `AriUnreachable` or `AriSilent`."""
+        """One command; the wait for it is `command_timeout_s` unless told otherwise.
+
+        Raises `AriUnreachable` or `AriSilent`.
+        """
+        limit = aiohttp.ClientTimeout(
+            total=timeout_s or self._settings.command_timeout_s,
+            sock_connect=self._settings.connect_timeout_s,
+        )
         try:
             async with self._session.request(
-                method, self._base + path, json=body, params=params
+                method, self._base + path, json=body, params=params, timeout=limit
             ) as reply:
                 return Reply(reply.status, await reply.read())
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:

@@ -18,18 +18,32 @@ class MalformedFrame(Exception):
     """Not JSON, or not the fields and types that ARI documents."""
 
 
+class Party(msgspec.Struct, frozen=True):
+    number: str = ""
+
+
+class Dialplan(msgspec.Struct, frozen=True):
+    """Where a channel is in the dialplan."""
+
+    exten: str = ""
+    app_name: str = ""
+    app_data: str = ""
+
+
 class Channel(msgspec.Struct, frozen=True):
     """A channel as it was when the event happened."""
 
     id: str
     state: str
     creationtime: str
+    caller: Party = Party()
+    dialplan: Dialplan = Dialplan()
 
     @property
     def phase(self) -> CallPhase:
         if self.state == "Up":
             return CallPhase.ANSWERED
-        return CallPhase.RINGING if self.state == "Ringing" else CallPhase.DIALING
+        return CallPhase.RINGING if self.state in ("Ringing", "Ring") else CallPhase.DIALING
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -39,6 +53,13 @@ class Bridge(msgspec.Struct, frozen=True):
 
 class Playback(msgspec.Struct, frozen=True):
     id: str
+
+
+class Recording(msgspec.Struct, frozen=True):
+    name: str
+    target_uri: str
+    duration: int | None = None
+    """Whole seconds."""
 
 
 class AriEvent(msgspec.Struct, frozen=True, tag_field="type"):
@@ -68,6 +89,12 @@ class StasisStart(AriEvent, frozen=True, tag="StasisStart"):
     args: tuple[str, ...]
 
 
+class StasisEnd(AriEvent, frozen=True, tag="StasisEnd"):
+    """A channel is in our hands no more."""
+
+    channel: Channel
+
+
 class ChannelEnteredBridge(AriEvent, frozen=True, tag="ChannelEnteredBridge"):
     bridge: Bridge
     channel: Channel
@@ -87,6 +114,18 @@ class PlaybackFinished(AriEvent, frozen=True, tag="PlaybackFinished"):
     playback: Playback
 
 
+class RecordingStarted(AriEvent, frozen=True, tag="RecordingStarted"):
+    recording: Recording
+
+
+class RecordingFinished(AriEvent, frozen=True, tag="RecordingFinished"):
+    recording: Recording
+
+
+class RecordingFailed(AriEvent, frozen=True, tag="RecordingFailed"):
+    recording: Recording
+
+
 class ChannelDestroyed(AriEvent, frozen=True, tag="ChannelDestroyed"):
     channel: Channel
     cause: int
@@ -103,10 +142,14 @@ AnyAriEvent = (
     Dial
     | ChannelStateChange
     | StasisStart
+    | StasisEnd
     | ChannelEnteredBridge
     | ChannelLeftBridge
     | ChannelDtmfReceived
     | PlaybackFinished
+    | RecordingStarted
+    | RecordingFinished
+    | RecordingFailed
     | ChannelDestroyed
     | ApplicationReplaced
 )

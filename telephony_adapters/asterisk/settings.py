@@ -32,6 +32,8 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
     trunk's name."""
     agent_dial: str
     """Dial string of an agent's device: `{agent}` is the user name."""
+    trunk: str = "main"
+    """The trunk by which somebody outside is brought into a conversation."""
     caller_id: str | None = None
     """Shown when a campaign names none."""
     amd_context: str | None = None
@@ -39,6 +41,8 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
     prompts_media: str | None = None
     """ARI media URI of a prompt's recording, with `{audio}` for its hash, e.g.
     `sound:/srv/prompts/{audio}`; None: nothing can be played."""
+    hold_music: str = "default"
+    """Class of `musiconhold.conf` that persons hear while they hold."""
     laboratory: bool = False
     """Declares that nobody real is behind the trunk. Believed only where `reaches_nobody`."""
     agent_ring_timeout_s: int = 30
@@ -121,8 +125,13 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
             return None
         return self.prompts_media.format(audio=audio)
 
-    def agent_dial_string(self, endpoint: str) -> str | None:
-        """How to ring the device `agent:NAME`; None for a name that cannot be dialed."""
+    def leg_dial_string(self, endpoint: str) -> str | None:
+        """How to ring the device `agent:NAME`, or somebody outside by an E.164 number.
+
+        None for what cannot be dialed.
+        """
+        if endpoint.startswith("+"):
+            return self.dial_string(endpoint, self.trunk)
         kind, _, name = endpoint.partition(":")
         if kind != "agent" or not re.fullmatch(AGENT_PATTERN, name):
             return None

@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-import msgspec
-
-from telephony_adapters.asterisk.causes import Ending, classify
+from telephony_adapters.asterisk.causes import Ending, classify, inbound_cause
 from telephony_adapters.asterisk.codec import (
     VERDICTS,
     AnyAriEvent,
@@ -27,10 +25,29 @@ from telephony_adapters.asterisk.codec import (
     ChannelStateChange,
     Dial,
     PlaybackFinished,
+    RecordingFailed,
+    RecordingFinished,
+    RecordingStarted,
+    StasisEnd,
     StasisStart,
     instant,
 )
+from telephony_adapters.asterisk.floor import Floor
+from telephony_adapters.asterisk.inbound import caller_of, inbound_id, is_inbound
+from telephony_adapters.asterisk.lines import (
+    Action,
+    Arrived,
+    CallLine,
+    DropBridge,
+    HangUpChannel,
+    JoinOwnBridge,
+    LegLine,
+    Outcome,
+    RingBack,
+    StartDetection,
+)
 from telephony_adapters.asterisk.naming import Names
+from telephony_adapters.asterisk.tapes import Tapes
 from telephony_adapters.messages import (
     AgentLegDown,
     AgentLegUp,
@@ -46,6 +63,7 @@ from telephony_adapters.messages import (
     CallReport,
     CallRinging,
     DtmfReceived,
+    InboundCall,
     LegId,
     Originate,
 )
@@ -57,83 +75,6 @@ FORGOTTEN_AFTER_S: Final = 30.0
 """A call that Asterisk does not list this long after its ring timeout has never been."""
 
 
-class StartDetection(msgspec.Struct, frozen=True):
-    """Send the answered call to the dialplan that screens it."""
-
-    call_id: CallId
-
-
-class JoinOwnBridge(msgspec.Struct, frozen=True):
-    """An agent has picked up: put his leg into its bridge."""
-
-    leg_id: LegId
-
-
-class DropBridge(msgspec.Struct, frozen=True):
-    """An agent's leg is gone, and so is the use of its bridge."""
-
-    leg_id: LegId
-
-
-class HangUpChannel(msgspec.Struct, frozen=True):
-    """A leg that nobody knows any more."""
-
-    channel: str
-
-
-Action = StartDetection | JoinOwnBridge | DropBridge | HangUpChannel
-Outcome = tuple[list[AnyCarrierEvent], list[Action]]
-
-
-class CallLine:
-    """What is known of one call."""
-
-    __slots__ = (
-        "amd",
-        "answered_at",
-        "call_id",
-        "forget_at",
-        "hung_up",
-        "leg_id",
-        "placing",
-        "progressed",
-        "ring_timeout_s",
-        "ringing",
-        "told_answer",
-        "wanted_leg",
-    )
-
-    def __init__(self, call_id: CallId) -> None:
-        self.call_id = call_id
-        self.amd = False
-        self.ring_timeout_s: int | None = None
-        self.placing = False
-        """The originate has not been answered by Asterisk yet."""
-        self.hung_up = False
-        """We asked for the end, or will as soon as the originate is answered."""
-        self.progressed = False
-        self.ringing = False
-        self.answered_at: datetime | None = None
-        self.told_answer = False
-        self.leg_id: LegId | None = None
-        """The leg whose bridge it is in."""
-        self.wanted_leg: LegId | None = None
-        """The leg whose bridge it is being moved to."""
-        self.forget_at: datetime | None = None
-
-
-class LegLine:
-    """What is known of an agent's leg."""
-
-    __slots__ = ("call_id", "leg_id", "up")
-
-    def __init__(self, leg_id: LegId) -> None:
-        self.leg_id = leg_id
-        self.up = False
-        self.call_id: CallId | None = None
-        """The call that is in its bridge, or on the way there."""
-
-
 class Switchboard:
     """State of one adapter."""
 
@@ -142,6 +83,10 @@ class Switchboard:
         self._event_id = event_id
         self.calls: dict[CallId, CallLine] = {}
         self.legs: dict[LegId, LegLine] = {}
+        self.floor = Floor(names, event_id, self.calls, self.legs)
+        self.tapes = Tapes(names, event_id)
+        self._inbound: dict[str, CallId] = {}
+        """Calls that came to us, by their channels."""
         self._playbacks: dict[str, tuple[CallId, str]] = {}
         self._playbacks_made = 0
 
@@ -149,7 +94,8 @@ class Switchboard:
 
     def place(self, command: Originate, now: datetime) -> CallLine:
         """A call is about to be dialed; its events may come at once."""
-        call = self.calls[command.call_id] = CallLine(command.call_id)
+        channel = self._names.call_channel(command.call_id)
+        call = self.calls[command.call_id] = CallLine(command.call_id, channel)
         call.amd = command.amd
         call.ring_timeout_s = command.ring_timeout_s
         call.placing = True
@@ -205,8 +151,10 @@ class Switchboard:
                 return self._state(event, at), []
             case StasisStart():
                 return self._stasis(event, at)
+            case StasisEnd():
+                return self._left_us(event, at)
             case ChannelEnteredBridge():
-                return self._entered(event, at), []
+                return self._entered(event, at)
             case ChannelLeftBridge():
                 self._left(event)
                 return [], []
@@ -214,6 +162,10 @@ class Switchboard:
                 return self._pressed(event, at), []
             case PlaybackFinished():
                 return self._played(event, at), []
+            case RecordingStarted():
+                return [], self.tapes.started(event, at)
+            case RecordingFinished() | RecordingFailed():
+                return self.tapes.ended(event, at)
             case ChannelDestroyed():
                 return self._destroyed(event, at)
             case _:
@@ -235,6 +187,8 @@ class Switchboard:
         if call is None or call.answered_at is not None:
             return []
         if event.channel.state == "Up":
+            if call.inbound:
+                return self.taken(call, at)
             call.answered_at = at
         elif event.channel.state == "Ringing":
             return self._rings(call, at)
@@ -252,13 +206,46 @@ class Switchboard:
             if leg_id in self.legs:
                 return [], [JoinOwnBridge(leg_id)]
             return [], [HangUpChannel(event.channel.id)]
+        ours = (self._names.leg_of_ear, self._names.of_tape)
+        if any(of(event.channel.id) is not None for of in ours):
+            return [], [Arrived(event.channel.id)]
         call = self._call(event.channel)
         if call is None:
-            return [], []
+            return self._comes_in(event, at)
         if event.args[:1] == ("amd",):
             verdict = VERDICTS.get(event.args[1]) if len(event.args) > 1 else None
             return ([] if verdict is None else self._verdict(call, verdict, at)), []
         return self._answered(call, at)
+
+    def _comes_in(self, event: StasisStart, at: datetime) -> Outcome:
+        """A channel that we have not made: somebody calls us, if the dialplan says so."""
+        if event.args[:1] != ("inbound",) or self._names.call_of(event.channel.id) is not None:
+            return [], []
+        call = self._adopt_inbound(event.channel)
+        told = InboundCall(
+            event_id=self._event_id(),
+            at=at,
+            call_id=call.call_id,
+            caller=caller_of(event.channel, event.args[1:]),
+            called=event.channel.dialplan.exten,
+        )
+        return [told], [RingBack(event.channel.id)]
+
+    def _adopt_inbound(self, channel: Channel) -> CallLine:
+        call_id = inbound_id(self._names.app, channel)
+        call = self.calls[call_id] = CallLine(call_id, channel.id)
+        call.inbound = call.waits_for_us = call.ringing = True
+        self._inbound[channel.id] = call_id
+        return call
+
+    def taken(self, call: CallLine, at: datetime) -> list[AnyCarrierEvent]:
+        """Somebody who calls us is answered; told once."""
+        if call.told_answer:
+            return []
+        call.told_answer = True
+        call.waits_for_us = False
+        call.answered_at = at
+        return [CallAnswered(event_id=self._event_id(), at=at, call_id=call.call_id)]
 
     def _answered(self, call: CallLine, at: datetime) -> Outcome:
         """Told once Asterisk lets us act on the call, with the instant of the answer."""
@@ -284,18 +271,32 @@ class Switchboard:
             )
         ]
 
-    def _entered(self, event: ChannelEnteredBridge, at: datetime) -> list[AnyCarrierEvent]:
-        leg = self._leg(event.bridge.id)
-        if leg is None:
-            return []
-        if event.channel.id == self._names.leg_channel(leg.leg_id):
-            leg.up = True
-            return [AgentLegUp(event_id=self._event_id(), at=at, leg_id=leg.leg_id)]
+    def _entered(self, event: ChannelEnteredBridge, at: datetime) -> Outcome:
         call = self._call(event.channel)
-        if call is None or call.wanted_leg != leg.leg_id:
-            return []
-        call.leg_id, call.wanted_leg = leg.leg_id, None
-        return [self.bridged(call, leg.leg_id, at)]
+        if event.bridge.id == self._names.hold_bridge:
+            return ([] if call is None else self.floor.held(call, at)), []
+        room = self._leg(event.bridge.id)
+        if room is None:
+            return [], []
+        leg_id = self._names.leg_of(event.channel.id)
+        guest = self.legs.get(leg_id) if leg_id is not None else None
+        if guest is not None:
+            guest.room = room.leg_id
+            return (
+                self._at_home(guest, at) if guest is room else self.floor.visited(room, guest, at)
+            )
+        if self._names.leg_of_ear(event.channel.id) == room.leg_id:
+            return self.floor.listens(room, event.channel.id, at)
+        if call is None or call.wanted_leg != room.leg_id:
+            return [], []
+        call.leg_id, call.wanted_leg, call.held = room.leg_id, None, False
+        return [self.bridged(call, room.leg_id, at)], []
+
+    def _at_home(self, leg: LegLine, at: datetime) -> Outcome:
+        if leg.up:
+            return [], []
+        leg.up = True
+        return [AgentLegUp(event_id=self._event_id(), at=at, leg_id=leg.leg_id)], []
 
     def bridged(self, call: CallLine, leg_id: LegId, at: datetime) -> CallBridged:
         """That a call is in a leg's bridge."""
@@ -336,10 +337,13 @@ class Switchboard:
         if leg_id is not None:
             ending = Ending(cause=event.cause, tech_cause=event.tech_cause)
             return self._leg_gone(leg_id, at, ending.provider_code)
+        ear_of = self._names.leg_of_ear(event.channel.id)
+        if ear_of is not None:
+            return [], self.floor.ear_gone(ear_of, event.channel.id)
         call = self._call(event.channel)
-        if call is None:
+        if call is None or call.inbound:
             return [], []
-        self._forget(call)
+        actions = self._forget(call)
         lived_s = (event.at - instant(event.channel.creationtime)).total_seconds()
         limit_s = call.ring_timeout_s
         ending = Ending(
@@ -357,12 +361,23 @@ class Switchboard:
             cause=classify(ending),
             provider_code=ending.provider_code,
         )
-        return [told], []
+        return [told], actions
+
+    def _left_us(self, event: StasisEnd, at: datetime) -> Outcome:
+        """Of a channel that it has not made, an application is told this end only."""
+        call = self._call(event.channel)
+        if call is None or not call.inbound:
+            return [], []
+        actions = self._forget(call)
+        cause = inbound_cause(answered=call.told_answer, hung_up=call.hung_up)
+        told = CallEnded(event_id=self._event_id(), at=at, call_id=call.call_id, cause=cause)
+        return [told], actions
 
     def _leg_gone(self, leg_id: LegId, at: datetime, reason: str) -> Outcome:
         leg = self.legs.pop(leg_id, None)
         if leg is None:
             return [], []
+        parted, actions = self.floor.leg_gone(leg, at)
         call = self.calls.get(leg.call_id) if leg.call_id is not None else None
         if call is not None:
             if call.leg_id == leg_id:
@@ -370,16 +385,18 @@ class Switchboard:
             if call.wanted_leg == leg_id:
                 call.wanted_leg = None
         told = AgentLegDown(event_id=self._event_id(), at=at, leg_id=leg_id, reason=reason)
-        return [told], [DropBridge(leg_id)]
+        return [told, *parted], [*actions, DropBridge(leg_id)]
 
-    def _forget(self, call: CallLine) -> None:
+    def _forget(self, call: CallLine) -> list[Action]:
         del self.calls[call.call_id]
+        self._inbound.pop(call.channel, None)
         for leg_id in {call.leg_id, call.wanted_leg} - {None}:
             leg = self.legs.get(leg_id) if leg_id is not None else None
             if leg is not None and leg.call_id == call.call_id:
                 leg.call_id = None
         for name in [n for n, (owner, _) in self._playbacks.items() if owner == call.call_id]:
             del self._playbacks[name]
+        return self.floor.call_gone(call)
 
     # --- reports ------------------------------------------------------------------------------
 
@@ -398,8 +415,7 @@ class Switchboard:
             call_id: CallReport(
                 call_id=call_id, phase=channel.phase, bridged_leg=places.get(channel.id)
             )
-            for channel in channels
-            if (call_id := self._names.call_of(channel.id)) is not None
+            for call_id, channel in self._ours(channels).items()
         }
         for call in list(self.calls.values()):
             overdue = call.forget_at is not None and call.forget_at < now
@@ -417,14 +433,19 @@ class Switchboard:
         life and are ended.
         """
         reports = {report.call_id: report for report in self.reports(channels, bridges, now)}
+        held = {
+            c for bridge in bridges if bridge.id == self._names.hold_bridge for c in bridge.channels
+        }
+        gone: list[Action] = []
         for call in list(self.calls.values()):
             if call.call_id not in reports and not call.placing:
-                self._forget(call)
+                gone += self._forget(call)
         events: list[AnyCarrierEvent] = []
-        for report in reports.values():
-            events += self._adopt(report, now)
+        for call_id, channel in self._ours(channels).items():
+            events += self._adopt(reports[call_id], channel, channel.id in held, now)
         states = {channel.id: channel.phase for channel in channels}
         legs, actions = self._reconcile_legs(states, bridges, now)
+        actions = [*gone, *actions]
         for orphan in states:
             leg_id = self._names.leg_of(orphan)
             if leg_id is not None and leg_id not in self.legs:
@@ -433,17 +454,44 @@ class Switchboard:
             leg_id = self._names.leg_of_bridge(bridge.id)
             if leg_id is not None and leg_id not in self.legs:
                 actions.append(DropBridge(leg_id))
-        return [*legs, *events], actions
+        rooms = {
+            channel: leg_id
+            for bridge in bridges
+            if (leg_id := self._names.leg_of_bridge(bridge.id)) is not None
+            for channel in bridge.channels
+        }
+        parts, wanted = self.floor.reconcile(rooms, states, now)
+        tapes = self.tapes.reconcile(states)
+        return [*legs, *events, *parts], [*actions, *wanted, *tapes]
 
-    def _adopt(self, report: CallReport, now: datetime) -> list[AnyCarrierEvent]:
+    def _ours(self, channels: Sequence[Channel]) -> dict[CallId, Channel]:
+        """Channels of persons, by call."""
+        found = {}
+        for channel in channels:
+            call_id = self._names.call_of(channel.id) or self._inbound.get(channel.id)
+            if call_id is None and is_inbound(self._names.app, channel):
+                call_id = inbound_id(self._names.app, channel)
+            if call_id is not None:
+                found[call_id] = channel
+        return found
+
+    def _adopt(
+        self, report: CallReport, channel: Channel, held: bool, now: datetime
+    ) -> list[AnyCarrierEvent]:
         call = self.calls.get(report.call_id)
+        if call is None and self._names.call_of(channel.id) is None:
+            call = self._adopt_inbound(channel)
         if call is None:
-            call = self.calls[report.call_id] = CallLine(report.call_id)
+            call = self.calls[report.call_id] = CallLine(report.call_id, channel.id)
         if report.phase is CallPhase.ANSWERED:
             call.answered_at = call.answered_at or now
             call.told_answer = True
+            call.waits_for_us = False
         call.ringing = call.ringing or report.phase is not CallPhase.DIALING
         call.leg_id = report.bridged_leg
+        if held and not call.held:
+            return self.floor.held(call, now)  # our own command, whose effect was not heard
+        call.held = held
         if call.leg_id is None or call.leg_id != call.wanted_leg:
             return []
         call.wanted_leg = None
@@ -474,7 +522,7 @@ class Switchboard:
     # --- helpers ------------------------------------------------------------------------------
 
     def _call(self, channel: Channel) -> CallLine | None:
-        call_id = self._names.call_of(channel.id)
+        call_id = self._names.call_of(channel.id) or self._inbound.get(channel.id)
         return None if call_id is None else self.calls.get(call_id)
 
     def _leg(self, bridge: str) -> LegLine | None:

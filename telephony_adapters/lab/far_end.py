@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -55,6 +56,25 @@ def _recording(folder: Path, name: str) -> Path:
     return path
 
 
+def run_sipp(name: str, folder: Path, scenario: Path, options: Sequence[str]) -> Child:
+    """A SIPp on loopback. Raises `LabError`."""
+    found = shutil.which("sipp")
+    command = [found] if found else install(SIPP).command("usr/bin/sipp")
+    # SIPp ends at once when one of these is taken.
+    media = random.SystemRandom().randrange(*MEDIA_PORTS, 8)
+    return Child(
+        [
+            *command,
+            *("-sf", str(scenario), "-i", LOOPBACK, "-mi", LOOPBACK, "-mp", str(media)),
+            *("-t", "u1", "-nostdin", "-aa", "-buff_size", "8388608"),
+            *("-trace_err", "-error_file", str(folder / f"{name}.err")),
+            *options,
+        ],
+        output=folder / f"{name}.out",
+        cwd=folder,
+    )
+
+
 class FarEnd:
     """One SIPp that answers calls as its behaviours say."""
 
@@ -69,33 +89,16 @@ class FarEnd:
 
     def start(self) -> None:
         """Run it until it listens. Raises `LabError`."""
-        found = shutil.which("sipp")
-        command = [found] if found else install(SIPP).command("usr/bin/sipp")
         said = ""
         for _ in range(PORT_TRIES):
-            child = self._run(command)
+            options = ("-p", str(self.port), "-trace_logs", "-log_file", str(self._log))
+            child = run_sipp(self.name, self._folder, self._scenario, options)
             if self._listens(child):
                 self._child = child
                 return
             said = child.said()
             self.port = free_udp_port()
         raise LabError(f"SIPp ({self.name}) did not start: {said}")
-
-    def _run(self, command: Sequence[str]) -> Child:
-        # SIPp ends at once when one of these is taken.
-        media = random.SystemRandom().randrange(*MEDIA_PORTS, 8)
-        return Child(
-            [
-                *command,
-                *("-sf", str(self._scenario), "-i", LOOPBACK, "-p", str(self.port)),
-                *("-mi", LOOPBACK, "-mp", str(media)),
-                *("-t", "u1", "-nostdin", "-aa", "-buff_size", "8388608"),
-                *("-trace_logs", "-log_file", str(self._log)),
-                *("-trace_err", "-error_file", str(self._folder / f"{self.name}.err")),
-            ],
-            output=self._folder / f"{self.name}.out",
-            cwd=self._folder,
-        )
 
     def _listens(self, child: Child) -> bool:
         deadline_s = time.monotonic() + READY_TIMEOUT_S
@@ -119,3 +122,10 @@ class FarEnd:
         if not self._log.exists():
             return 0
         return self._log.read_text(encoding="utf-8", errors="replace").count("INVITE ")
+
+    def keys_heard(self, sip_call_id: str) -> str:
+        """Keys that a call was sent so far, by its SIP Call-ID."""
+        if not self._log.exists():
+            return ""
+        told = self._log.read_text(encoding="utf-8", errors="replace")
+        return "".join(re.findall(rf"KEY {re.escape(sip_call_id)} (.)", told))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from telephony_adapters.lab.caller import Caller
 from telephony_adapters.lab.far_end import FarEnd, machine_greets, person_says_hello
 from telephony_adapters.lab.pbx import Pbx
 from telephony_adapters.lab.ports import LOOPBACK
@@ -50,7 +51,7 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
         Behaviour(name="dead", users=ends + DEAD_NUMBER, trying=False, answers=False),
         Behaviour(name="answers_briefly", users=f"{ends}97", talk_ms=1_500),
         Behaviour(name="presses_keys", users=f"{ends}98", keys="12"),
-        Behaviour(name="stays", users=f"{ends}99", audio=hello),
+        Behaviour(name="stays", users=f"{ends}99", ring_ms=150, audio=hello),
         Behaviour(name="person", users=ends, ring_ms=2_000, audio=hello, talk_ms=TALK_MS),
     )
 
@@ -71,12 +72,22 @@ class Network:
     """Handles to the parts, and the words that an adapter needs to be pointed at them."""
 
     def __init__(self, folder: Path, family: int = 22, behaviours: Behaviours = people) -> None:
+        self._folder = folder
+        self._callers = 0
         self.prompts = folder / "prompts"
         """Where Asterisk finds the audio of prompts."""
         self.prompts.mkdir()
         self.pbx = Pbx(folder / "asterisk", family)
         self.carrier = FarEnd("carrier", folder, behaviours(folder))
         self.phones = FarEnd("phones", folder, phones())
+
+    def somebody_calls(self, caller: str | None, called: str, patience_s: float) -> Caller:
+        """Somebody dials one of our numbers; without a `caller` the number is withheld."""
+        self._callers += 1
+        name = f"caller-{self._callers}"
+        made = Caller(name, self._folder, self.pbx.sip_port, caller, called, patience_s)
+        made.start()
+        return made
 
     @property
     def dial(self) -> str:

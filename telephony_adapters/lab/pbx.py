@@ -16,11 +16,15 @@ from telephony_adapters.lab.debian import Bundle, install
 from telephony_adapters.lab.errors import LabError
 from telephony_adapters.lab.ports import LOOPBACK, free_tcp_port, free_udp_port
 from telephony_adapters.lab.process import Child, hand_over
+from telephony_adapters.lab.tones import tone
 
 CONF: Final = Path(__file__).parent / "conf"
 READY_TIMEOUT_S: Final = 30.0
 USER: Final = "marcador"
 RTP_PORTS: Final = 4_000
+MUSIC_HZ: Final = 1_000
+MUSIC_S: Final = 60
+"""What a person hears who holds."""
 SUITES: Final = {22: "sid", 16: "bullseye"}
 """Debian suites by the family of Asterisk that they carry."""
 _LIBRARIES: Final = (
@@ -68,6 +72,11 @@ class Pbx:
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.http_port}"
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of stored recordings."""
+        return self.folder / "run/spool/recording"
 
     @property
     def pid(self) -> int | None:
@@ -122,8 +131,12 @@ class Pbx:
     def _configure(self) -> None:
         run = self.folder / "run"
         etc = self.folder / "etc"
-        for place in (etc, run / "lib/keys", run / "spool", run / "log", run / "data/sounds"):
+        spool = run / "spool/recording"
+        for place in (etc, run / "lib/keys", spool, run / "log", run / "data/sounds"):
             place.mkdir(parents=True)
+        music = run / "data/moh"
+        music.mkdir()
+        (music / "tone.ulaw").write_bytes(tone(MUSIC_HZ, MUSIC_S))
         (self.folder / "log").symlink_to(run / "log")
         modules = self._module_folder()
         values = {

@@ -1,8 +1,8 @@
 """SIPp scenarios: what a called number does, written as the XML that SIPp runs.
 
 One scenario serves every number: regular expressions on the called user choose the behaviour.
-Every answered call also obeys one order from the laboratory: a key sent to it (SIP INFO) makes
-it hang up.
+Every answered call writes the keys that it is sent (SIP INFO) into its log, and obeys one order
+from the laboratory: `#` makes it hang up.
 """
 
 from __future__ import annotations
@@ -66,6 +66,13 @@ _SDP: Final = """\
       a=rtpmap:0 PCMU/8000
       a=sendrecv
 """
+
+
+KEY_READER: Final = (
+    '<ereg regexp="Signal= *(.)" search_in="body" check_it="false" assign_to="signal,key"/>'
+    '<ereg regexp="Signal= *#" search_in="body" check_it="false" assign_to="order"/>'
+)
+"""Takes the key out of an INFO; `order` is set for `#`."""
 
 
 class ScenarioWriter:
@@ -142,12 +149,21 @@ class ScenarioWriter:
             self._press(sequence, key)
         # An optional message and the one after it are one wait: both carry its limit.
         limit = f'timeout="{behaviour.talk_ms}" ontimeout="{self._id("bye")}"'
-        self._add(f'<recv request="INFO" optional="true" {limit} next="{self._id("ordered")}"/>')
+        self._hear_keys(limit)
+
+    def _hear_keys(self, limit: str = "") -> None:
+        self._add(f'<recv request="INFO" optional="true" {limit} next="{self._id("pressed")}">')
+        self._add("<action>")
+        self._add(KEY_READER)
+        self._add("</action></recv>")
         self._add(f'<recv request="BYE" {limit} next="{self._id("bye-received")}"/>')
 
     def _endings(self) -> None:
-        self._label("ordered")
+        self._label("pressed")
+        self._add('<nop><action><log message="KEY [call_id] [$key]"/></action></nop>')
         self._reply("200 OK", tag="")
+        self._add(f'<nop test="order" next="{self._id("bye")}"/>')
+        self._hear_keys()
         self._label("bye")
         self._request("BYE", 100)
         self._add(f'<recv response="200" next="{self._id("end")}"/>')
@@ -165,6 +181,7 @@ class ScenarioWriter:
         self._add('<recv request="ACK"/>')
         self._label("end")
         self._add('<timewait milliseconds="1000"/>')
+        self._add('<Reference variables="signal"/>')
 
     # --- messages -----------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from telephony_adapters.clock import Clock, TimerHandle
-from telephony_adapters.errors import DuplicateCall, UnknownCall
+from telephony_adapters.errors import DuplicateCall, TelephonyError, UnknownCall
 from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, LegId
 from telephony_adapters.simulator.delivery import Delivery
 from telephony_adapters.simulator.earpiece import Earpiece
@@ -14,7 +14,16 @@ from telephony_adapters.simulator.earpiece import Earpiece
 class AgentLeg:
     """One leg, from the command that opens it until it is down."""
 
-    __slots__ = ("call_id", "earpiece", "endpoint", "leg_id", "timer", "up")
+    __slots__ = (
+        "call_id",
+        "consulting",
+        "earpiece",
+        "endpoint",
+        "leg_id",
+        "part_of",
+        "timer",
+        "up",
+    )
 
     def __init__(self, leg_id: LegId, endpoint: str, earpiece: Earpiece) -> None:
         self.leg_id = leg_id
@@ -23,6 +32,10 @@ class AgentLeg:
         self.up = False
         self.call_id: CallId | None = None
         """The call that it is joined with, or is about to be."""
+        self.part_of: CallId | None = None
+        """The call of another leg that it takes part in, or is about to."""
+        self.consulting: LegId | None = None
+        """The leg that it hears while persons hold."""
         self.timer: TimerHandle | None = None
 
 
@@ -68,6 +81,17 @@ class AgentLegs:
         leg = self._legs.get(leg_id)
         if leg is None or not leg.up:
             raise UnknownCall(f"agent leg {leg_id} is not up")
+        return leg
+
+    def require_free(self, leg_id: LegId, *, but_for: CallId | None = None) -> AgentLeg:
+        """A leg that is up and in no conversation, unless with this call.
+
+        Raises `UnknownCall`, or `TelephonyError` when the leg is busy.
+        """
+        leg = self.require(leg_id)
+        for busy in (leg.call_id, leg.part_of):
+            if busy not in (None, but_for):
+                raise TelephonyError(f"leg {leg_id} carries call {busy}; end that one before")
         return leg
 
     def find(self, leg_id: LegId) -> AgentLeg | None:

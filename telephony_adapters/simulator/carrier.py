@@ -15,20 +15,28 @@ from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
-from telephony_adapters.declines import Declines
 from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
     OriginateRejected,
     OutcomeUnknown,
 )
-from telephony_adapters.messages import AdapterFacts, CallId, CallReport, LegId, Originate
+from telephony_adapters.keys import check_keys
+from telephony_adapters.messages import (
+    AdapterFacts,
+    CallId,
+    CallReport,
+    LegId,
+    LegRole,
+    Originate,
+)
 from telephony_adapters.port import EventSink
 from telephony_adapters.prompts import Prompt
 from telephony_adapters.simulator.agent_legs import AgentLegs
 from telephony_adapters.simulator.delivery import Delivery
 from telephony_adapters.simulator.earpiece import Earpiece
 from telephony_adapters.simulator.heard import Heard
+from telephony_adapters.simulator.live_call import LiveCall
 from telephony_adapters.simulator.network import Network
 from telephony_adapters.simulator.script import FAIR_WEATHER, Doubt, Outage, Script
 from telephony_adapters.simulator.timings import CarrierTimings
@@ -37,12 +45,13 @@ from telephony_adapters.simulator.world import World
 REMEMBERED_PROMPTS: Final = 5_000
 
 
-class SimulatedCarrier(Declines):
+class SimulatedCarrier:
     """A `TelephonyAdapter` whose far end is a `World`.
 
-    Beside the port it has what only a simulator can offer: `earpiece`, and levers that make the
-    far end or the wire do something at once (`callee_hangs_up`, `agent_hangs_up`, `press_keys`,
-    `lose_connection`, `restore_connection`).
+    Beside the port it has what only a simulator can offer: `earpiece`, `heard_on`,
+    `heard_by_person`, `keys_heard`, and levers that make the far end or the wire do something at
+    once (`somebody_calls`, `callee_hangs_up`, `agent_hangs_up`, `press_keys`, `lose_connection`,
+    `restore_connection`).
     """
 
     def __init__(
@@ -69,8 +78,9 @@ class SimulatedCarrier(Declines):
             timings=self._timings,
             max_live_calls=max_live_calls,
         )
+        self._talk = self._network.conversations
         self._used = UsedCallIds()
-        self._originates = 0
+        self._calls_seen = 0
         self._outages_set = False
         self.said: deque[tuple[CallId, Prompt]] = deque(maxlen=REMEMBERED_PROMPTS)
         """What was lately said to people."""
@@ -89,6 +99,10 @@ class SimulatedCarrier(Declines):
             dtmf=True,
             prompts=True,
             voice=True,
+            control=True,
+            recording=True,
+            dtmf_out=True,
+            inbound=True,
         )
 
     async def start(self, sink: EventSink) -> None:
@@ -109,8 +123,8 @@ class SimulatedCarrier(Declines):
         self._require_connection()
         if command.call_id in self._used:
             raise DuplicateCall(f"call id {command.call_id} was used before; it was not repeated")
-        self._originates += 1
-        fault = self._script.fault_of(self._originates, command.to)
+        self._calls_seen += 1
+        fault = self._script.fault_of(self._calls_seen, command.to)
         if fault is not None and fault.reject:
             raise OriginateRejected("refused on script", provider_code="sip:503")
         self._used.add(command.call_id)
@@ -134,11 +148,52 @@ class SimulatedCarrier(Declines):
 
     async def close_agent_leg(self, leg_id: LegId) -> None:
         self._require_connection()
-        self._network.leg_dropped(self._legs.drop(leg_id, "closed"))
+        self._drop_leg(leg_id, "closed")
 
     async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
         self._require_connection()
-        self._network.bridge(call_id, leg_id)
+        self._talk.bridge(self._answered(call_id), leg_id)
+
+    async def hold(self, call_id: CallId) -> None:
+        self._require_connection()
+        self._talk.hold(self._answered(call_id))
+
+    async def consult(self, leg_id: LegId, other_leg_id: LegId) -> None:
+        self._require_connection()
+        self._talk.consult(leg_id, other_leg_id)
+
+    async def join(self, call_id: CallId, leg_id: LegId, role: LegRole) -> None:
+        self._require_connection()
+        self._talk.join(self._answered(call_id), leg_id, role)
+
+    async def part(self, call_id: CallId, leg_id: LegId) -> None:
+        self._require_connection()
+        self._talk.part(self._answered(call_id), leg_id)
+
+    async def answer(self, call_id: CallId) -> None:
+        self._require_connection()
+        self._network.answer(call_id)
+
+    async def record(self, call_id: CallId, recording_id: str) -> None:
+        self._require_connection()
+        self._network.recordings.start(self._answered(call_id), recording_id)
+
+    async def pause_recording(self, call_id: CallId, *, paused: bool) -> None:
+        self._require_connection()
+        self._network.recordings.pause(self._answered(call_id), paused=paused)
+
+    async def stop_recording(self, call_id: CallId) -> None:
+        self._require_connection()
+        self._network.recordings.stop(self._answered(call_id))
+
+    async def fetch_recording(self, recording_id: str) -> bytes:
+        self._require_connection()
+        return self._network.recordings.fetch(recording_id)
+
+    async def send_dtmf(self, call_id: CallId, digits: str) -> None:
+        self._require_connection()
+        check_keys(digits)
+        self._network.press_to(call_id, digits)
 
     async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         self._require_connection()
@@ -166,17 +221,38 @@ class SimulatedCarrier(Declines):
         """What the agent on this leg hears; may be asked for before the leg is opened."""
         return self._legs.earpiece(leg_id)
 
+    def heard_on(self, leg_id: LegId) -> frozenset[CallId | LegId]:
+        """Whom this leg hears now: persons by call, other legs. Raises `UnknownCall`."""
+        return self._talk.heard_on(leg_id)
+
+    def heard_by_person(self, call_id: CallId) -> frozenset[LegId]:
+        """The legs that the person hears now. Raises `UnknownCall`."""
+        return self._talk.heard_by_person(self._answered(call_id))
+
+    def keys_heard(self, call_id: CallId) -> str:
+        """Keys that we have pressed towards the person. Raises `UnknownCall`."""
+        return self._network.keys_heard(call_id)
+
     def leg_at(self, endpoint: str) -> LegId | None:
         """The leg that is open to an agent's device."""
         return self._legs.at(endpoint)
 
+    def somebody_calls(self, caller: str | None, called: str) -> CallId:
+        """Somebody calls our number `called` now; without a `caller` the number is withheld.
+
+        Whoever is behind the number, by the world, is heard. Counts as a call for the script.
+        """
+        self._calls_seen += 1
+        fault = self._script.fault_of(self._calls_seen, caller or "")
+        return self._network.comes_in(caller, called, fault)
+
     def callee_hangs_up(self, call_id: CallId) -> None:
-        """The person hangs up now. Raises `UnknownCall` unless the call is answered."""
+        """The person hangs up now. Raises `UnknownCall` unless the call is answered or inbound."""
         self._network.callee_hangs_up(call_id)
 
     def agent_hangs_up(self, leg_id: LegId) -> None:
         """The agent's device ends its leg now. Raises `UnknownCall`."""
-        self._network.leg_dropped(self._legs.drop(leg_id, "agent hung up"))
+        self._drop_leg(leg_id, "agent hung up")
 
     def press_keys(self, call_id: CallId, digits: str) -> None:
         """The person presses keys now. Raises `UnknownCall` unless the call is answered."""
@@ -193,6 +269,13 @@ class SimulatedCarrier(Declines):
     def _begin_outage(self, outage: Outage) -> None:
         self._wire.cut(outage.reason)
         self._clock.call_later(outage.for_s, self._wire.mend)
+
+    def _answered(self, call_id: CallId) -> LiveCall:
+        call, _ = self._network.require_answered(call_id)
+        return call
+
+    def _drop_leg(self, leg_id: LegId, reason: str) -> None:
+        self._talk.leg_dropped(self._legs.drop(leg_id, reason))
 
     def _require_connection(self) -> None:
         if not self._wire.connected:

@@ -12,6 +12,7 @@ from telephony_adapters.messages import (
     AnyCarrierEvent,
     CarrierDown,
     CarrierUp,
+    ConsultStarted,
 )
 from telephony_adapters.port import EventSink
 from telephony_adapters.simulator.live_call import LiveCall
@@ -71,6 +72,10 @@ class Delivery:
             self._deliver(event)
         else:
             self._missed.append(event)
+
+    def tell(self, event: ConsultStarted) -> None:
+        """Tell what concerns no call; lost in an outage."""
+        self._deliver(event)
 
     def cut(self, reason: str) -> None:
         """The wire is cut: say so, once; what happens meanwhile to calls is lost."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from telephony_adapters.clock import TimerHandle
-from telephony_adapters.messages import CallId, CallPhase, LegId, Originate
+from telephony_adapters.messages import CallId, CallPhase, LegId, LegRole
 from telephony_adapters.simulator.script import CallFault
 from telephony_adapters.simulator.world import DialPlan, PickUp
 
@@ -15,15 +15,19 @@ Step = tuple[float, Callable[["LiveCall"], None]]
 
 
 class LiveCall:
-    """State of a call between its originate and its end."""
+    """State of a call between its originate, or its ringing at ours, and its end."""
 
     __slots__ = (
-        "command",
+        "amd",
+        "call_id",
         "events",
         "fault",
+        "held",
         "joined_at",
+        "keys_heard",
         "leg_id",
         "main_timer",
+        "parts",
         "phase",
         "plan",
         "playing",
@@ -31,23 +35,39 @@ class LiveCall:
         "side_timers",
         "steps",
         "talk_left_s",
+        "waits_for_us",
         "wanted_leg",
     )
 
     def __init__(
-        self, command: Originate, plan: DialPlan, fault: CallFault | None, steps: tuple[Step, ...]
+        self,
+        call_id: CallId,
+        plan: DialPlan,
+        fault: CallFault | None,
+        steps: tuple[Step, ...] = (),
+        *,
+        amd: bool = False,
     ) -> None:
-        self.command = command
+        self.call_id = call_id
+        self.amd = amd
         self.plan = plan
         self.fault = fault
         self.steps = steps
         self.position = 0
         """The next of `steps`."""
         self.phase = CallPhase.DIALING
+        self.waits_for_us = False
+        """An inbound call that we have not answered."""
         self.leg_id: LegId | None = None
         """The agent's leg that hears the call."""
         self.wanted_leg: LegId | None = None
         """The leg that a bridge on its way will join it with."""
+        self.held = False
+        """The person hears music."""
+        self.parts: dict[LegId, LegRole | None] = {}
+        """Further legs and how they take part; None: they are about to."""
+        self.keys_heard = ""
+        """Keys that we have pressed."""
         self.joined_at: datetime | None = None
         self.talk_left_s = plan.pick_up.heard.talk_s if plan.pick_up is not None else 0.0
         self.playing: dict[str, TimerHandle] = {}
@@ -57,10 +77,6 @@ class LiveCall:
         self.main_timer: TimerHandle | None = None
         """The next step, or the far end's patience or talk."""
         self.side_timers: list[TimerHandle] = []
-
-    @property
-    def call_id(self) -> CallId:
-        return self.command.call_id
 
     @property
     def answered(self) -> PickUp | None:

@@ -1,18 +1,17 @@
-"""The simulated telephone network: the life of every call between its originate and its end."""
+"""The simulated telephone network: the life of every call from its first ring to its end."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Final
 
-import msgspec
-
+from telephony_adapters.call_ids import inbound_call_id
 from telephony_adapters.clock import Clock
-from telephony_adapters.errors import TelephonyError, UnknownCall
+from telephony_adapters.errors import UnknownCall
 from telephony_adapters.messages import (
     AmdResult,
+    AmdVerdict,
     CallAnswered,
-    CallBridged,
     CallEnded,
     CallId,
     CallPhase,
@@ -21,18 +20,20 @@ from telephony_adapters.messages import (
     CallRinging,
     DtmfReceived,
     HangupCause,
-    LegId,
+    InboundCall,
     Originate,
     PlaybackFinished,
 )
-from telephony_adapters.simulator.agent_legs import AgentLeg, AgentLegs
+from telephony_adapters.simulator.agent_legs import AgentLegs
+from telephony_adapters.simulator.conversations import Conversations
 from telephony_adapters.simulator.delivery import Delivery
-from telephony_adapters.simulator.heard import Heard, Speaker
+from telephony_adapters.simulator.heard import Heard
 from telephony_adapters.simulator.live_call import LiveCall, Step
 from telephony_adapters.simulator.number_memory import NumberMemory
+from telephony_adapters.simulator.recordings import Recordings
 from telephony_adapters.simulator.script import CallFault
 from telephony_adapters.simulator.timings import CarrierTimings
-from telephony_adapters.simulator.world import NEVER, DialPlan, PickUp, World
+from telephony_adapters.simulator.world import NEVER, DialPlan, Past, PickUp, World
 
 _NO_LINE: Final = DialPlan(
     progress_s=None,
@@ -60,10 +61,19 @@ class Network:
         self._clock = clock
         self._world = world
         self._wire = wire
-        self._legs = legs
         self._timings = timings
         self._max_live_calls = max_live_calls
         self._calls: dict[CallId, LiveCall] = {}
+        self.recordings = Recordings(clock, wire)
+        self.conversations = Conversations(
+            clock=clock,
+            wire=wire,
+            legs=legs,
+            timings=timings,
+            calls=self._calls,
+            alone=self._alone,
+            talks=self._talks,
+        )
         self._numbers = NumberMemory()
         self.placed = 0
         """Calls that have reached the network."""
@@ -81,7 +91,8 @@ class Network:
             limit_s = NEVER
         else:
             plan = self._world.dial(command, now, past)
-        call = LiveCall(command, plan, fault, self._steps(plan, limit_s))
+        steps = self._steps(plan, limit_s)
+        call = LiveCall(command.call_id, plan, fault, steps, amd=command.amd)
         self._calls[command.call_id] = call
         self._await_step(call, 0.0)
 
@@ -92,29 +103,56 @@ class Network:
             self._clock.call_later(self._timings.hangup_s, partial(self._hung_up, call))
         )
 
-    def callee_hangs_up(self, call_id: CallId) -> None:
-        """Their side ends the answered call now. Raises `UnknownCall`."""
-        call, _ = self._require_answered(call_id)
-        self._end(call, HangupCause.NORMAL_CALLEE)
-
-    def bridge(self, call_id: CallId, leg_id: LegId) -> None:
-        """Join an answered call with a leg that is up and free."""
-        call, _ = self._require_answered(call_id)
-        leg = self._legs.require(leg_id)
-        if leg.call_id is not None and leg.call_id != call_id:
-            raise TelephonyError(
-                f"leg {leg_id} carries call {leg.call_id}; end that one before bridging {call_id}"
-            )
-        self._release_wanted(call)
-        leg.call_id = call_id
-        call.wanted_leg = leg_id
-        call.side_timers.append(
-            self._clock.call_later(self._timings.bridge_s, partial(self._join, call, leg))
+    def comes_in(self, caller: str | None, called: str, fault: CallFault | None) -> CallId:
+        """Somebody calls us; it rings until we answer or he loses patience."""
+        event_id = self._wire.event_id()
+        call_id = inbound_call_id(event_id)
+        dial = Originate(
+            call_id=call_id, to=caller or "", caller_id=None, trunk="", ring_timeout_s=0
         )
+        who = PickUp(
+            heard=self._world.conversation(dial, Past()),
+            patience_s=self._timings.caller_patience_s,
+            amd_verdict=AmdVerdict.HUMAN,
+            amd_s=0.0,
+        )
+        plan = DialPlan(progress_s=None, ringing_s=None, final_s=NEVER, pick_up=who)
+        call = self._calls[call_id] = LiveCall(call_id, plan, fault)
+        call.phase = CallPhase.RINGING
+        call.waits_for_us = True
+        self._wire.of_call(
+            call,
+            InboundCall(
+                event_id=event_id,
+                at=self._clock.now(),
+                call_id=call_id,
+                caller=caller,
+                called=called,
+            ),
+        )
+        self._await_patience(call, who)
+        return call_id
+
+    def answer(self, call_id: CallId) -> None:
+        """Take an inbound call. Raises `UnknownCall`."""
+        call = self._require(call_id)
+        if not call.waits_for_us:
+            raise UnknownCall(f"call {call_id} does not wait for an answer")
+        call.waits_for_us = False
+        call.side_timers.append(
+            self._clock.call_later(self._timings.bridge_s, partial(self._answer, call))
+        )
+
+    def callee_hangs_up(self, call_id: CallId) -> None:
+        """Their side ends the answered or inbound call now. Raises `UnknownCall`."""
+        call = self._require(call_id)
+        if not call.waits_for_us:
+            self.require_answered(call_id)
+        self._end(call, HangupCause.NORMAL_CALLEE)
 
     def play(self, call_id: CallId, playback_id: str) -> Heard:
         """Play a prompt; a person who hears something does not lose patience. Gives who hears."""
-        call, pick_up = self._require_answered(call_id)
+        call, pick_up = self.require_answered(call_id)
         if call.leg_id is None:
             call.stop_waiting()
         call.playing[playback_id] = self._clock.call_later(
@@ -124,7 +162,7 @@ class Network:
 
     def stop_playing(self, call_id: CallId, playback_id: str) -> None:
         """Fall silent. Raises `UnknownCall`."""
-        call, _ = self._require_answered(call_id)
+        call, _ = self.require_answered(call_id)
         timer = call.playing.get(playback_id)
         if timer is not None:
             timer.cancel()
@@ -132,23 +170,18 @@ class Network:
 
     def press(self, call_id: CallId, digits: str) -> None:
         """The person presses keys now. Raises `UnknownCall`."""
-        call, _ = self._require_answered(call_id)
+        call, _ = self.require_answered(call_id)
         for digit in digits:
             self._pressed(call, digit)
 
-    def leg_dropped(self, leg: AgentLeg) -> None:
-        """An agent is gone: the person he talked with is alone, and loses patience."""
-        if leg.call_id is None:
-            return
-        call = self._calls.get(leg.call_id)
-        if call is None:
-            return
-        if call.wanted_leg == leg.leg_id:
-            call.wanted_leg = None
-        if call.leg_id == leg.leg_id:
-            self._part(call)
-            if call.answered is not None and not call.playing:
-                self._await_patience(call, call.answered)
+    def press_to(self, call_id: CallId, digits: str) -> None:
+        """Our keys reach the person. Raises `UnknownCall`."""
+        call, _ = self.require_answered(call_id)
+        call.keys_heard += digits
+
+    def keys_heard(self, call_id: CallId) -> str:
+        """What `press_to` has let the person hear. Raises `UnknownCall`."""
+        return self._require(call_id).keys_heard
 
     def reports(self) -> list[CallReport]:
         """Every live call."""
@@ -218,7 +251,7 @@ class Network:
         pick_up = call.answered
         if pick_up is None:
             raise AssertionError(f"call {call.call_id} was answered by nobody")
-        if call.command.amd:
+        if call.amd:
             call.side_timers.append(
                 self._clock.call_later(pick_up.amd_s, partial(self._detected, call, pick_up))
             )
@@ -229,10 +262,19 @@ class Network:
         self._await_patience(call, pick_up)
 
     def _await_patience(self, call: LiveCall, pick_up: PickUp) -> None:
+        self._ends_after(call, self._timings.hold_patience_s if call.held else pick_up.patience_s)
+
+    def _alone(self, call: LiveCall) -> None:
+        if call.answered is not None and not call.playing:
+            self._await_patience(call, call.answered)
+
+    def _talks(self, call: LiveCall) -> None:
+        self._ends_after(call, call.talk_left_s)
+
+    def _ends_after(self, call: LiveCall, delay_s: float) -> None:
+        """The person hangs up so much later."""
         call.wait(
-            self._clock.call_later(
-                pick_up.patience_s, partial(self._end, call, HangupCause.NORMAL_CALLEE)
-            )
+            self._clock.call_later(delay_s, partial(self._end, call, HangupCause.NORMAL_CALLEE))
         )
 
     def _detected(self, call: LiveCall, pick_up: PickUp) -> None:
@@ -272,54 +314,6 @@ class Network:
         if call.leg_id is None and not call.playing and call.answered is not None:
             self._await_patience(call, call.answered)
 
-    def _join(self, call: LiveCall, leg: AgentLeg) -> None:
-        pick_up = call.answered
-        if call.wanted_leg != leg.leg_id or pick_up is None:
-            return  # the agent left meanwhile, or a later bridge took the call elsewhere
-        call.wanted_leg = None
-        if call.leg_id != leg.leg_id:
-            self._part(call)
-            call.leg_id = leg.leg_id
-            call.joined_at = self._clock.now()
-            leg.earpiece.say(msgspec.structs.replace(pick_up.heard, talk_s=call.talk_left_s))
-            call.wait(
-                self._clock.call_later(
-                    call.talk_left_s, partial(self._end, call, HangupCause.NORMAL_CALLEE)
-                )
-            )
-        self._wire.of_call(
-            call,
-            CallBridged(
-                event_id=self._wire.event_id(),
-                at=self._clock.now(),
-                call_id=call.call_id,
-                leg_id=leg.leg_id,
-            ),
-        )
-
-    def _part(self, call: LiveCall) -> None:
-        """Take the call off the leg that hears it; the agent hears silence."""
-        if call.leg_id is None:
-            return
-        leg = self._legs.find(call.leg_id)
-        if leg is not None:
-            leg.call_id = None
-            leg.earpiece.say(Heard(call_id=call.call_id, speaker=Speaker.SILENCE))
-        if call.joined_at is not None:
-            spoken_s = (self._clock.now() - call.joined_at).total_seconds()
-            call.talk_left_s = max(0.0, call.talk_left_s - spoken_s)
-        call.leg_id = None
-        call.joined_at = None
-
-    def _release_wanted(self, call: LiveCall) -> None:
-        """Give up a bridge that is on its way."""
-        if call.wanted_leg is None:
-            return
-        leg = self._legs.find(call.wanted_leg)
-        if leg is not None and call.wanted_leg != call.leg_id:
-            leg.call_id = None
-        call.wanted_leg = None
-
     # --- ends -----------------------------------------------------------------------------------
 
     def _hung_up(self, call: LiveCall) -> None:
@@ -329,8 +323,7 @@ class Network:
     def _end(self, call: LiveCall, cause: HangupCause, provider_code: str = "") -> None:
         del self._calls[call.call_id]
         call.cancel_timers()
-        self._release_wanted(call)
-        self._part(call)
+        self.conversations.call_ended(call)
         self._wire.of_call(
             call,
             CallEnded(
@@ -342,6 +335,7 @@ class Network:
             ),
             last=True,
         )
+        self.recordings.finish(call)
 
     def _require(self, call_id: CallId) -> LiveCall:
         call = self._calls.get(call_id)
@@ -349,7 +343,8 @@ class Network:
             raise UnknownCall(f"there is no live call {call_id}")
         return call
 
-    def _require_answered(self, call_id: CallId) -> tuple[LiveCall, PickUp]:
+    def require_answered(self, call_id: CallId) -> tuple[LiveCall, PickUp]:
+        """An answered call, and who answered. Raises `UnknownCall`."""
         call = self._require(call_id)
         pick_up = call.answered
         if pick_up is None:

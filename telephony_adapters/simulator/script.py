@@ -3,11 +3,14 @@ the carrier is cut. Pure; the carrier carries them out."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
+
+MatchT = TypeVar("MatchT", bound="Match")
 
 
 class Doubt(StrEnum):
@@ -41,24 +44,29 @@ class CallFault(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Nobody answers, and the ring timeout does not end it either."""
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """Which originates meet `fault`. All conditions that are given must hold."""
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """Which commands meet a fault. All conditions that are given must hold."""
 
-    fault: CallFault
     nth: int | None = None
-    """The n-th originate since the start, from 1."""
+    """The n-th since the start, from 1; a call that somebody makes to us is one too."""
     every: int | None = None
-    """Each n-th originate."""
+    """Each n-th command."""
     number: str | None = None
-    """Originates to this E.164 number."""
+    """Commands to, or calls from, this number (E.164) or e-mail address."""
     share: float | None = None
-    """This share of originates, drawn by the script's seed."""
+    """This share of commands, drawn by the script's seed."""
 
     def __post_init__(self) -> None:
         if (self.nth is not None and self.nth < 1) or (self.every is not None and self.every < 1):
             raise ValueError("nth and every count from 1")
         if self.share is not None and not 0.0 <= self.share <= 1.0:
             raise ValueError(f"share must lie between 0 and 1, not {self.share}")
+
+
+class Rule(Match, frozen=True, kw_only=True):
+    """Which originates meet `fault`."""
+
+    fault: CallFault
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,32 +86,44 @@ class Script(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        end_s = 0.0
-        for outage in self.outages:
-            if outage.after_s < end_s or outage.for_s <= 0:
-                raise ValueError(
-                    f"outage after {outage.after_s} s for {outage.for_s} s: outages must last, "
-                    "and come in order without overlap"
-                )
-            end_s = outage.after_s + outage.for_s
+        check_order(self.outages)
 
     def fault_of(self, n: int, number: str) -> CallFault | None:
         """The fault of the `n`-th originate (from 1), to `number`; None: all goes well."""
-        for position, rule in enumerate(self.rules):
-            if rule.nth is not None and rule.nth != n:
-                continue
-            if rule.every is not None and n % rule.every:
-                continue
-            if rule.number is not None and rule.number != number:
-                continue
-            if rule.share is not None and self._draw(position, n) >= rule.share:
-                continue
-            return rule.fault
-        return None
+        rule = first_match(self.rules, n, number, self.seed)
+        return rule.fault if rule is not None else None
 
-    def _draw(self, position: int, n: int) -> float:
-        label = f"{self.seed}|{position}|{n}".encode()
-        return int.from_bytes(blake2b(label, digest_size=7).digest(), "big") / 2.0**56
+
+def check_order(outages: Sequence[Outage]) -> None:
+    """Raises `ValueError` for outages that do not last, overlap, or come in no order."""
+    end_s = 0.0
+    for outage in outages:
+        if outage.after_s < end_s or outage.for_s <= 0:
+            raise ValueError(
+                f"outage after {outage.after_s} s for {outage.for_s} s: outages must last, "
+                "and come in order without overlap"
+            )
+        end_s = outage.after_s + outage.for_s
+
+
+def first_match(rules: Sequence[MatchT], n: int, number: str, seed: int) -> MatchT | None:
+    """The first rule that the `n`-th command (from 1), to `number`, meets."""
+    for position, rule in enumerate(rules):
+        if rule.nth is not None and rule.nth != n:
+            continue
+        if rule.every is not None and n % rule.every:
+            continue
+        if rule.number is not None and rule.number != number:
+            continue
+        if rule.share is not None and _draw(seed, position, n) >= rule.share:
+            continue
+        return rule
+    return None
+
+
+def _draw(seed: int, position: int, n: int) -> float:
+    label = f"{seed}|{position}|{n}".encode()
+    return int.from_bytes(blake2b(label, digest_size=7).digest(), "big") / 2.0**56
 
 
 FAIR_WEATHER: Final = Script()

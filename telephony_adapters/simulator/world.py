@@ -101,6 +101,9 @@ class World(Protocol):
     def dial(self, command: Originate, at: datetime, past: Past) -> DialPlan:
         """The plan of one dial at the instant `at`. Pure: same arguments, same plan."""
 
+    def conversation(self, command: Originate, past: Past) -> Heard:
+        """What is heard when a person at this number speaks with us, whoever that is. Pure."""
+
 
 MAIN_ZONES: Final = {
     "CL": "America/Santiago",
@@ -205,7 +208,6 @@ class SeededWorld:
         )
 
     def conversation(self, command: Originate, past: Past) -> Heard:
-        """What is heard when a person picks up this dial of the number, whoever that is."""
         traits = self.traits(command.to, command.segment)
         draws = self._uniforms(f"dial|{command.to}|{past.attempts + 1}")
         speaker = self._who_answers(traits, command.segment, draws)

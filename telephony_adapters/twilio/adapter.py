@@ -49,12 +49,13 @@ from telephony_adapters.prompts import Prompt
 from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.client import CallInfo, NewCall, Refused, TwilioApi
 from telephony_adapters.twilio.codec import LISTED, PHASES, CallStatus, OurEnd
+from telephony_adapters.twilio.door import Door, WebhookCounts
 from telephony_adapters.twilio.live import LiveCall, LiveLeg
 from telephony_adapters.twilio.recovery import adopt_rooms
 from telephony_adapters.twilio.settings import TwilioSettings, agent_address, check
 from telephony_adapters.twilio.switchboard import Switchboard
 from telephony_adapters.twilio.tasks import Chores
-from telephony_adapters.twilio.webhooks import WebhookCounts, Webhooks
+from telephony_adapters.twilio.webhooks import Webhooks
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -98,7 +99,9 @@ class TwilioAdapter(Declines):
             finish=self._finish,
         )
         self._calls = self._board.registry
-        self._webhooks = Webhooks(settings, self._board)
+        self.door = Door(settings)
+        """Where Twilio's webhooks arrive; messages of the same account may share it."""
+        Webhooks(self.door, self._board)
         self._used = UsedCallIds()
         self._up = False
         self._changes = 0
@@ -125,12 +128,12 @@ class TwilioAdapter(Declines):
 
     @property
     def webhook_counts(self) -> WebhookCounts:
-        return self._webhooks.counts
+        return self.door.counts
 
     @property
     def counts(self) -> Mapping[str, int]:
         """For whoever watches: webhooks taken and refused, and callbacks that told nothing new."""
-        webhooks = msgspec.structs.asdict(self._webhooks.counts)
+        webhooks = msgspec.structs.asdict(self.door.counts)
         return {
             **{f"webhooks_{name}": count for name, count in webhooks.items()},
             "webhooks_repeated": self._board.repeats,
@@ -146,10 +149,10 @@ class TwilioAdapter(Declines):
         self._api.open()
         try:
             await self._check_account()
-            await self._webhooks.start()
+            await self.door.open(self)
             await adopt_rooms(self._api, self._calls, self._addresses.room_prefix)
         except TelephonyError as error:
-            await self._webhooks.stop()
+            await self.door.close(self)
             await self._api.close()
             if isinstance(error, CarrierUnavailable):
                 raise
@@ -170,7 +173,7 @@ class TwilioAdapter(Declines):
                 await probe
         for call in self._calls.calls.values():
             call.stop_timers()
-        await self._webhooks.stop()
+        await self.door.close(self)
         await self._chores.cancel()
         await self._api.close()
 

@@ -11,8 +11,9 @@ from aiohttp import web
 from telephony_adapters.clock import Clock
 from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.client import TwilioApi
+from telephony_adapters.twilio.door import ALIVE_TEXT, alive
+from telephony_adapters.twilio.message_api import MessageApi
 from telephony_adapters.twilio.settings import TwilioSettings
-from telephony_adapters.twilio.webhooks import ALIVE_TEXT, alive
 
 
 class Door(StrEnum):
@@ -29,6 +30,19 @@ async def account_status(settings: TwilioSettings, clock: Clock) -> str:
     api.open()
     try:
         return await api.account_status()
+    finally:
+        await api.close()
+
+
+async def inbound_url_of(settings: TwilioSettings, clock: Clock, number: str) -> str | None:
+    """Where messages to a number of the account are told; None: the account has no such number.
+
+    Raises `TelephonyError`.
+    """
+    api = MessageApi(settings, clock)
+    api.open()
+    try:
+        return await api.inbound_url_of(number)
     finally:
         await api.close()
 

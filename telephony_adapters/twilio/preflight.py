@@ -11,31 +11,16 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from compliance.types import Channel, CollectorRole
+from telephony_adapters.messaging import Objection
 
 FORBIDDEN_COUNTRIES: Final = frozenset({"US", "CA"})
 ERRORS: Final = (30460, 30863, 30943)
 
 
-class Objection(msgspec.Struct, frozen=True, kw_only=True):
-    """Why Twilio would turn a campaign away."""
-
-    code: str
-    """Stable name."""
-    twilio_errors: tuple[int, ...]
-    """Error codes with which Twilio would refuse the sender or the campaign."""
-    es: str
-    en: str
-
-    def text(self, language: str) -> str:
-        return self.es if language.startswith("es") else self.en
-
-
 _THIRD_PARTY: Final = Objection(
     code="twilio_third_party_collection_sms",
-    twilio_errors=ERRORS,
+    provider_codes=tuple(f"twilio:{code}" for code in ERRORS),
     es=(
         "Twilio prohíbe los SMS de cobranza por cuenta de terceros en Estados Unidos y Canadá "
         "(errores 30460, 30863 y 30943). Use llamadas, correo o carta para esta campaña, o "

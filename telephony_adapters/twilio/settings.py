@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from collections.abc import Collection
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from compliance.types import Channel
+from telephony_adapters.settings import SettingsProblem, is_loopback_host
+
 TWILIO_API: Final = "https://api.twilio.com"
 _ACCOUNT: Final = re.compile(r"AC[0-9a-f]{32}")
+_SERVICE: Final = re.compile(r"MG[0-9a-f]{32}")
+_SHORT: Final = re.compile(r"[0-9]{3,8}")
+_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
-
-
-class SettingsProblem(Exception):
-    """A setting that cannot work: `key` is its name, `what` the fault, `mend` the way out."""
-
-    def __init__(self, key: str, what: str, mend: str) -> None:
-        super().__init__(f"{key}: {what}; {mend}")
-        self.key = key
-        self.what = what
-        self.mend = mend
 
 
 class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +50,18 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Time between two looks at whether the API is there."""
     calls_per_s: float = 1.0
     """What Twilio allows the account; it queues what is above."""
+    sms_from: str | None = None
+    """Number, short code or alphanumeric sender of SMS."""
+    messaging_service_sid: str | None = None
+    """Twilio chooses the sender of SMS from this service; wins over `sms_from`."""
+    whatsapp_from: str | None = None
+    """E.164 number of the WhatsApp sender."""
+    messages_per_s: float = 1.0
+    """What is sent at most; Twilio queues what is above its own limit."""
+    message_validity_s: int = 600
+    """A message that waits longer than this in Twilio's queue is not sent any more."""
+    catch_up_s: float = 300.0
+    """Time between two looks for messages from people whose webhook never came."""
 
     def __repr__(self) -> str:
         return f"TwilioSettings({self.account_sid}, {self.api_url}, ***)"
@@ -66,17 +74,58 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_loopback(url: str) -> bool:
     """The URL names this machine by a loopback address."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback_host(urlsplit(url).hostname or "")
 
 
 def check(settings: TwilioSettings) -> TwilioSettings:
-    """The settings as given. Raises `SettingsProblem` for the first that cannot work."""
+    """The settings as given, for calls. Raises `SettingsProblem` for the first that cannot work."""
+    _check_account(settings)
+    _check_numbers(settings)
+    return settings
+
+
+def check_messages(settings: TwilioSettings, channels: Collection[Channel]) -> TwilioSettings:
+    """The settings as given, for messages of these channels. Raises `SettingsProblem`."""
+    _check_account(settings)
+    service, sender = settings.messaging_service_sid, settings.sms_from
+    if service is not None and not _SERVICE.fullmatch(service):
+        raise SettingsProblem(
+            "messaging_service_sid",
+            "MG and 32 hexadecimal digits are due",
+            "copy it from Messaging, Services in the Twilio console, or use twilio.sms_from",
+        )
+    if sender is not None and not is_sms_sender(sender):
+        raise SettingsProblem(
+            "sms_from",
+            f"{sender!r} can send no SMS",
+            "write a number of the account as +12025550123, a short code, or 11 letters and digits",
+        )
+    if Channel.SMS in channels and not (service or sender):
+        raise SettingsProblem(
+            "sms_from",
+            "missing",
+            "give the number that SMS come from, or twilio.messaging_service_sid",
+        )
+    if Channel.WHATSAPP in channels and not _E164.fullmatch(settings.whatsapp_from or ""):
+        raise SettingsProblem(
+            "whatsapp_from",
+            f"{settings.whatsapp_from!r} is no WhatsApp sender",
+            "write the number of Messaging, Senders, WhatsApp senders, as +12025550123",
+        )
+    return settings
+
+
+def is_sms_sender(sender: str) -> bool:
+    """A number, a short code or an alphanumeric sender."""
+    return bool(_E164.fullmatch(sender) or _SHORT.fullmatch(sender) or _NAME.fullmatch(sender))
+
+
+def can_be_answered(sender: str) -> bool:
+    """People can write back to it: an alphanumeric sender hears no STOP."""
+    return _NAME.fullmatch(sender) is None
+
+
+def _check_account(settings: TwilioSettings) -> None:
     if not _ACCOUNT.fullmatch(settings.account_sid):
         raise SettingsProblem(
             "account_sid",
@@ -99,8 +148,6 @@ def check(settings: TwilioSettings) -> TwilioSettings:
             "Twilio cannot reach a loopback address",
             "give the https:// address under which the internet reaches twilio.listen_port",
         )
-    _check_numbers(settings)
-    return settings
 
 
 def _check_url(key: str, url: str) -> None:

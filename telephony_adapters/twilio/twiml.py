@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from telephony_adapters.messages import CallId, LegId
+from telephony_adapters.messaging import MessageId
 from telephony_adapters.prompts import Prompt
 
 HOLD_S: Final = 10
@@ -55,6 +56,14 @@ class Addresses:
     def room(self, leg_id: LegId) -> str:
         return self._at(ROOM, leg=leg_id)
 
+    @property
+    def message_in(self) -> str:
+        """What has to be given in Twilio's console for messages that come in."""
+        return f"{self.base}{MESSAGE_IN}"
+
+    def message_status(self, message_id: MessageId) -> str:
+        return self._at(MESSAGE_STATUS, message=message_id)
+
     def _at(self, path: str, **ids: str) -> str:
         return f"{self.base}{path}?{urlencode(ids)}"
 
@@ -64,6 +73,9 @@ CALL_AMD: Final = "/twilio/call/amd"
 CALL_KEYS: Final = "/twilio/call/keys"
 LEG_STATUS: Final = "/twilio/leg/status"
 ROOM: Final = "/twilio/room"
+MESSAGE_STATUS: Final = "/twilio/message/status"
+MESSAGE_IN: Final = "/twilio/message/in"
+"""What people write to the account's numbers; its address is given in Twilio's console."""
 ALIVE: Final = "/twilio/alive"
 
 
@@ -139,3 +151,7 @@ def hang_up() -> str:
     response = VoiceResponse()
     response.hangup()
     return str(response)
+
+
+NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
+"""Answers a message that came in: no reply of Twilio's own."""

@@ -1,67 +1,21 @@
-"""The door that Twilio knocks at: its own small HTTP application, on a port of its own.
-
-It is apart from the console on purpose: this is the only part of Marcador that the internet has
-to reach, so it serves nothing but webhooks, each of them signed. What is not signed, too large or
-not understood is refused, counted and logged (never with its content), and changes nothing.
-"""
+"""What Twilio tells of calls and legs: each webhook decoded and handed to the switchboard."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable
-from typing import Final
-from urllib.parse import parse_qsl
-
-import msgspec
-import structlog
 from aiohttp import web
-from multidict import MultiDict
-from twilio.request_validator import RequestValidator
 
-from telephony_adapters.errors import CarrierUnavailable
 from telephony_adapters.messages import CallId, LegId
 from telephony_adapters.twilio import codec, twiml
 from telephony_adapters.twilio.codec import MalformedWebhook
-from telephony_adapters.twilio.settings import TwilioSettings
+from telephony_adapters.twilio.door import Door, Fields, our_id
 from telephony_adapters.twilio.switchboard import Switchboard
-
-log = structlog.get_logger()
-
-MOST_BYTES: Final = 65_536
-MOST_FIELDS: Final = 200
-SIGNATURE: Final = "X-Twilio-Signature"
-FORM: Final = "application/x-www-form-urlencoded"
-ALIVE_TEXT: Final = "marcador"
-"""What `/twilio/alive` answers, so that `marcador doctor` knows who is behind the public URL."""
-SHUTDOWN_S: Final = 2.0
-_OUR_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-Fields = MultiDict[str]
-
-
-class WebhookCounts(msgspec.Struct):
-    """What came through the door since the start."""
-
-    accepted: int = 0
-    bad_signature: int = 0
-    too_large: int = 0
-    malformed: int = 0
 
 
 class Webhooks:
-    """Receives, verifies, decodes, and hands over."""
+    """Takes what comes through the door about calls."""
 
-    def __init__(self, settings: TwilioSettings, switchboard: Switchboard) -> None:
-        self._settings = settings
+    def __init__(self, door: Door, switchboard: Switchboard) -> None:
         self._switchboard = switchboard
-        self._validator = RequestValidator(settings.auth_token)
-        self._public_url = settings.public_url.rstrip("/")
-        self._runner: web.AppRunner | None = None
-        self.counts = WebhookCounts()
-
-    async def start(self) -> None:
-        """Listen. Raises `CarrierUnavailable` where that is not possible."""
-        app = web.Application(client_max_size=MOST_BYTES)
         for path, take in (
             (twiml.CALL_STATUS, self._call_status),
             (twiml.CALL_AMD, self._call_amd),
@@ -69,67 +23,7 @@ class Webhooks:
             (twiml.LEG_STATUS, self._leg_status),
             (twiml.ROOM, self._room),
         ):
-            app.router.add_post(path, self._verified(take))
-        app.router.add_get(twiml.ALIVE, alive)
-        runner = web.AppRunner(
-            app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_S
-        )
-        await runner.setup()
-        host, port = self._settings.listen_host, self._settings.listen_port
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            await runner.cleanup()
-            raise CarrierUnavailable(
-                f"cannot listen for Twilio's webhooks on {host}:{port} ({error.strerror}); "
-                "set twilio.listen_host and twilio.listen_port to a free address"
-            ) from error
-        self._runner = runner
-
-    async def stop(self) -> None:
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            await runner.cleanup()
-
-    # --- around every webhook -------------------------------------------------------------------
-
-    def _verified(
-        self, take: Callable[[web.Request, Fields], str | None]
-    ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        async def handle(request: web.Request) -> web.StreamResponse:
-            try:
-                fields = await _fields(request)
-            except web.HTTPRequestEntityTooLarge:
-                self.counts.too_large += 1
-                return _refused(request, 413, "too_large")
-            except MalformedWebhook as error:
-                self.counts.malformed += 1
-                return _refused(request, 400, "malformed", error.field)
-            if not self._is_signed(request, fields):
-                self.counts.bad_signature += 1
-                return _refused(request, 403, "bad_signature")
-            try:
-                document = take(request, fields)
-            except MalformedWebhook as error:
-                self.counts.malformed += 1
-                return _refused(request, 400, "malformed", error.field)
-            self.counts.accepted += 1
-            if document is None:
-                return web.Response(status=204)
-            return web.Response(text=document, content_type="text/xml")
-
-        return handle
-
-    def _is_signed(self, request: web.Request, fields: Fields) -> bool:
-        """By the account's token, over the URL that Twilio was given, query and all."""
-        signature = request.headers.get(SIGNATURE, "")
-        url = f"{self._public_url}{request.raw_path}"
-        try:
-            return bool(self._validator.validate(url, fields, signature))
-        except ValueError:
-            return False
-
-    # --- each webhook -----------------------------------------------------------------------------
+            door.add(path, take)
 
     def _call_status(self, request: web.Request, fields: Fields) -> None:
         self._switchboard.call_status(_call_id(request), codec.status_changed(fields))
@@ -150,45 +44,9 @@ class Webhooks:
         self._switchboard.room_changed(_leg_id(request), codec.room_changed(fields))
 
 
-async def _fields(request: web.Request) -> Fields:
-    """The form of a webhook. Raises `MalformedWebhook`, `HTTPRequestEntityTooLarge`."""
-    raw = await request.read()
-    if request.content_type != FORM:
-        raise MalformedWebhook("Content-Type", f"{FORM} is due")
-    try:
-        pairs = parse_qsl(
-            raw.decode("utf-8"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=MOST_FIELDS,
-        )
-    except ValueError as error:
-        raise MalformedWebhook("body", "not a form") from error
-    return MultiDict(pairs)
-
-
-def _refused(request: web.Request, status: int, reason: str, field: str = "") -> web.Response:
-    log.warning(
-        "twilio_webhook_refused", path=request.path, reason=reason, field=field, peer=request.remote
-    )
-    return web.Response(status=status)
-
-
 def _call_id(request: web.Request) -> CallId:
-    return CallId(_our_id(request, "call"))
+    return CallId(our_id(request, "call"))
 
 
 def _leg_id(request: web.Request) -> LegId:
-    return LegId(_our_id(request, "leg"))
-
-
-def _our_id(request: web.Request, name: str) -> str:
-    value = request.query.get(name, "")
-    if not _OUR_ID.fullmatch(value):
-        raise MalformedWebhook(name, "not an id of ours")
-    return value
-
-
-async def alive(_: web.Request) -> web.Response:
-    """Says whose door this is, and nothing else."""
-    return web.Response(text=ALIVE_TEXT)
+    return LegId(our_id(request, "leg"))

@@ -18,13 +18,22 @@ from dialer.stores.ledger.ids import new_id
 from telephony_adapters.asterisk.adapter import AsteriskCarrier
 from telephony_adapters.asterisk.client import AriClient
 from telephony_adapters.asterisk.codec import Channel, parse_channels
+from telephony_adapters.asterisk.inbound import is_inbound
 from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.asterisk.settings import AsteriskSettings
+from telephony_adapters.lab.caller import Caller
 from telephony_adapters.lab.network import Network
 from telephony_adapters.lab.pbx import USER
 from telephony_adapters.messages import CallId, LegId
 from telephony_adapters.prompts import Prompt
-from tests.adapters.lab import PATIENCE_S, BreakableLab, FarEnd
+from tests.adapters.lab import (
+    OUR_NUMBER,
+    PATIENCE_S,
+    BreakableLab,
+    CallableLab,
+    FarEnd,
+    ListeningLab,
+)
 from tests.support.tcp_wire import TcpWire
 from tests.support.tones import a_tone
 
@@ -71,22 +80,24 @@ async def eventually(condition: Callable[[], Awaitable[bool]], limit_s: float = 
             holds = await condition()
 
 
-class AsteriskLab(BreakableLab):
+class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
     """An adapter with an application of its own; a wire to Asterisk that can be cut."""
 
     ring_timeout_s = 4
 
-    def __init__(self, network: Network, wire: TcpWire) -> None:
+    def __init__(self, network: Network, wire: TcpWire, **changes: object) -> None:
         super().__init__()
         self.network = network
         self.wire = wire
-        self.settings = settings_for(network, wire.url, f"test-{next(_apps):04d}")
+        usual = settings_for(network, wire.url, f"test-{next(_apps):04d}")
+        self.settings = msgspec.structs.replace(usual, **changes)
         self.carrier = AsteriskCarrier(self.settings, WallClock())
         direct = msgspec.structs.replace(self.settings, url=network.pbx.url)
         self.admin = AriClient(direct)
         """Somebody else's hands on Asterisk, past the wire."""
         self._names = Names(self.settings.app)
         self._agents = count(1)
+        self._callers: list[Caller] = []
         self._seen_before = network.carrier.calls_seen()
 
     @property
@@ -122,10 +133,27 @@ class AsteriskLab(BreakableLab):
         await asyncio.sleep(delay_s)
 
     async def callee_hangs_up(self, call_id: CallId) -> None:
-        await self._order_to_hang_up(self._names.call_channel(call_id))
+        await self._order_to_hang_up(self.channel_of(call_id))
 
     async def agent_hangs_up(self, leg_id: LegId) -> None:
         await self._order_to_hang_up(self._names.leg_channel(leg_id))
+
+    async def somebody_calls(self, caller: str | None, *, patience_s: float = 60.0) -> None:
+        app = {"variable": "INBOUND_APP", "value": self.settings.app}
+        reply = await self.admin.request("POST", "/asterisk/variable", app)
+        assert reply.ok, reply.message
+        self._callers.append(self.network.somebody_calls(caller, OUR_NUMBER, patience_s))
+
+    async def until_heard(self, call_id: CallId, keys: str) -> None:
+        path = f"/channels/{self.channel_of(call_id)}/variable"
+        variable = {"variable": "CHANNEL(pjsip,call-id)"}
+        reply = await self.admin.request("GET", path, params=variable)
+        sip_call_id = msgspec.json.decode(reply.body, type=dict[str, str])["value"]
+        await self.until(lambda: self.network.carrier.keys_heard(sip_call_id) == keys)
+
+    def channel_of(self, call_id: CallId) -> str:
+        """Asterisk's name of a live call."""
+        return self.carrier.channel_of(call_id)
 
     async def lose_connection(self) -> None:
         await self.wire.cut()
@@ -136,11 +164,11 @@ class AsteriskLab(BreakableLab):
     async def channels(self) -> list[Channel]:
         """What of ours lives in Asterisk."""
         reply = await self.admin.request("GET", "/channels")
-        ours = (self._names.call_of, self._names.leg_of)
+        app = self.settings.app
         return [
             channel
             for channel in parse_channels(reply.body)
-            if any(of(channel.id) is not None for of in ours)
+            if channel.id.startswith(f"{app}.") or is_inbound(app, channel)
         ]
 
     async def _order_to_hang_up(self, channel: str) -> None:
@@ -160,17 +188,19 @@ class AsteriskLab(BreakableLab):
     async def clear(self) -> None:
         """Nothing of ours stays behind."""
         await self.carrier.stop()
+        for caller in self._callers:
+            caller.stop()
         for channel in await self.channels():
             await self.admin.request("DELETE", f"/channels/{channel.id}")
         await eventually(self.is_empty, ORDER_TIMEOUT_S)
 
 
 @asynccontextmanager
-async def asterisk_lab(network: Network) -> AsyncIterator[AsteriskLab]:
-    """A started laboratory with no history."""
+async def asterisk_lab(network: Network, **changes: object) -> AsyncIterator[AsteriskLab]:
+    """A started laboratory with no history; `changes` are to the adapter's settings."""
     wire = TcpWire(network.pbx.http_port)
     await wire.mend()
-    lab = AsteriskLab(network, wire)
+    lab = AsteriskLab(network, wire, **changes)
     try:
         await lab.carrier.start(lab.events.append)
         yield lab

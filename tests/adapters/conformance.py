@@ -1,51 +1,42 @@
 """The suite that every telephony adapter passes.
 
 A test class for an adapter inherits `EveryAdapter` (or those groups of cases that its nature
-allows), the groups of what its facts declare (`AmdCases`, `PromptCases`, `DtmfCases`), and
-gives a fixture `lab`. `FactsCases` fails when facts and groups differ.
+allows), the groups of what its facts declare (`AmdCases`, `PromptCases`, `DtmfCases`, and
+`ControlCases`, `InboundCases`, `RecordingCases`, `DtmfOutCases` of the modules beside), and gives a
+fixture `lab`. `FactsCases` fails when facts and groups differ.
 """
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from datetime import timedelta
 
 import pytest
 
 from compliance.permit import PermitProblem, PermitRefused
 from compliance.types import Channel
-from telephony_adapters.errors import (
-    CarrierUnavailable,
-    DuplicateCall,
-    TelephonyError,
-    UnknownCall,
-)
+from telephony_adapters.errors import DuplicateCall, NotOffered, TelephonyError, UnknownCall
 from telephony_adapters.messages import (
-    AgentLegDown,
-    AgentLegUp,
     AmdResult,
     AmdVerdict,
     CallAnswered,
     CallBridged,
     CallEnded,
     CallEvent,
-    CallId,
     CallPhase,
     CallProgress,
     CallRinging,
-    CarrierDown,
-    CarrierUp,
     DtmfReceived,
     HangupCause,
-    LegId,
+    LegRole,
     PlaybackFinished,
 )
-from tests.adapters.lab import BreakableLab, FarEnd, Lab
+from tests.adapters.conformance_control import ControlCases
+from tests.adapters.conformance_inbound import InboundCases
+from tests.adapters.conformance_legs import LegCases
+from tests.adapters.conformance_recording import DtmfOutCases, RecordingCases
+from tests.adapters.lab import TIMER_SLACK_S, UNKNOWN_CALL, UNKNOWN_LEG, FarEnd, Lab
 from tests.support.permits import permit_for
-
-UNKNOWN_CALL = CallId("9" * 26)
-UNKNOWN_LEG = LegId("leg-" + "9" * 22)
-TIMER_SLACK_S = 2.0
-"""How much later than asked a carrier's timer may be."""
 
 
 class FactsCases:
@@ -57,6 +48,28 @@ class FactsCases:
         assert facts.amd == isinstance(self, AmdCases)
         assert facts.prompts == isinstance(self, PromptCases)
         assert facts.dtmf == isinstance(self, DtmfCases)
+        assert facts.control == isinstance(self, ControlCases)
+        assert facts.inbound == isinstance(self, InboundCases)
+        assert facts.recording == isinstance(self, RecordingCases)
+        assert facts.dtmf_out == isinstance(self, DtmfOutCases)
+
+    async def test_what_is_not_declared_is_not_offered(self, lab: Lab) -> None:
+        facts, adapter = lab.adapter.facts, lab.adapter
+        commands: list[tuple[bool, Coroutine[object, object, object]]] = [
+            (facts.control, adapter.hold(UNKNOWN_CALL)),
+            (facts.control, adapter.consult(UNKNOWN_LEG, UNKNOWN_LEG)),
+            (facts.control, adapter.join(UNKNOWN_CALL, UNKNOWN_LEG, LegRole.LISTEN)),
+            (facts.control, adapter.part(UNKNOWN_CALL, UNKNOWN_LEG)),
+            (facts.inbound, adapter.answer(UNKNOWN_CALL)),
+            (facts.recording, adapter.record(UNKNOWN_CALL, "nothing")),
+            (facts.recording, adapter.pause_recording(UNKNOWN_CALL, paused=True)),
+            (facts.recording, adapter.stop_recording(UNKNOWN_CALL)),
+            (facts.recording, adapter.fetch_recording("nothing")),
+            (facts.dtmf_out, adapter.send_dtmf(UNKNOWN_CALL, "1")),
+        ]
+        for declared, command in commands:
+            with pytest.raises(UnknownCall if declared else NotOffered):
+                await command
 
     async def test_start_itself_tells_no_event(self, lab: Lab) -> None:
         assert lab.events == []
@@ -264,148 +277,6 @@ class AnswerCases:
         call_id = await lab.dial_and_answer(FarEnd.MACHINE)
         await lab.pass_time(8.0)
         assert lab.of(AmdResult, call_id) == []
-
-
-class LegCases:
-    """Agents' legs and bridges."""
-
-    async def test_a_leg_opens_and_closes(self, lab: Lab) -> None:
-        leg_id = await lab.open_leg()
-        await lab.adapter.close_agent_leg(leg_id)
-        await lab.first(AgentLegDown, leg_id)
-        assert len(lab.of(AgentLegUp, leg_id)) == 1
-        with pytest.raises(UnknownCall):
-            await lab.adapter.close_agent_leg(leg_id)
-
-    async def test_a_call_is_bridged(self, lab: Lab) -> None:
-        leg_id = await lab.open_leg()
-        call_id = await lab.dial_and_answer()
-        await lab.adapter.bridge(call_id, leg_id)
-        bridged = await lab.first(CallBridged, call_id)
-        assert bridged.leg_id == leg_id
-        report = await lab.report(call_id)
-        assert report is not None
-        assert report.bridged_leg == leg_id
-
-    async def test_a_leg_outlives_the_callee_and_takes_the_next_call(self, lab: Lab) -> None:
-        leg_id = await lab.open_leg()
-        first = await lab.dial_and_answer()
-        await lab.adapter.bridge(first, leg_id)
-        await lab.first(CallBridged, first)
-        await lab.callee_hangs_up(first)
-        assert (await lab.end(first)).cause is HangupCause.NORMAL_CALLEE
-        assert lab.of(AgentLegDown, leg_id) == []
-        second = await lab.dial_and_answer()
-        await lab.adapter.bridge(second, leg_id)
-        assert (await lab.first(CallBridged, second)).leg_id == leg_id
-
-    async def test_a_leg_outlives_our_hangup_of_the_call(self, lab: Lab) -> None:
-        leg_id = await lab.open_leg()
-        call_id = await lab.dial_and_answer()
-        await lab.adapter.bridge(call_id, leg_id)
-        await lab.first(CallBridged, call_id)
-        await lab.adapter.hangup(call_id)
-        assert (await lab.end(call_id)).cause is HangupCause.NORMAL_CALLER
-        assert lab.of(AgentLegDown, leg_id) == []
-
-    async def test_a_call_outlives_the_agent(self, lab: Lab) -> None:
-        leg_id = await lab.open_leg()
-        call_id = await lab.dial_and_answer()
-        await lab.adapter.bridge(call_id, leg_id)
-        await lab.first(CallBridged, call_id)
-        await lab.agent_hangs_up(leg_id)
-        await lab.first(AgentLegDown, leg_id)
-        report = await lab.report(call_id)
-        assert report is not None
-        assert report.bridged_leg is None
-        await lab.adapter.hangup(call_id)
-        assert (await lab.end(call_id)).cause is HangupCause.NORMAL_CALLER
-
-    async def test_a_call_moves_to_another_agent(self, lab: Lab) -> None:
-        first, second = await lab.open_leg(), await lab.open_leg()
-        call_id = await lab.dial_and_answer()
-        await lab.adapter.bridge(call_id, first)
-        await lab.first(CallBridged, call_id)
-        await lab.adapter.bridge(call_id, second)
-        await lab.until(lambda: len(lab.of(CallBridged, call_id)) == 2)
-        assert lab.of(CallBridged, call_id)[1].leg_id == second
-        report = await lab.report(call_id)
-        assert report is not None
-        assert report.bridged_leg == second
-
-    async def test_no_bridge_without_call_and_leg(self, lab: Lab) -> None:
-        leg_id = await lab.open_leg()
-        call_id = await lab.dial_and_answer()
-        with pytest.raises(UnknownCall):
-            await lab.adapter.bridge(call_id, UNKNOWN_LEG)
-        with pytest.raises(UnknownCall):
-            await lab.adapter.bridge(UNKNOWN_CALL, leg_id)
-        await lab.adapter.close_agent_leg(leg_id)
-        await lab.first(AgentLegDown, leg_id)
-        with pytest.raises(UnknownCall):
-            await lab.adapter.bridge(call_id, leg_id)
-        assert lab.of(CallBridged, call_id) == []
-
-
-class OutageCases:
-    """The control connection is lost and comes back."""
-
-    async def test_nothing_is_placed_while_the_connection_is_lost(self, lab: BreakableLab) -> None:
-        await lab.lose_connection()
-        await lab.until(lambda: any(isinstance(event, CarrierDown) for event in lab.events))
-        command = lab.command(lab.number(FarEnd.BUSY))
-        with pytest.raises(CarrierUnavailable):
-            await lab.originate(command)
-        with pytest.raises(CarrierUnavailable):
-            await lab.adapter.list_calls()
-        assert lab.placed() == 0
-
-    async def test_calls_live_on_and_are_listed_after_it(self, lab: BreakableLab) -> None:
-        answered = await lab.dial_and_answer()
-        await lab.lose_connection()
-        await lab.restore_connection()
-        await lab.until(lambda: any(isinstance(event, CarrierUp) for event in lab.events))
-        report = await lab.report(answered)
-        assert report is not None
-        assert report.phase is CallPhase.ANSWERED
-        await lab.adapter.hangup(answered)
-        assert (await lab.end(answered)).cause is HangupCause.NORMAL_CALLER
-
-    async def test_a_call_that_ends_meanwhile_is_not_listed_after_it(
-        self, lab: BreakableLab
-    ) -> None:
-        answered = await lab.dial_and_answer()
-        await lab.lose_connection()
-        await lab.callee_hangs_up(answered)
-        await lab.restore_connection()
-        await lab.until(lambda: any(isinstance(event, CarrierUp) for event in lab.events))
-        assert await lab.report(answered) is None
-
-    async def test_a_leg_that_ends_meanwhile_is_told_after_it(self, lab: BreakableLab) -> None:
-        leg_id = await lab.open_leg()
-        await lab.lose_connection()
-        await lab.agent_hangs_up(leg_id)
-        await lab.restore_connection()
-        down = await lab.first(AgentLegDown, leg_id)
-        order = [type(event) for event in lab.unique()]
-        assert order.index(CarrierUp) < lab.unique().index(down)
-
-    async def test_calls_are_placed_again_after_it(self, lab: BreakableLab) -> None:
-        await lab.lose_connection()
-        await lab.restore_connection()
-        await lab.until(lambda: any(isinstance(event, CarrierUp) for event in lab.events))
-        call_id = await lab.dial(FarEnd.BUSY)
-        assert (await lab.end(call_id)).cause is HangupCause.BUSY
-
-    async def test_a_stopped_adapter_places_nothing_and_is_silent(self, lab: BreakableLab) -> None:
-        call_id = await lab.dial_and_answer(FarEnd.ANSWERS_BRIEFLY)
-        await lab.adapter.stop()
-        told = len(lab.events)
-        with pytest.raises(CarrierUnavailable):
-            await lab.originate(lab.command(lab.number(FarEnd.BUSY)))
-        await lab.pass_time(8.0)
-        assert len(lab.events) == told
-        assert lab.of(CallEnded, call_id) == []
 
 
 class AmdCases:

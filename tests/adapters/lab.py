@@ -12,6 +12,7 @@ from telephony_adapters.messages import (
     AgentLegUp,
     AnyCarrierEvent,
     CallAnswered,
+    CallBridged,
     CallEnded,
     CallId,
     CallReport,
@@ -29,6 +30,12 @@ RING_TIMEOUT_S = 12
 """Short enough for a suite in real time, longer than every answer of the far end."""
 PATIENCE_S = 20.0
 """How long a case waits for something that has to happen."""
+TIMER_SLACK_S = 2.0
+"""How much later than asked a carrier's timer may be."""
+UNKNOWN_CALL = CallId("9" * 26)
+UNKNOWN_LEG = LegId("leg-" + "9" * 22)
+OUR_NUMBER = "+13055550199"
+"""What people dial who call us."""
 
 
 class FarEnd(StrEnum):
@@ -146,6 +153,24 @@ class Lab(ABC):
         await self.first(AgentLegUp, leg_id)
         return leg_id
 
+    async def converse(self, far_end: FarEnd = FarEnd.ANSWERS) -> tuple[CallId, LegId]:
+        """A person and an agent who hear each other."""
+        leg_id = await self.open_leg()
+        return await self.dial_and_bridge(leg_id, far_end), leg_id
+
+    async def dial_and_bridge(self, leg_id: LegId, far_end: FarEnd = FarEnd.ANSWERS) -> CallId:
+        """Give a leg, which must be free, a call."""
+        call_id = await self.dial_and_answer(far_end)
+        await self.bridge(call_id, leg_id)
+        return call_id
+
+    async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
+        """Join a call with a leg, and wait until they hear each other."""
+        before = len(self.of(CallBridged, call_id))
+        await self.adapter.bridge(call_id, leg_id)
+        await self.until(lambda: len(self.of(CallBridged, call_id)) > before)
+        assert self.of(CallBridged, call_id)[-1].leg_id == leg_id
+
     def unique(self) -> list[AnyCarrierEvent]:
         """Events without their repeats. A repeat that differs from its first is a failure."""
         first: dict[str, AnyCarrierEvent] = {}
@@ -160,7 +185,12 @@ class Lab(ABC):
             event
             for event in self.unique()
             if isinstance(event, kind)
-            and about in (getattr(event, "call_id", None), getattr(event, "leg_id", None))
+            and about
+            in (
+                getattr(event, "call_id", None),
+                getattr(event, "leg_id", None),
+                getattr(event, "recording_id", None),
+            )
         ]
 
     async def first(self, kind: type[EventT], about: str, limit_s: float = PATIENCE_S) -> EventT:
@@ -188,3 +218,22 @@ class BreakableLab(Lab):
 
     @abstractmethod
     async def restore_connection(self) -> None: ...
+
+
+class CallableLab(Lab):
+    """A laboratory whose people call us."""
+
+    @abstractmethod
+    async def somebody_calls(self, caller: str | None, *, patience_s: float = 60.0) -> None:
+        """Somebody dials `OUR_NUMBER`; without a `caller` the number is withheld.
+
+        Gives up when nobody answers within `patience_s`.
+        """
+
+
+class ListeningLab(Lab):
+    """A laboratory that knows what its people hear."""
+
+    @abstractmethod
+    async def until_heard(self, call_id: CallId, keys: str) -> None:
+        """Wait until the person has heard just these keys."""

@@ -5,12 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from telephony_adapters.messages import AmdVerdict, CallId, HangupCause, LegId, Originate
+from telephony_adapters.messages import (
+    AmdVerdict,
+    CallAnswered,
+    CallEnded,
+    CallId,
+    HangupCause,
+    LegId,
+    Originate,
+)
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.heard import Intent, Speaker
 from telephony_adapters.simulator.script import FAIR_WEATHER, Script
 from telephony_adapters.simulator.world import NEVER, DialPlan
-from tests.adapters.lab import PATIENCE_S, BreakableLab, FarEnd
+from tests.adapters.lab import (
+    OUR_NUMBER,
+    PATIENCE_S,
+    BreakableLab,
+    CallableLab,
+    FarEnd,
+    ListeningLab,
+)
 from tests.support.fixed_world import FixedWorld, PlanMaker, answered
 from tests.support.manual_clock import ManualClock
 
@@ -59,7 +74,7 @@ PLANS: dict[FarEnd, PlanMaker] = {
 }
 
 
-class SimulatedLab(BreakableLab):
+class SimulatedLab(BreakableLab, CallableLab, ListeningLab):
     """A simulated carrier whose clock the cases move."""
 
     def __init__(self, script: Script = FAIR_WEATHER, *, max_live_calls: int = 100) -> None:
@@ -101,6 +116,18 @@ class SimulatedLab(BreakableLab):
 
     async def agent_hangs_up(self, leg_id: LegId) -> None:
         self.carrier.agent_hangs_up(leg_id)
+
+    async def somebody_calls(self, caller: str | None, *, patience_s: float = 60.0) -> None:
+        call_id = self.carrier.somebody_calls(caller, OUR_NUMBER)
+
+        def gives_up() -> None:
+            if not self.of(CallAnswered, call_id) and not self.of(CallEnded, call_id):
+                self.carrier.callee_hangs_up(call_id)
+
+        self.clock.call_later(patience_s, gives_up)
+
+    async def until_heard(self, call_id: CallId, keys: str) -> None:
+        await self.until(lambda: self.carrier.keys_heard(call_id) == keys)
 
     async def lose_connection(self) -> None:
         self.carrier.lose_connection()

@@ -13,9 +13,12 @@ from tests.adapters.conformance import (
     AmdCases,
     DtmfCases,
     EveryAdapter,
-    OutageCases,
     PromptCases,
 )
+from tests.adapters.conformance_control import ControlCases
+from tests.adapters.conformance_inbound import InboundCases
+from tests.adapters.conformance_outage import OutageCases
+from tests.adapters.conformance_recording import DtmfOutCases, RecordingCases
 
 pytestmark = pytest.mark.xdist_group("asterisk")
 
@@ -26,5 +29,15 @@ async def lab(network: Network) -> AsyncIterator[AsteriskLab]:
         yield started
 
 
-class TestAsterisk(EveryAdapter, OutageCases, AmdCases, PromptCases, DtmfCases):
+class TestAsterisk(
+    EveryAdapter,
+    OutageCases,
+    AmdCases,
+    PromptCases,
+    DtmfCases,
+    ControlCases,
+    InboundCases,
+    RecordingCases,
+    DtmfOutCases,
+):
     """Every case, in real time."""

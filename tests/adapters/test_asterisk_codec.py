@@ -20,8 +20,9 @@ from telephony_adapters.asterisk.codec import (
     parse_channels,
     parse_event,
 )
+from telephony_adapters.asterisk.lines import LegLine
 from telephony_adapters.asterisk.naming import Names
-from telephony_adapters.asterisk.switchboard import LegLine, Switchboard
+from telephony_adapters.asterisk.switchboard import Switchboard
 from telephony_adapters.messages import CallEnded, CallId, CallPhase, LegId, Originate
 from tests.adapters import ari_frames as ari
 

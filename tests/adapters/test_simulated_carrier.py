@@ -10,14 +10,31 @@ from tests.adapters.conformance import (
     AmdCases,
     DtmfCases,
     EveryAdapter,
-    OutageCases,
     PromptCases,
 )
+from tests.adapters.conformance_control import ControlCases
+from tests.adapters.conformance_inbound import InboundCases
+from tests.adapters.conformance_outage import OutageCases
+from tests.adapters.conformance_recording import DtmfOutCases, RecordingCases
 from tests.adapters.lab import FarEnd
 from tests.adapters.simulated_lab import SimulatedLab
 
 
-class TestSimulatedCarrier(EveryAdapter, OutageCases, AmdCases, PromptCases, DtmfCases):
+class WholePort(
+    EveryAdapter,
+    OutageCases,
+    AmdCases,
+    PromptCases,
+    DtmfCases,
+    ControlCases,
+    InboundCases,
+    RecordingCases,
+    DtmfOutCases,
+):
+    """Everything that there is to declare."""
+
+
+class TestSimulatedCarrier(WholePort):
     @pytest.fixture
     async def lab(self) -> SimulatedLab:
         lab = SimulatedLab()
@@ -25,9 +42,7 @@ class TestSimulatedCarrier(EveryAdapter, OutageCases, AmdCases, PromptCases, Dtm
         return lab
 
 
-class TestSimulatedCarrierThatRepeatsItself(
-    EveryAdapter, OutageCases, AmdCases, PromptCases, DtmfCases
-):
+class TestSimulatedCarrierThatRepeatsItself(WholePort):
     """Every event of a call comes three times; the suite sees through it by the ids."""
 
     @pytest.fixture

@@ -24,8 +24,11 @@ from telephony_adapters.messages import (
     CallPhase,
     CallProgress,
     CallRinging,
+    InboundCall,
     LegId,
+    LegRole,
     Originate,
+    RecordingFinished,
 )
 from telephony_adapters.prompts import Prompt
 from telephony_adapters.simulator.carrier import SimulatedCarrier
@@ -36,7 +39,7 @@ from tests.support.fixed_world import FixedWorld
 from tests.support.manual_clock import ManualClock
 from tests.support.permits import permit_for
 
-ORDER = {CallProgress: 0, CallRinging: 1, CallAnswered: 2, CallEnded: 9}
+ORDER = {InboundCall: 0, CallProgress: 0, CallRinging: 1, CallAnswered: 2, CallEnded: 9}
 """Where an event belongs in a call's life; the others come between answer and end."""
 LEGS = [LegId(f"leg-{n}") for n in range(4)]
 
@@ -147,7 +150,10 @@ async def test_the_world_is_told_how_often_a_number_was_dialed() -> None:
 
 
 HELLO = Prompt(text="hello", language="en")
-OPERATIONS = ("dial", "bridge", "hangup", "play", "callee", "agent", "open", "wire", "wait")
+OPERATIONS = (
+    *("dial", "bridge", "hangup", "play", "callee", "agent", "open", "wire", "wait"),
+    *("hold", "consult", "join", "part", "calls_us", "answer", "record", "pause", "stop"),
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -159,10 +165,11 @@ async def test_whatever_is_done_calls_live_and_end_in_order(seed: int, rough: bo
     shift = Shift(seed, script)
     await shift.begin()
     dialed = 0
-    for _ in range(120):
+    came_in: list[CallId] = []
+    for _ in range(200):
         operation = rng.choice(OPERATIONS)
-        call_id = command(rng.randrange(dialed + 1)).call_id
-        leg = rng.choice(LEGS)
+        call_id = rng.choice([*came_in[-3:], command(rng.randrange(dialed + 1)).call_id])
+        leg, other = rng.choice(LEGS), rng.choice(LEGS)
         try:
             match operation:
                 case "dial":
@@ -180,6 +187,25 @@ async def test_whatever_is_done_calls_live_and_end_in_order(seed: int, rough: bo
                     shift.carrier.agent_hangs_up(leg)
                 case "open":
                     await shift.carrier.open_agent_leg(leg, f"phone-of-{leg}")
+                case "hold":
+                    await shift.carrier.hold(call_id)
+                case "consult":
+                    await shift.carrier.consult(leg, other)
+                case "join":
+                    await shift.carrier.join(call_id, leg, rng.choice(list(LegRole)))
+                case "part":
+                    await shift.carrier.part(call_id, leg)
+                case "calls_us":
+                    caller = rng.choice([None, command(dialed).to])
+                    came_in.append(shift.carrier.somebody_calls(caller, "+13055550199"))
+                case "answer":
+                    await shift.carrier.answer(call_id)
+                case "record":
+                    await shift.carrier.record(call_id, f"rec-{rng.randrange(10**9)}")
+                case "pause":
+                    await shift.carrier.pause_recording(call_id, paused=rng.random() < 0.5)
+                case "stop":
+                    await shift.carrier.stop_recording(call_id)
                 case "wire" if rng.random() < 0.3:
                     shift.carrier.lose_connection()
                 case "wire":
@@ -189,6 +215,7 @@ async def test_whatever_is_done_calls_live_and_end_in_order(seed: int, rough: bo
         except TelephonyError:
             continue
         await check_bridges(shift)
+        check_ears(shift.carrier)
     await shift.finish()
     assert await shift.carrier.list_calls() == [], f"seed {seed}"
     check_lives(shift.events, in_order=not rough)
@@ -203,6 +230,26 @@ async def check_bridges(shift: Shift) -> None:
     bridged = [report for report in reports if report.bridged_leg is not None]
     assert len({report.bridged_leg for report in bridged}) == len(bridged)
     assert all(report.phase is CallPhase.ANSWERED for report in bridged)
+    for report in reports:
+        if report.phase is CallPhase.ANSWERED:
+            heard = shift.carrier.heard_by_person(report.call_id)
+            assert (report.bridged_leg in heard) if report.bridged_leg else not heard
+            assert all(report.call_id in shift.carrier.heard_on(leg) for leg in heard)
+
+
+def check_ears(carrier: SimulatedCarrier) -> None:
+    """A leg hears one person at most; who consults hears each other and nobody else."""
+    for leg in LEGS:
+        try:
+            heard = carrier.heard_on(leg)
+        except UnknownCall:
+            continue
+        others = [one for one in LEGS if one in heard]
+        persons = len(heard) - len(others)
+        assert persons <= 1
+        if heard and not persons:
+            assert len(others) == 1
+            assert carrier.heard_on(others[0]) == {leg}
 
 
 def check_lives(events: list[AnyCarrierEvent], *, in_order: bool) -> None:
@@ -214,7 +261,8 @@ def check_lives(events: list[AnyCarrierEvent], *, in_order: bool) -> None:
     for event in by_id.values():
         if isinstance(event, CallEvent):
             lives.setdefault(event.call_id, []).append(event)
-    for life in lives.values():
+    for everything in lives.values():
+        life = [event for event in everything if not isinstance(event, RecordingFinished)]
         assert sum(isinstance(event, CallEnded) for event in life) <= 1
         if in_order:
             ranks = [ORDER.get(type(event), 5) for event in life]

@@ -11,9 +11,9 @@ from tests.adapters.conformance import (
     AmdCases,
     DtmfCases,
     EveryAdapter,
-    OutageCases,
     PromptCases,
 )
+from tests.adapters.conformance_outage import OutageCases
 from tests.adapters.twilio_lab import NUMBERS, TwilioLab, twilio_lab
 
 

@@ -13,7 +13,7 @@ from telephony_adapters.twilio.preflight import objection
 def test_third_party_collection_sms_is_refused(country: str, role: CollectorRole) -> None:
     found = objection(Channel.SMS, country, role)
     assert found is not None
-    assert {30460, 30863} <= set(found.twilio_errors)
+    assert {"twilio:30460", "twilio:30863"} <= set(found.provider_codes)
     for language, word in (("es", "cobranza"), ("en", "debt collection")):
         assert word in found.text(language)
         assert "30460" in found.text(language)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from telephony_adapters.settings import SettingsProblem
 from telephony_adapters.twilio.settings import (
-    SettingsProblem,
     TwilioSettings,
     agent_address,
     check,

@@ -20,9 +20,9 @@ from telephony_adapters.messages import (
     DtmfReceived,
     PlaybackFinished,
 )
+from telephony_adapters.twilio.door import MOST_BYTES
 from telephony_adapters.twilio.fake.faults import Fault
 from telephony_adapters.twilio.twiml import AFTER_PROMPT_S
-from telephony_adapters.twilio.webhooks import MOST_BYTES
 from tests.adapters.lab import FarEnd
 from tests.adapters.twilio_lab import NUMBERS, TwilioLab, twilio_lab
 

@@ -15,9 +15,13 @@ from hypothesis import strategies as st
 from compliance.messages import ContactRequest, Place
 from compliance.types import Channel, DebtId, DecisionId, Mode
 from dialer.cli.exits import ExitCode
+from dialer.console.openapi import document
+from dialer.console.routes import ROUTES
 from dialer.runtime.checking import BadQuestion, answer, read_question
 from tests.cli.conftest import Cli
 from tests.compliance.build import PERSON, POINT, debt, facts, packs, phone
+from tests.console.test_openapi import at
+from tests.support.json_schema import Json, breaks
 
 NOON = "2026-11-24T12:00:00-03:00"
 NIGHT = "2026-11-24T04:00:00-03:00"
@@ -152,9 +156,62 @@ def test_what_a_question_may_leave_out(cli: Cli) -> None:
 
 def test_the_schema_does_not_ask_for_what_may_be_left_out(cli: Cli) -> None:
     shapes = cli("check", "--schema").json["$defs"]
-    assert shapes["ContactRequest"]["required"] == ["channel", "mode"]
-    assert shapes["Collector"]["required"] == ["role"]
-    assert shapes["DebtFacts"].get("required", []) == []
+    assert shapes["AskedContactRequest"]["required"] == ["channel", "mode"]
+    assert shapes["AskedCollector"]["required"] == ["role"]
+    assert shapes["AskedDebtFacts"].get("required", []) == []
+    assert "decision_id" in shapes["ContactRequest"]["required"]
+
+
+OPENAPI: Json = document(ROUTES)
+
+
+def _body_schema() -> tuple[Json, Json]:
+    """The schema of the route's body, and of its answer."""
+    found = at(OPENAPI, "paths", "/api/v1/compliance/check", "post")
+    body = at(found, "requestBody", "content", "application/json", "schema")
+    told = at(found, "responses", "200", "content", "application/json", "schema")
+    return body, told
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.partition("\n")[0])
+def test_an_example_fits_the_schema_of_the_command_and_of_the_api(cli: Cli, part: str) -> None:
+    asked, _ = re.findall(r"(?s)```json\n(.*?)```", part)
+    question = json.loads(asked)
+    told = cli("check", "-", stdin=asked).json
+    shapes = cli("check", "--schema").json
+    body, answered = _body_schema()
+    for value, schema, whole in (
+        (question, shapes["question"], shapes),
+        (told, shapes["answer"], shapes),
+        (question, body, OPENAPI),
+        (told, answered, OPENAPI),
+    ):
+        assert breaks(value, schema, whole) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        (("request",), {"mode": "manual"}, "$.request: channel is missing"),
+        (("request", "channel"), "pigeon", "$.request.channel"),
+        (("facts", "collector"), {}, "$.facts.collector: role is missing"),
+        (("facts", "subject", "debts"), [{"colour": "red"}], "$.facts.subject.debts[0]: colour"),
+        (("facts", "history"), [{"at": NOON, "kind": "telepathy"}], "$.facts.history[0].kind"),
+    ],
+)
+def test_what_a_question_needs_is_in_both_schemas(
+    cli: Cli, path: tuple[str, ...], value: Json, where: str
+) -> None:
+    asked: Any = json.loads(json.dumps(SHORT))
+    here = asked
+    for name in path[:-1]:
+        here = here[name]
+    here[path[-1]] = value
+    shapes = cli("check", "--schema").json
+    for schema, whole in ((shapes["question"], shapes), (_body_schema()[0], OPENAPI)):
+        found = breaks(asked, schema, whole)
+        assert len(found) == 1
+        assert found[0].startswith(where)
 
 
 def test_what_is_wrong_is_told_in_spanish(cli: Cli) -> None:

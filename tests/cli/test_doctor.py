@@ -100,12 +100,21 @@ def test_little_space(english: Cli, made: Made, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("today", "state"),
-    [(date(2026, 10, 20), "ok"), (date(2026, 11, 25), "warning"), (date(2030, 1, 1), "problem")],
+    [
+        (date(2026, 11, 1), "ok"),
+        (date(2026, 11, 2), "warning"),  # 60 days before the first calendar's end
+        (date(2027, 12, 31), "warning"),
+        (date(2028, 1, 1), "problem"),
+    ],
 )
 def test_calendars_that_end(today: date, state: str) -> None:
     packs = load_packs(production=True)
     found = doctor._calendars(packs, today, Texts("en"))
     assert found.state == state
+    if state == "warning":
+        assert "AR 2026-12-31 (Mondays, Fridays close after it" in found.found
+        spanish = doctor._calendars(packs, today, Texts("es"))
+        assert "AR 2026-12-31 (después se cierran lunes, viernes" in spanish.found
 
 
 def test_a_clock_that_stands_in_the_past() -> None:

@@ -123,6 +123,26 @@ def test_hours_are_proved(english: Cli, made: Made, sql: Sql) -> None:
     assert {told["attempt_id"] for told in ran.json["told"]} == {made.dialed_id}
 
 
+def test_numbers_of_incidents_are_masked_unless_asked_for(
+    english: Cli, made: Made, sql: Sql
+) -> None:
+    sql(f"UPDATE attempt SET code = 'CD-QJ' WHERE attempt_id = '{made.dialed_id}'")
+    report = english("report", "complaints", "--campaign", CAMPAIGN, "--json").json
+    (told,) = report["told"]
+    assert (report["total"], told["incident_id"]) == (1, made.dialed_id)
+    assert told["address"] not in ("", made.address)
+    shown = english("report", "complaints", "--language", "es").out
+    assert "1 casos (queja: 1" in shown
+    assert made.address not in shown
+    whole = english("report", "complaints", "--whole")
+    assert made.address in whole.out
+    (row,) = sql("SELECT action FROM audit_event WHERE action = 'incidents.read'")
+    assert row == ("incidents.read",)
+    none = english("report", "wrong-parties", "--since", "2026-12-01", "--json").json
+    assert (none["total"], none["told"]) == (0, [])
+    assert english("evidence", "show", "nobody").code == ExitCode.BAD_INPUT
+
+
 def test_a_contact_without_its_proof_does_not_hold(english: Cli, made: Made, sql: Sql) -> None:
     sql(f"UPDATE ledger_event SET record = NULL WHERE decision_id = '{made.dialed_id}'")
     ran = english("report", "hours", "--json")

@@ -112,3 +112,48 @@ def test_the_real_twilio_needs_the_switch_and_real_agents(english: Cli, made: Ma
     ran = english("serve", *real)
     assert ran.code == ExitCode.BAD_INPUT
     assert "telephony.allow_real_dialing" in ran.err + ran.out
+
+
+MESSAGES = {
+    "messages.sms": "twilio",
+    "messages.whatsapp": "twilio",
+    "telephony.adapter": "simulator",
+    "twilio.caller_ids": "",
+}
+
+
+def message_keys(api_url: str, **changes: str) -> list[str]:
+    more = {"sms_from": "+56221234567", "whatsapp_from": "+56221234567"} | changes
+    words = keys(api_url, **more)
+    return [
+        *words,
+        *(word for key, value in MESSAGES.items() for word in ("--set", f"{key}={value}")),
+    ]
+
+
+def test_the_doctor_looks_at_messages_without_calls(english: Cli, made: Made, api_url: str) -> None:
+    found = findings(english, message_keys(api_url), ExitCode.OK)
+    assert found["messages"]["found"] == "sms: twilio, whatsapp: twilio, email: simulator"
+    for check in ("messages_twilio", "twilio_account", "twilio_webhooks"):
+        assert found[check]["state"] == "ok", found[check]
+    assert found["twilio_sms_sender"]["state"] == "warning"  # the fake was told of no webhook
+    assert "/twilio/message/in" in found["twilio_sms_sender"]["mend"]
+
+
+def test_the_doctor_warns_of_a_sender_that_nobody_can_answer(
+    cli: Cli, made: Made, api_url: str
+) -> None:
+    found = findings(cli, message_keys(api_url, sms_from="AGENCIA"), ExitCode.OK)
+    assert found["twilio_sms_sender"]["state"] == "warning"
+    assert "BAJA" in found["twilio_sms_sender"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("sms_from", "a name that is too long"), ("whatsapp_from", "none"), ("auth_token", "")],
+)
+def test_a_key_of_messages_that_cannot_work_is_named(
+    english: Cli, made: Made, api_url: str, key: str, value: str
+) -> None:
+    found = findings(english, message_keys(api_url, **{key: value}), ExitCode.NO)
+    assert f"twilio.{key}" in found["messages_twilio"]["found"]

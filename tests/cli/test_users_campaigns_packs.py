@@ -47,24 +47,30 @@ def _audit(cli: Cli) -> list[AuditEntry]:
 
 def test_the_life_of_a_user(english: Cli, made: Made) -> None:
     added = english(
-        "users", "add", "Luis", "--role", "supervisor", "--password-stdin", "--json",
+        "users", "add", "Luis", "--role", "supervisor", "--team", "Early", "--password-stdin",
+        "--json",
         stdin=f"{PASSWORD}\n",
     )  # fmt: skip
     assert added.json["user"]["username"] == "luis"
+    assert added.json["user"]["team"] == "early"
     assert added.json["password"] is None
     assert _may_log_in(english, "luis", PASSWORD)
     listed = {u["username"]: u for u in english("users", "list", "--json").json}
     assert listed["luis"]["role"] == "supervisor"
     assert "luis" in english("users", "list").out
+    assert english("users", "team", "luis", "Late", "--json").json["team"] == "late"
+    assert "late" in english("users", "list").out
+    assert english("users", "team", "luis", "x" * 101).code == ExitCode.BAD_INPUT
     changed = english("users", "password", "LUIS", "--json").json
     assert not _may_log_in(english, "luis", PASSWORD)
     assert _may_log_in(english, "luis", changed["password"])
     assert english("users", "deactivate", "luis").code == ExitCode.OK
     assert not _may_log_in(english, "luis", changed["password"])
     entries = _audit(english)
-    assert [entry.action for entry in entries[:3]] == [
+    assert [entry.action for entry in entries[:4]] == [
         "user.deactivate",
         "user.password",
+        "user.team",
         "user.create",
     ]
     assert entries[0].actor.startswith("cli")
@@ -146,6 +152,9 @@ def test_the_packs_that_are_loaded(english: Cli) -> None:
     assert {"cl", "co", "mx", "pe", "us", "us-fl", "marcador"} <= set(lines)
     assert all(len(line["sha256"]) == 64 for line in lines.values())
     assert "us-fl" in english("packs", "list").out
+    assert lines["ar"]["calendars_verified_through"] == "2026-12-31"
+    told = english("packs", "show", "ar").out
+    assert "holidays verified through AR 2026-12-31 (Mondays, Fridays close after it" in told
 
 
 def test_the_rules_of_a_pack(english: Cli) -> None:

@@ -230,9 +230,9 @@ def stops(record: DecisionRecord) -> list[str]:
     return [f.rule_id for f in record.findings if f.outcome.stops]
 
 
-def tiny_pack(rules: str, name: str = "tiny", extra: str = "") -> PackSet:
-    """A set of the built-in pack and one made of the rules given as TOML."""
-    text = f"""
+def tiny_text(rules: str, name: str = "tiny", extra: str = "") -> str:
+    """A pack made of the rules given as TOML."""
+    return f"""
 pack = "{name}"
 version = "2026.1.1"
 kind = "law"
@@ -241,6 +241,11 @@ title = "A pack of a test"
 {extra}
 {rules}
 """
+
+
+def tiny_pack(rules: str, name: str = "tiny", extra: str = "") -> PackSet:
+    """A set of the built-in pack and one made of the rules given as TOML."""
+    text = tiny_text(rules, name, extra)
     return PackSet([*packs("marcador").packs, parse_pack(text, name=f"{name}.toml")])
 
 

@@ -57,6 +57,7 @@ PLACES = [
     (Place(country="MX", subdivision="MX-CHH"), "+526141234567"),
     (Place(country="PY"), "+595981234567"),
     (Place(country="PA"), "+50761234567"),
+    (Place(country="AR", subdivision="AR-C"), "+541143210000"),
     (None, "+56221234567"),
 ]
 OUTCOMES = [
@@ -71,6 +72,7 @@ OUTCOMES = [
     EventKind.MESSAGE_SENT,
     EventKind.CALLBACK_REQUESTED,
     EventKind.LETTER_MAILED,
+    EventKind.NOTICE_GIVEN,
 ]
 
 
@@ -244,7 +246,13 @@ def subjects(draw: st.DrawFn, now: datetime) -> Facts:
         points=points,
         debts=[
             debt(status=DebtStatus.DISPUTED if draw(rare) else DebtStatus.OVERDUE),
-            debt("debt-2", account_number_key="k" if draw(rare) else None),
+            debt(
+                "debt-2",
+                account_number_key="k" if draw(rare) else None,
+                validation_sent_at=draw(
+                    st.sampled_from([None, None, now - timedelta(days=2), now - timedelta(days=9)])
+                ),
+            ),
         ],
         history=draw(histories(now)),
         consents=consents,

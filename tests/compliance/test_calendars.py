@@ -62,3 +62,18 @@ def test_overrides_and_verification() -> None:
     assert not calendar.verified(date(2027, 1, 1))
     assert not calendar.verified(date(2019, 12, 31))
     assert calendar.source.startswith("holidays==")
+
+
+def test_argentina_knows_the_weekdays_on_which_nothing_can_be_decreed() -> None:
+    """Ley 27.399 art. 7: tourist days of a year fall on Mondays or Fridays."""
+    data = calendar_data("AR")
+    calendar = Calendar(data)
+    week = [date(2027, 1, day) for day in range(4, 11)]
+    assert [calendar.verified(day) for day in week] == [False, True, True, True, False, True, True]
+    assert calendar.verified(date(2026, 12, 28))
+    assert not calendar.verified(date(2028, 1, 4))
+    short = Calendar(data, verified_through=date(2026, 11, 30))
+    assert not short.verified(date(2027, 1, 5))
+    shown = [day for day in map(date.fromisoformat, data.national) if day.year == 2026]
+    late = [day for day in shown if "turísticos" in data.national[day.isoformat()]]
+    assert {day.isoweekday() for day in late} == {1, 5}

@@ -334,6 +334,24 @@ def test_a_notice_dated_in_the_debts_serves_where_all_of_them_have_one(
 
 
 @pytest.mark.parametrize(("pack", "days"), [("ca-on", 6), ("ca-qc", 5)])
+def test_a_notice_may_be_an_event_of_one_debt_and_a_date_of_another(pack: str, days: int) -> None:
+    """R.R.O. 1990 Reg. 74; CQLR c R-2.2: every debt named had its notice, however it is known."""
+    at = noon(pack)
+    both = msgspec.structs.replace(dialed(), debt_ids=("debt-1", "debt-2"))
+    early, late = at - 30 * DAY, at - days * DAY
+
+    def stopped(told: datetime, dated: datetime) -> bool:
+        sent = event("n", told, EventKind.NOTICE_GIVEN, channel=Channel.LETTER, debts=("debt-2",))
+        debts = [debt(validation_sent_at=dated), debt("debt-2")]
+        known = resident(pack, debts=debts, history=[sent])
+        return blocking(known, at, both, pack) == [f"{pack}/notice_first"]
+
+    assert not stopped(early, early)
+    assert stopped(late, early)
+    assert stopped(early, late)
+
+
+@pytest.mark.parametrize(("pack", "days"), [("ca-on", 6), ("ca-qc", 5)])
 def test_a_notice_of_one_debt_serves_no_other(pack: str, days: int) -> None:
     """R.R.O. 1990 Reg. 74; CQLR c R-2.2: every debt named needs its own; the last counts."""
     at = noon(pack)

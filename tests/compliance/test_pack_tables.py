@@ -244,7 +244,11 @@ RETENTION = {
     "us/recordings_three_years": (("call_recording",), "created", 3),
     "us-nv/recordings_three_years": (("call_recording",), "created", 3),
     "us-ny-nyc/three_years": (("all", "call_recording"), "last_activity", 3),
-    "us-tsr/five_years": (("decision", "call_log"), "campaign_ended", 5),
+    "us-tsr/five_years": (
+        ("decision", "call_log", "consent", "message", "content", "suppression"),
+        "campaign_ended",
+        5,
+    ),
     "ca/three_years": (("call_log",), "created", 3),
     "cl/two_years": (("call_log", "message", "letter"), "created", 2),
 }

@@ -10,13 +10,9 @@ import pytest
 from sqlalchemy import update
 
 from compliance.types import PersonId
+from dialer.console.routes.lists import CdrAnswer, ListAnswer, SuppressionList
 from dialer.console.routes.orders import ErasureList, HoldList, OverrideList, RetentionList
-from dialer.console.routes.oversight import (
-    CdrAnswer,
-    ConsentList,
-    ListAnswer,
-    SuppressionList,
-)
+from dialer.console.routes.oversight import ConsentList
 from dialer.console.state import REPORTS_AT_ONCE
 from dialer.core.records import to_ms
 from dialer.runtime.oversight import BlocksReport, CountersReport, HoursProof
@@ -80,8 +76,8 @@ async def test_reports(world: World, kept: Case) -> None:
     only = PERIOD | {"campaign_id": "campaign-2"}
     blocks = await world.call("GET", "oversight/blocks", role=Role.MANAGER, params=only)
     assert msgspec.json.decode(blocks.raw, type=BlocksReport).decided == 1
-    for path in ("opt-outs", "abandonment", "consents"):
-        params = PERIOD if path == "opt-outs" else {}
+    for path in ("wrong-parties", "complaints", "opt-outs", "abandonment", "consents"):
+        params = {} if path in ("abandonment", "consents") else PERIOD
         reply = await world.call("GET", f"oversight/{path}", role=Role.COMPLIANCE, params=params)
         assert reply.status == 200, reply.raw
     assert msgspec.json.decode(reply.raw, type=ConsentList).consents == []

@@ -94,6 +94,17 @@ async def test_every_bad_login_looks_the_same(world: World, username: str, passw
     assert bad.error["message"] == "El usuario o la contraseña no son correctos."
 
 
+async def test_an_admin_puts_an_agent_in_a_team(world: World) -> None:
+    ana = await world.user(Role.AGENT, "ana")
+    path = f"users/{ana.user_id}"
+    reply = await world.call("PATCH", path, role=Role.ADMIN, json={"team": " Early "})
+    assert (reply.status, reply.json["team"]) == (200, "early")
+    reply = await world.call("PATCH", path, role=Role.ADMIN, json={"active": True})
+    assert reply.json["team"] == "early"
+    bad = await world.call("PATCH", path, role=Role.ADMIN, json={"team": "a\u0000b"})
+    assert (bad.status, bad.error["where"]) == (422, "team")
+
+
 async def test_every_login_judges_one_hash_whoever_asks(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -320,12 +320,12 @@ def test_an_hour_that_is_wrong_for_one_number_is_wrong_for_the_person() -> None:
 @pytest.mark.parametrize(
     "dead", [Validity.WRONG_NUMBER, Validity.DISCONNECTED, Validity.REASSIGNED]
 )
-def test_an_account_without_a_live_phone_sleeps_for_a_month(dead: Validity) -> None:
+def test_an_account_without_a_live_phone_sleeps_for_a_day(dead: Validity) -> None:
     found = decide(account(person(phone("phone-1", validity=dead))))
     assert (found.dial, found.blocked) == (None, ())
     assert found.place is not None
     assert found.place.state == "waiting"
-    assert from_ms(found.place.not_before_ms) == NOW + timedelta(days=30)
+    assert from_ms(found.place.not_before_ms) == NOW + timedelta(days=1)
 
 
 def test_a_person_who_may_never_be_called_again_sleeps_with_a_proof() -> None:

@@ -137,7 +137,7 @@ async def test_the_audit_wakes_what_sleeps_too_long(stage: Stage) -> None:
         [Entry(asleep, 1, WaitUntil(late_ms)), Entry(finished, 1, DONE)], reset=True
     )
     audit = QueueAudit(stage.campaign_id, stage.queue, stage.reader, stage.clock)
-    righted = [await audit.next_page() for _ in range(5)]
+    righted = [await audit.next_round() for _ in range(5)]
     assert sum(righted) == 2
     assert len([n for n in righted if n]) == 2, "both pages were looked at"
     left = await stage.differences()

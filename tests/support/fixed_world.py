@@ -60,3 +60,11 @@ class FixedWorld:
         if make is not None:
             return make(command)
         return DialPlan(progress_s=0.2, ringing_s=1.0, final_s=120.0)
+
+    def conversation(self, command: Originate, past: Past) -> Heard:
+        make = self.plans.get(command.to, self._default)
+        plan = make(command) if make is not None else answered(command.call_id)
+        if plan.pick_up is None:
+            plan = answered(command.call_id)
+        assert plan.pick_up is not None
+        return plan.pick_up.heard

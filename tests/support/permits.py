@@ -34,6 +34,10 @@ from compliance.types import (
 )
 
 VALID_S: Final = 10.0
+_KINDS: Final = {
+    Channel.EMAIL: ContactPointKind.EMAIL,
+    Channel.WHATSAPP: ContactPointKind.WHATSAPP,
+}
 _numbers = count(1)
 
 
@@ -72,7 +76,9 @@ def permit_for(
         person=PersonFacts(person_id=person_id, residence=Place(country="US", subdivision="US-NY")),
         contact_points=(
             ContactPointFacts(
-                contact_point_id=point_id, kind=ContactPointKind.PHONE, address=address
+                contact_point_id=point_id,
+                kind=_KINDS.get(channel, ContactPointKind.PHONE),
+                address=address,
             ),
         ),
         debts=(DebtFacts(debt_id=debt_id, account_id=AccountId(f"account-{n}")),),

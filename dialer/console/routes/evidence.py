@@ -29,6 +29,7 @@ from dialer.console.errors import (
 from dialer.console.table import API, OFFICE, Call, Nothing, Route, not_found, route
 from dialer.core.records import to_ms
 from dialer.runtime.agent_service import masked
+from dialer.runtime.asking import OPTIONAL
 from dialer.runtime.checking import Answer, BadQuestion, Question, decode
 from dialer.runtime.explaining import DECISIONS, DECISIONS_MOST, Story
 from dialer.stores.ledger.audit import record_audit
@@ -344,5 +345,6 @@ ROUTES: tuple[Route, ...] = (
         es="Preguntar al control si un contacto estaría permitido; no se registra nada",
         errors=(BAD_QUESTION,),
         reader=decode,
+        omits=OPTIONAL,
     ),
 )

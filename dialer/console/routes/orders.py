@@ -5,7 +5,6 @@ Who asks and who decides are two people: a decision needs a login, not a token o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Final, TypeVar
 
@@ -13,23 +12,23 @@ import msgspec
 from msgspec import Meta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from compliance.retention import schedule
 from dialer.console.errors import (
     ALREADY_DECIDED,
-    BAD_FIELD,
     NOT_OVERRIDABLE,
     ON_HOLD,
     SAME_PERSON,
-    ApiError,
 )
 from dialer.console.routes.evidence import PROOFS, Id, Page
-from dialer.console.routes.oversight import OFFICERS, Instant
+from dialer.console.routes.ordering import OFFICERS, Because, Ruling, Why, following, give_order
+from dialer.console.routes.oversight import Instant
 from dialer.console.table import API, Call, Guard, Nothing, Route, not_found, route
 from dialer.core.records import to_ms
-from dialer.stores.ledger import erasing, overrides
-from dialer.stores.ledger.erasing import Erasure, ErasureState, Hold, Retired, WouldErase
+from dialer.stores.ledger import erasing, overrides, retaining
+from dialer.stores.ledger.erasing import Erasure, ErasureState, Hold, WouldErase
 from dialer.stores.ledger.overrides import Override, OverrideAsked, OverrideState
+from dialer.stores.ledger.retaining import Retired
 from dialer.stores.ledger.suppression_lists import (
-    AlreadyEnded,
     SuppressionRow,
     release_suppression,
 )
@@ -40,16 +39,6 @@ R = TypeVar("R")
 
 ASKERS: Final = frozenset({Role.COMPLIANCE, Role.SUPERVISOR, Role.MANAGER})
 """Who may ask for an override."""
-Why = Annotated[str, Meta(min_length=1, max_length=500)]
-"""Goes on record for good: name nobody in it."""
-
-
-class Because(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    reason: Why
-
-
-class Ruling(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    approve: bool
 
 
 class OverrideBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,29 +116,10 @@ class RetentionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 class RetentionList(msgspec.Struct, frozen=True, kw_only=True):
     keep_days: int
     people: list[Retired]
-    """Nothing has happened since, no account is open, no hold stands, nobody has asked yet."""
+    """Nothing has happened since, no account is open, no hold stands, nobody has asked yet, and no
+    pack that bound a contact with them keeps records longer."""
     next_after: str | None
-
-
-async def _do(
-    call: Call[B, Nothing], work: Callable[[AsyncConnection, str, int], Awaitable[R]]
-) -> R:
-    """Do it in one transaction as the caller; refusals come out as errors of the API."""
-    actor, now_ms = call.user.user_id, to_ms(call.services.clock.now())
-    try:
-        return await call.services.ledger.transact(lambda conn: work(conn, actor, now_ms))
-    except overrides.NotOverridable as error:
-        raise ApiError(NOT_OVERRIDABLE, where="rule_id", es=str(error), en=str(error)) from error
-    except (overrides.SamePerson, erasing.SamePerson) as error:
-        raise ApiError(SAME_PERSON) from error
-    except (overrides.AlreadyDecided, erasing.AlreadyDecided, AlreadyEnded) as error:
-        raise ApiError(ALREADY_DECIDED) from error
-    except erasing.OnHold as error:
-        raise ApiError(ON_HOLD) from error
-    except LookupError as error:
-        raise not_found("lo que se nombra", "what is named") from error
-    except ValueError as error:
-        raise ApiError(BAD_FIELD, es=str(error), en=str(error)) from error
+    """`after` of the next page; a page may be short, even empty, and have a next one."""
 
 
 # --- suppressions and overrides -------------------------------------------------------------------
@@ -165,7 +135,7 @@ async def release(call: Call[Because, Nothing]) -> SuppressionRow:
             now_ms=now_ms,
         )
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def ask_override(call: Call[OverrideBody, Nothing]) -> Override:
@@ -183,7 +153,7 @@ async def ask_override(call: Call[OverrideBody, Nothing]) -> Override:
         )
         return await overrides.request_override(conn, asked, heads, actor=actor, now_ms=now_ms)
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def rule_on_override(call: Call[Ruling, Nothing]) -> Override:
@@ -196,7 +166,7 @@ async def rule_on_override(call: Call[Ruling, Nothing]) -> Override:
             now_ms=now_ms,
         )
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def revoke_override(call: Call[Nothing, Nothing]) -> Override:
@@ -205,7 +175,7 @@ async def revoke_override(call: Call[Nothing, Nothing]) -> Override:
             conn, call.param("override_id"), actor=actor, now_ms=now_ms
         )
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def all_overrides(call: Call[Nothing, OverrideQuery]) -> OverrideList:
@@ -218,8 +188,8 @@ async def all_overrides(call: Call[Nothing, OverrideQuery]) -> OverrideList:
             after=query.after or "",
             limit=query.limit,
         )
-    following = found[-1].override_id if len(found) == query.limit else None
-    return OverrideList(overrides=found, next_after=following)
+    next_after = following(found, query.limit, lambda row: row.override_id)
+    return OverrideList(overrides=found, next_after=next_after)
 
 
 # --- holds and erasures ---------------------------------------------------------------------------
@@ -231,7 +201,7 @@ async def place_hold(call: Call[HoldBody, Nothing]) -> Hold:
             conn, call.body.person_id, matter=call.body.matter, actor=actor, now_ms=now_ms
         )
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def release_hold(call: Call[Because, Nothing]) -> Hold:
@@ -240,7 +210,7 @@ async def release_hold(call: Call[Because, Nothing]) -> Hold:
             conn, call.param("hold_id"), reason=call.body.reason, actor=actor, now_ms=now_ms
         )
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def all_holds(call: Call[Nothing, HoldQuery]) -> HoldList:
@@ -253,8 +223,8 @@ async def all_holds(call: Call[Nothing, HoldQuery]) -> HoldList:
             after=query.after or "",
             limit=query.limit,
         )
-    following = found[-1].hold_id if len(found) == query.limit else None
-    return HoldList(holds=found, next_after=following)
+    next_after = following(found, query.limit, lambda row: row.hold_id)
+    return HoldList(holds=found, next_after=next_after)
 
 
 async def preview_erasure(call: Call[Nothing, Nothing]) -> WouldErase:
@@ -268,13 +238,17 @@ async def preview_erasure(call: Call[Nothing, Nothing]) -> WouldErase:
 async def past_retention(call: Call[Nothing, RetentionQuery]) -> RetentionList:
     query, services = call.query, call.services
     days = query.keep_days or services.config.retention.keep_days
-    before = services.clock.now() - timedelta(days=days)
+    now = services.clock.now()
     async with services.ledger.read() as conn:
-        found = await erasing.past_retention(
-            conn, before_ms=to_ms(before), after=query.after or "", limit=query.limit
+        page = await retaining.past_retention(
+            conn,
+            before_ms=to_ms(now - timedelta(days=days)),
+            at=now,
+            periods=schedule(services.packs, now),
+            after=query.after or "",
+            limit=query.limit,
         )
-    following = found[-1].person_id if len(found) == query.limit else None
-    return RetentionList(keep_days=days, people=found, next_after=following)
+    return RetentionList(keep_days=days, people=page.people, next_after=page.next_after)
 
 
 async def ask_erasure(call: Call[ErasureBody, Nothing]) -> Erasure:
@@ -283,7 +257,7 @@ async def ask_erasure(call: Call[ErasureBody, Nothing]) -> Erasure:
             conn, call.body.person_id, reason=call.body.reason, actor=actor, now_ms=now_ms
         )
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def rule_on_erasure(call: Call[Ruling, Nothing]) -> Erasure:
@@ -292,7 +266,7 @@ async def rule_on_erasure(call: Call[Ruling, Nothing]) -> Erasure:
             conn, call.param("erasure_id"), approve=call.body.approve, actor=actor, now_ms=now_ms
         )
 
-    return await _do(call, work)
+    return await give_order(call, work)
 
 
 async def all_erasures(call: Call[Nothing, ErasureQuery]) -> ErasureList:
@@ -301,8 +275,8 @@ async def all_erasures(call: Call[Nothing, ErasureQuery]) -> ErasureList:
         found = await erasing.list_erasures(
             conn, state=query.state, after=query.after or "", limit=query.limit
         )
-    following = found[-1].erasure_id if len(found) == query.limit else None
-    return ErasureList(erasures=found, next_after=following)
+    next_after = following(found, query.limit, lambda row: row.erasure_id)
+    return ErasureList(erasures=found, next_after=next_after)
 
 
 ROUTES: tuple[Route, ...] = (

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from aiohttp import hdrs, web
 from msgspec import Meta
 
-from dialer.console.errors import BAD_QUERY, BAD_UPLOAD, BODY_TOO_LARGE, BUSY, ApiError
+from dialer.console.errors import BAD_QUERY, BUSY, ApiError
 from dialer.console.routes.evidence import PROOFS, Id, Page, no_decision
+from dialer.console.routes.ordering import OFFICERS, following, for_reader
 from dialer.console.table import (
     API,
     OFFICE,
@@ -25,12 +19,9 @@ from dialer.console.table import (
     Nothing,
     Route,
     route,
-    stream,
 )
-from dialer.console.uploads import store_body
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import masked
-from dialer.runtime.listed_files import BadList
+from dialer.runtime.incidents import IncidentReport, complaints, wrong_parties
 from dialer.runtime.oversight import (
     AbandonmentReport,
     BlocksReport,
@@ -43,7 +34,6 @@ from dialer.runtime.oversight import (
     opt_out_latency,
     prove_hours,
 )
-from dialer.runtime.reconciling import BadCdr, CdrOptions, Reconciliation, reconcile
 from dialer.runtime.replaying import (
     Replayed,
     Replayer,
@@ -51,19 +41,13 @@ from dialer.runtime.replaying import (
     record_replay,
     replay_sample,
 )
-from dialer.runtime.suppression_files import read_list, write_list
+from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.oversight import ConsentRow, Period, consents
-from dialer.stores.ledger.suppression_lists import SuppressionRow, list_suppressions
-from dialer.stores.ledger.users import Role
 
 B = TypeVar("B")
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-OFFICERS: Final = frozenset({Role.COMPLIANCE})
-CSV: Final = "text/csv"
-REJECTS_TOLD: Final = 200
-"""Lines of a reject file that an answer repeats, at most."""
 Instant = Annotated[datetime, Meta(tz=True)]
 """With its offset from UTC: `2026-11-24T00:00:00Z`."""
 
@@ -108,72 +92,6 @@ class ConsentQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ConsentList(msgspec.Struct, frozen=True, kw_only=True):
     consents: list[ConsentRow]
     next_after: str | None
-
-
-class SuppressionQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    person_id: Id | None = None
-    portfolio_id: Id | None = None
-    reason: Annotated[str, Meta(max_length=40)] | None = None
-    ended: bool = False
-    """Those that have ended, or not begun, too."""
-    after: Id | None = None
-    """`next_after` of the page before."""
-    limit: Page = 100
-
-
-class SuppressionList(msgspec.Struct, frozen=True, kw_only=True):
-    suppressions: list[SuppressionRow]
-    next_after: str | None
-
-
-class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    portfolio_id: Id | None = None
-    ended: bool = False
-
-
-class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an uploaded list."""
-
-    lines: int
-    added: int
-    known: int
-    """Suppressions that stood already."""
-    rejected: int
-    rejects: list[str]
-    """The reject file's first lines, its head among them."""
-
-
-class CdrQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    call_id: Annotated[str, Meta(max_length=100)] | None = None
-    """Name of the column with our call id. Of these, what is not given is guessed by name."""
-    number: Annotated[str, Meta(max_length=100)] | None = None
-    start: Annotated[str, Meta(max_length=100)] | None = None
-    duration: Annotated[str, Meta(max_length=100)] | None = None
-    """Column with billed seconds."""
-    cause: Annotated[str, Meta(max_length=100)] | None = None
-    zone: Annotated[str, Meta(max_length=64)] = "UTC"
-    """IANA zone of instants that are written without an offset."""
-    start_tolerance_s: Annotated[int, Meta(ge=0, le=3600)] = 120
-    duration_tolerance_s: Annotated[int, Meta(ge=0, le=600)] = 5
-
-    def options(self) -> CdrOptions:
-        given = {
-            name: value
-            for name in ("call_id", "number", "start", "duration", "cause")
-            if (value := getattr(self, name)) is not None
-        }
-        return CdrOptions(
-            columns=given,
-            zone=self.zone,
-            start_tolerance_s=self.start_tolerance_s,
-            duration_tolerance_s=self.duration_tolerance_s,
-        )
-
-
-class CdrAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    report: Reconciliation
-    rejects: list[str]
-    """The reject file's first lines, its head among them."""
 
 
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -240,6 +158,23 @@ async def opt_outs_report(call: Call[Nothing, PeriodQuery]) -> OptOutReport:
     return await _alone(call, opt_out_latency(call.services.ledger, call.query.period()))
 
 
+async def wrong_parties_report(call: Call[Nothing, PeriodQuery]) -> IncidentReport:
+    return await _incidents(call, wrong_parties)
+
+
+async def complaints_report(call: Call[Nothing, PeriodQuery]) -> IncidentReport:
+    return await _incidents(call, complaints)
+
+
+async def _incidents(
+    call: Call[Nothing, PeriodQuery],
+    compute: Callable[[Ledger, Period], Coroutine[None, None, IncidentReport]],
+) -> IncidentReport:
+    report = await _alone(call, compute(call.services.ledger, call.query.period()))
+    told = [for_reader(call, incident) for incident in report.told]
+    return msgspec.structs.replace(report, told=told)
+
+
 async def consent_evidence(call: Call[Nothing, ConsentQuery]) -> ConsentList:
     query = call.query
     async with call.services.ledger.read() as conn:
@@ -250,139 +185,10 @@ async def consent_evidence(call: Call[Nothing, ConsentQuery]) -> ConsentList:
             after=query.after or "",
             limit=query.limit,
         )
-    following = found[-1].consent_id if len(found) == query.limit else None
-    if call.user.role is not Role.COMPLIANCE:
-        found = [
-            msgspec.structs.replace(row, address=masked(row.address)) if row.address else row
-            for row in found
-        ]
-    return ConsentList(consents=found, next_after=following)
-
-
-# --- suppressions ---------------------------------------------------------------------------------
-
-
-async def suppressions(call: Call[Nothing, SuppressionQuery]) -> SuppressionList:
-    query = call.query
-    async with call.services.ledger.read() as conn:
-        found = await list_suppressions(
-            conn,
-            now_ms=to_ms(call.services.clock.now()),
-            standing=not query.ended,
-            person_id=query.person_id,
-            portfolio_id=query.portfolio_id,
-            reason=query.reason,
-            after=query.after or "",
-            limit=query.limit,
-        )
-    following = found[-1].suppression_id if len(found) == query.limit else None
-    if call.user.role is not Role.COMPLIANCE:
-        found = [
-            msgspec.structs.replace(row, address=masked(row.address)) if row.address else row
-            for row in found
-        ]
-    return SuppressionList(suppressions=found, next_after=following)
-
-
-async def export_suppressions(call: Call[Nothing, ExportQuery]) -> web.StreamResponse:
-    """The list as a file; it is written to disk first, so that a broken one is never sent."""
-    query, services = call.query, call.services
-    async with _folder(services.config.data_path) as folder:
-        path = folder / "suppressions.csv"
-        with path.open("w", encoding="utf-8", newline="") as out:
-            await write_list(
-                services.ledger,
-                out,
-                actor=call.user.user_id,
-                now_ms=to_ms(services.clock.now()),
-                standing=not query.ended,
-                portfolio_id=query.portfolio_id,
-            )
-        response = web.StreamResponse(
-            headers={
-                hdrs.CONTENT_TYPE: f"{CSV}; charset=utf-8",
-                hdrs.CONTENT_DISPOSITION: 'attachment; filename="suppressions.csv"',
-            }
-        )
-        await response.prepare(call.request)
-        with path.open("rb") as file:
-            while block := await asyncio.to_thread(file.read, 1 << 16):
-                await response.write(block)
-        await response.write_eof()
-    return response
-
-
-async def import_suppressions(call: Call[Nothing, Nothing]) -> web.StreamResponse:
-    services = call.services
-    async with _uploaded(call) as (file, rejects):
-        try:
-            read = await read_list(
-                services.ledger,
-                file,
-                rejects=rejects,
-                actor=call.user.user_id,
-                now=services.clock.now(),
-            )
-        except BadList as error:
-            raise ApiError(BAD_UPLOAD, es=str(error), en=str(error)) from error
-        told = ListAnswer(
-            lines=read.lines,
-            added=read.added,
-            known=read.known,
-            rejected=read.rejected,
-            rejects=await _told(rejects, read.reject_file),
-        )
-    return web.json_response(body=msgspec.json.encode(told))
-
-
-async def reconcile_calls(call: Call[Nothing, CdrQuery]) -> web.StreamResponse:
-    services = call.services
-    async with _uploaded(call) as (file, rejects):
-        try:
-            report = await reconcile(
-                services.ledger,
-                file,
-                call.query.options(),
-                rejects=rejects,
-                actor=call.user.user_id,
-                now=services.clock.now(),
-            )
-        except BadCdr as error:
-            raise ApiError(BAD_UPLOAD, es=str(error), en=str(error)) from error
-        told = await _told(rejects, report.reject_file)
-    report = msgspec.structs.replace(report, reject_file=None)
-    return web.json_response(body=msgspec.json.encode(CdrAnswer(report=report, rejects=told)))
-
-
-@asynccontextmanager
-async def _folder(data: Path) -> AsyncIterator[Path]:
-    """A folder that only this user may read, for as long as a request lasts."""
-    make = partial(tempfile.mkdtemp, prefix="oversight-", dir=data)
-    folder = Path(await asyncio.to_thread(make))
-    try:
-        yield folder
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-
-
-@asynccontextmanager
-async def _uploaded(call: Call[Nothing, Q]) -> AsyncIterator[tuple[Path, Path]]:
-    """The body as a file, and where bad lines go. Both are deleted at the end."""
-    config = call.services.config
-    limit = config.http.max_upload_bytes
-    if (call.request.content_length or 0) > limit:
-        raise ApiError(BODY_TOO_LARGE, limit=limit)
-    async with _folder(config.data_path) as folder:
-        file = folder / "upload.csv"
-        await store_body(call.request, file, limit)
-        yield file, folder / "rejects.csv"
-
-
-async def _told(rejects: Path, written: str | None) -> list[str]:
-    if written is None:
-        return []
-    text = await asyncio.to_thread(rejects.read_text, "utf-8")
-    return text.splitlines()[: REJECTS_TOLD + 1]
+    return ConsentList(
+        consents=[for_reader(call, row) for row in found],
+        next_after=following(found, query.limit, lambda row: row.consent_id),
+    )
 
 
 ROUTES: tuple[Route, ...] = (
@@ -477,6 +283,32 @@ ROUTES: tuple[Route, ...] = (
     ),
     route(
         "GET",
+        f"{API}/oversight/wrong-parties",
+        wrong_parties_report,
+        body=Nothing,
+        query=PeriodQuery,
+        answer=IncidentReport,
+        roles=PROOFS,
+        tag="oversight",
+        en="Calls to numbers that were another's, and calls that other people answered",
+        es="Llamadas a números que eran de otra persona, y las que contestó otra persona",
+        errors=(BUSY,),
+    ),
+    route(
+        "GET",
+        f"{API}/oversight/complaints",
+        complaints_report,
+        body=Nothing,
+        query=PeriodQuery,
+        answer=IncidentReport,
+        roles=PROOFS,
+        tag="oversight",
+        en="Complaints in calls and from lists, by campaign",
+        es="Quejas en llamadas y de listas, por campaña",
+        errors=(BUSY,),
+    ),
+    route(
+        "GET",
         f"{API}/oversight/consents",
         consent_evidence,
         body=Nothing,
@@ -486,56 +318,5 @@ ROUTES: tuple[Route, ...] = (
         tag="oversight",
         en="Consents with their evidence",
         es="Consentimientos con su evidencia",
-    ),
-    route(
-        "GET",
-        f"{API}/suppressions",
-        suppressions,
-        body=Nothing,
-        query=SuppressionQuery,
-        answer=SuppressionList,
-        roles=PROOFS,
-        tag="oversight",
-        en="Suppressions that stand",
-        es="Supresiones vigentes",
-    ),
-    stream(
-        "GET",
-        f"{API}/suppressions/file",
-        export_suppressions,
-        query=ExportQuery,
-        media_type=CSV,
-        roles=OFFICERS,
-        tag="oversight",
-        en="Suppressions as a CSV file",
-        es="Supresiones como archivo CSV",
-    ),
-    stream(
-        "POST",
-        f"{API}/suppressions/file",
-        import_suppressions,
-        query=Nothing,
-        media_type="application/json",
-        upload_type=CSV,
-        answer=ListAnswer,
-        roles=OFFICERS,
-        tag="oversight",
-        en="Add the suppressions of a CSV list; the same list again changes nothing",
-        es="Agregar las supresiones de una lista CSV; la misma otra vez no cambia nada",
-        errors=(BAD_UPLOAD, BODY_TOO_LARGE),
-    ),
-    stream(
-        "POST",
-        f"{API}/oversight/reconciliations",
-        reconcile_calls,
-        query=CdrQuery,
-        media_type="application/json",
-        upload_type=CSV,
-        answer=CdrAnswer,
-        roles=OFFICERS,
-        tag="oversight",
-        en="Compare a carrier's CDR file with the ledger; differences go to the review list",
-        es="Comparar el archivo CDR de un operador con el libro; lo distinto va a revisión",
-        errors=(BAD_UPLOAD, BODY_TOO_LARGE),
     ),
 )

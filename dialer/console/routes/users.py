@@ -22,6 +22,7 @@ from dialer.console.table import (
 )
 from dialer.stores.ledger.audit import AuditEntry, list_audit
 from dialer.stores.ledger.users import (
+    MAX_TEAM_CHARS,
     Language,
     Role,
     User,
@@ -32,6 +33,8 @@ from dialer.stores.ledger.users import (
     set_active,
     set_password,
     set_role,
+    set_team,
+    team_name,
 )
 
 
@@ -45,6 +48,7 @@ class NewUser(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     role: Role
     display_name: Annotated[str, Meta(max_length=200)] = ""
     language: Language = Language.ES
+    team: Annotated[str, Meta(max_length=MAX_TEAM_CHARS)] = ""
 
     def __repr__(self) -> str:
         return f"NewUser(username={self.username!r}, role={self.role}, password=***)"
@@ -55,6 +59,8 @@ class UserChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     role: Role | None = None
     active: bool | None = None
+    team: Annotated[str, Meta(max_length=MAX_TEAM_CHARS)] | None = None
+    """Takes effect at the agent's next login."""
 
 
 class NewPassword(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,6 +95,7 @@ async def add_user(call: Call[NewUser, Nothing]) -> User:
             es="debe tener caracteres visibles",
             en="it needs printable characters",
         )
+    team = _team(body.team)
     hashed = await call.console.hashing.hash_new(body.password)
     try:
         async with call.services.ledger.write() as conn:
@@ -98,6 +105,7 @@ async def add_user(call: Call[NewUser, Nothing]) -> User:
                 display_name=body.display_name,
                 role=body.role,
                 language=body.language,
+                team=team,
                 password_hash=hashed,
                 actor=call.user.user_id,
                 now_ms=call.now_ms(),
@@ -110,6 +118,7 @@ async def change_user(call: Call[UserChange, Nothing]) -> User:
     """Who is shut out, or loses a role, is out at once: sessions, tokens and sockets end."""
     user_id, change, actor = call.param("user_id"), call.body, call.user.user_id
     now_ms = call.now_ms()
+    team = None if change.team is None else _team(change.team)
     try:
         async with call.services.ledger.write() as conn:
             before = await get_user(conn, user_id)
@@ -119,6 +128,8 @@ async def change_user(call: Call[UserChange, Nothing]) -> User:
                 await set_role(conn, user_id, change.role, actor=actor, now_ms=now_ms)
             if change.active is not None and change.active is not before.active:
                 await set_active(conn, user_id, active=change.active, actor=actor, now_ms=now_ms)
+            if team is not None and team != before.team:
+                await set_team(conn, user_id, team, actor=actor, now_ms=now_ms)
             after = await get_user(conn, user_id)
             if after is None:
                 raise no_user()
@@ -166,6 +177,18 @@ async def _known(call: Call[Nothing, Nothing]) -> None:
     async with call.services.ledger.read() as conn:
         if await get_user(conn, call.param("user_id")) is None:
             raise no_user()
+
+
+def _team(text: str) -> str:
+    try:
+        return team_name(text)
+    except UserError as error:
+        raise ApiError(
+            BAD_FIELD,
+            where="team",
+            es="debe tener caracteres visibles",
+            en="it needs printable characters",
+        ) from error
 
 
 def no_user() -> ApiError:

@@ -132,6 +132,8 @@ class BudgetState(msgspec.Struct):
     """Abandonments that came, within the same memory."""
     losses_at_start: float = 1.0
     margin: float = TARGET_MARGINS[0][1]
+    team: int = 0
+    """Most agents seen so far: what the two above, and the first tolerance, were chosen for."""
 
 
 class AbandonmentBudget:
@@ -148,11 +150,19 @@ class AbandonmentBudget:
         self.windows = {name: RollingShare(s) for name, s in self.state.windows.items()}
 
     def start(self, agents: int) -> None:
-        """Choose the first tolerance by the size of the team; later calls change nothing."""
-        if self.state.log_tolerance is None and agents > 0:
-            self.state.log_tolerance = log(start_tolerance(agents) * self._target)
-            self.state.losses_at_start = _between(LOSSES_PER_PREDICTED, agents)
-            self.state.margin = _between(TARGET_MARGINS, agents)
+        """Choose aim and first tolerance by the size of the team, as large as it was ever seen.
+
+        Agents log in one after the other: the first of them must not set the aim of a hundred.
+        A tolerance that has been steered already stays as it is.
+        """
+        state = self.state
+        if agents <= state.team:
+            return
+        state.team = agents
+        if state.log_tolerance is None or state.predicted <= 0.0:
+            state.log_tolerance = log(start_tolerance(agents) * self._target)
+        state.losses_at_start = _between(LOSSES_PER_PREDICTED, agents)
+        state.margin = _between(TARGET_MARGINS, agents)
 
     def advance(self, now_s: float) -> None:
         for window in self.windows.values():

@@ -18,6 +18,9 @@ from dialer.core.pacing.tables import HORIZONS_S, Tables
 
 EXACT_UP_TO = 600
 """(Busy agents + unanswered calls) x capacity, up to which the distribution is exact."""
+EXACT_IDLE = 40
+"""With more idle agents than that the search over new calls would be long, however few others
+there are: a large team whose supply has run out must not cost the most of all."""
 CAUTION = 0.25
 """Standard errors by which the exact distribution raises an answer rate that is not yet sure."""
 MOST_NEW_EXACT = 60
@@ -62,7 +65,8 @@ def weigh(scene: Scene, tables: Tables) -> Risk:
     """The exact risk where the numbers are small, otherwise by moments."""
     busy = len(scene.talking_s) + len(scene.wrapping_s)
     calls = sum(sum(r.by_age) for r in scene.ringing) + len(scene.in_amd_s)
-    if (busy + calls) * (busy + scene.idle) <= EXACT_UP_TO:
+    few = (busy + calls) * (busy + scene.idle) <= EXACT_UP_TO
+    if few and scene.idle <= EXACT_IDLE:
         return ExactRisk(scene, tables)
     return MomentRisk(scene, tables)
 

@@ -15,16 +15,18 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from campaigns.content.template import Template
 from compliance.messages import DecisionRecord, PackRef, Subject
 from compliance.packs import PackSet, parse_pack
 from compliance.packs import set_sha256 as set_sha256_of
 from compliance.types import PersonId, StreamKey
 from dialer.core.records import AnyBody, ContactBlocked, StreamRow, to_ms
 from dialer.stores.ledger.bulk import JsonQuery, bulk_insert
+from dialer.stores.ledger.content import ContentKind
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.oversight_schema import pack_set, rule_pack, subject_snapshot
-from dialer.stores.ledger.schema import person_profile
+from dialer.stores.ledger.schema import content_version, person_profile
 
 _PACKS: Final = bulk_insert(
     rule_pack, ["sha256", "pack", "version", "text", "first_ms"], ignore_conflicts=True
@@ -36,6 +38,7 @@ _SNAPSHOTS: Final = bulk_insert(
 _REFS: Final = msgspec.json.Decoder(list[PackRef])
 _BODY: Final[msgspec.json.Decoder[AnyBody]] = msgspec.json.Decoder(AnyBody)
 _SUBJECT: Final = msgspec.json.Decoder(Subject)
+_TEMPLATE: Final = msgspec.json.Decoder(Template)
 _BLOCKED: Final = str(ContactBlocked.__struct_config__.tag)
 
 _STANDING = JsonQuery(
@@ -165,6 +168,19 @@ async def read_subject(conn: AsyncConnection, person_id: PersonId, sha256: str) 
         if text is None or sha256_of(text) != sha256:
             return None
     return _SUBJECT.decode(text)
+
+
+async def read_text(conn: AsyncConnection, record: DecisionRecord) -> str | None:
+    """The text that a decision was made about, as its version has it: fields are not filled in.
+    None where the decision had none, or no version that is kept."""
+    version = record.request.template_hash
+    if not record.text_sha256 or version is None:
+        return None
+    query = select(content_version.c.document).where(
+        content_version.c.kind == ContentKind.TEMPLATE, content_version.c.sha256 == version
+    )
+    document = (await conn.execute(query.limit(1))).scalar()
+    return None if document is None else _TEMPLATE.decode(document).body
 
 
 def sha256_of(text: str) -> str:

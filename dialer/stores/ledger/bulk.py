@@ -20,8 +20,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Generic, TypeGuard, TypeVar
+from typing import Any, Generic, TypeGuard, TypeVar, cast
 
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Integer, String, Table, TextClause, text
@@ -114,9 +115,9 @@ class Bulk:
         self._postgresql = text(self.sql[Dialect.POSTGRESQL])
         self._row_mark = "(" + ",".join("?" * len(self._columns)) + ")"
         self._rows_most = SQLITE_PARAMETERS // len(self._columns)
-        # Always two or more, so that a tuple comes out; of a single column the second is dropped.
-        self._of_struct = attrgetter(*self._columns, self._columns[0])
-        self._of_mapping = itemgetter(*self._columns, self._columns[0])
+        # Of a single column these give the bare value, and of several a tuple.
+        self._of_struct = attrgetter(*self._columns)
+        self._of_mapping = itemgetter(*self._columns)
         self._kept: dict[int, str] = {}
         """SQLite's statement for a number of rows."""
 
@@ -162,24 +163,40 @@ class Bulk:
         return self.sql[Dialect.SQLITE].replace(_VALUES, marks, 1)
 
     def _flat(self, rows: Sequence[Row]) -> list[Value]:
-        """The values of all rows, one after another, in types that the driver binds."""
-        flat: list[Value] = []
+        """The values of all rows, one after another, in types that the driver binds.
+
+        Looked through column by column: for a batch that is a few calls, and not one a value.
+        """
         width = len(self._columns)
+        values = self._values(rows)
+        flat = list(values) if width == 1 else list(chain.from_iterable(values))
+        for column in range(width):
+            of_column = flat[column::width]
+            types = set(map(type, of_column))
+            if not types <= _EXACT:
+                of_column = [v._value_ if isinstance(v, StrEnum) else v for v in of_column]
+                flat[column::width] = of_column
+                types = set(map(type, of_column))
+            if str in types:
+                texts = of_column if len(types) == 1 else [v for v in of_column if type(v) is str]
+                if "\0" in "".join(cast("list[str]", texts)):
+                    self._refuse_nul(rows)
+        return flat
+
+    def _values(self, rows: Sequence[Row]) -> list[Any]:
+        """Of each row its tuple of values; of a single column the value."""
+        if all(isinstance(row, msgspec.Struct) for row in rows):
+            return list(map(self._of_struct, rows))
+        found: list[Any] = []
         for index, row in enumerate(rows):
             if isinstance(row, msgspec.Struct):
-                values = self._of_struct(row)
-            else:
-                try:
-                    values = self._of_mapping(row)
-                except KeyError:
-                    raise self._lacking(index, row) from None
-            flat += values[:width]
-        if not _EXACT.issuperset(map(type, flat)):
-            flat = [value._value_ if isinstance(value, StrEnum) else value for value in flat]
-        for value in flat:
-            if type(value) is str and "\0" in value:
-                self._refuse_nul(rows)
-        return flat
+                found.append(self._of_struct(row))
+                continue
+            try:
+                found.append(self._of_mapping(row))
+            except KeyError:
+                raise self._lacking(index, row) from None
+        return found
 
     def _encode(self, rows: Sequence[Row]) -> str:
         for index, row in enumerate(rows):
@@ -317,6 +334,27 @@ class JsonQuery(Generic[T]):
             raise DamagedAnswer(str(error)) from error
 
 
+class RowsQuery(Generic[T]):
+    """One statement that answers with rows: `T` is the tuple that each of them is.
+
+    For what is read with every contact; a damaged text shows when whoever asked decodes it.
+    """
+
+    def __init__(self, sql: str) -> None:
+        self.sql = {dialect: spell(sql, dialect) for dialect in Dialect}
+        self._statements = spell_all(sql)
+
+    async def run(self, conn: Conn, **params: Value | Sequence[str]) -> Sequence[T]:
+        """Parameters as in `JsonQuery.run`; an empty list finds nothing without asking."""
+        if any(value == [] for value in params.values()):
+            return ()
+        bound = _bound(params)
+        if isinstance(conn, DirectConnection):
+            return cast("list[T]", conn.rows(self.sql[Dialect.SQLITE], bound))
+        found = await conn.execute(self._statements[dialect_of(conn)], bound)
+        return cast("Sequence[T]", found.all())
+
+
 class Command:
     """One writing statement that carries no rows; in the macros above."""
 
@@ -346,6 +384,18 @@ _PREFER_INDEXES = text(
     "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),"
     " set_config('enable_mergejoin', 'off', true)"
 )
+
+
+_ONE_MOMENT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
+async def see_one_moment(conn: Conn) -> None:
+    """Have all statements of a reading transaction see the ledger as it is now; asked first.
+
+    On SQLite they do so by themselves.
+    """
+    if of_postgresql(conn):
+        await conn.execute(_ONE_MOMENT)
 
 
 async def prefer_indexes(conn: Conn) -> None:

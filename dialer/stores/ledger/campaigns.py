@@ -28,7 +28,7 @@ from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.bulk import Dialect, dialect_of
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.ids import new_id
-from dialer.stores.ledger.schema import account, campaign, enrolment
+from dialer.stores.ledger.schema import account, audit_event, campaign, enrolment
 
 ENROLLED_REASON: Final = "enrolled"
 ENROLMENT_PAGE: Final = 10_000
@@ -120,6 +120,14 @@ async def campaign_named(conn: AsyncConnection, name: str) -> Campaign | None:
     return await _one(conn, select(campaign).where(campaign.c.name == name))
 
 
+async def campaign_called(conn: AsyncConnection, name: str) -> Campaign:
+    """The campaign of that name or id. Raises `LookupError`."""
+    found = await campaign_named(conn, name) or await get_campaign(conn, name)
+    if found is None:
+        raise LookupError(f"there is no campaign {name!r}; see `marcador campaign list`")
+    return found
+
+
 async def list_campaigns(
     conn: AsyncConnection,
     *,
@@ -133,6 +141,16 @@ async def list_campaigns(
     if state is not None:
         query = query.where(campaign.c.state == state)
     return [_campaign(row) for row in (await conn.execute(query)).mappings()]
+
+
+async def first_started_ms(conn: AsyncConnection, campaign_id: str) -> int | None:
+    """When a campaign was started for the first time, by the audit trail; None: it was not."""
+    found = select(func.min(audit_event.c.at_ms)).where(
+        audit_event.c.action == f"campaign.{CampaignAction.START}",
+        audit_event.c.target == campaign_id,
+    )
+    at_ms = (await conn.execute(found)).scalar()
+    return None if at_ms is None else int(at_ms)
 
 
 async def act_on_campaign(

@@ -44,6 +44,10 @@ class DirectConnection:
         row = self._connection.execute(sql, params).fetchone()
         return None if row is None else cast("bytes | None", row[0])
 
+    def rows(self, sql: str, params: Mapping[str, Bound]) -> list[tuple[Bound, ...]]:
+        """All rows of a query. Raises `sqlite3.Error`, as `execute` does."""
+        return self._connection.execute(sql, params).fetchall()
+
     def execute(self, sql: str, params: Sequence[Bound] | Mapping[str, Bound]) -> int:
         """Run one writing statement; how many rows it touched."""
         return self._connection.execute(sql, params).rowcount

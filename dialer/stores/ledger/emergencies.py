@@ -17,6 +17,7 @@ from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.locks import exclude_appends
 from dialer.stores.ledger.oversight_schema import emergency
+from dialer.stores.ledger.waking import wake_everybody
 
 DECLARED: Final = "emergency.declare"
 ENDED: Final = "emergency.end"
@@ -96,6 +97,7 @@ async def end_emergency(conn: AsyncConnection, code: str, *, actor: str, now_ms:
         .where(emergency.c.emergency_id == standing.emergency_id)
         .values(ended_ms=now_ms, ended_by=actor)
     )
+    await wake_everybody(conn)
     await _audit(conn, ENDED, standing.emergency_id, code, actor, now_ms)
     return await _one(conn, standing.emergency_id)
 

@@ -398,53 +398,6 @@ async def _erase_numbers(conn: AsyncConnection, person_id: PersonId) -> None:
     await conn.execute(delete(number_check).where(number_check.c.address.in_(alone)))
 
 
-# --- retention ------------------------------------------------------------------------------------
-
-
-class Retired(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody whose data has been kept as long as it must be."""
-
-    person_id: str
-    last_activity_ms: int
-
-
-async def past_retention(
-    conn: AsyncConnection, *, before_ms: int, after: str = "", limit: int = 1_000
-) -> list[Retired]:
-    """People of whom nothing has happened since `before_ms`, by id: no account of theirs is open,
-    no legal hold stands, and nobody has asked to erase them."""
-    event, party, a = schema.ledger_event.c, schema.account_party.c, schema.account.c
-    last = func.max(event.at_ms)
-    open_account = (
-        select(party.person_id)
-        .join(schema.account, a.account_id == party.account_id)
-        .where(party.person_id == event.person_id, a.state == "active")
-        .exists()
-    )
-    held = (
-        select(legal_hold.c.hold_id)
-        .where(legal_hold.c.person_id == event.person_id, legal_hold.c.released_ms.is_(None))
-        .exists()
-    )
-    asked = (
-        select(erasure.c.erasure_id)
-        .where(erasure.c.person_id == event.person_id, erasure.c.state != ErasureState.REFUSED)
-        .exists()
-    )
-    query = (
-        select(event.person_id, last.label("last_ms"))
-        .where(event.person_id > after, ~open_account, ~held, ~asked)
-        .group_by(event.person_id)
-        .having(last < before_ms)
-        .order_by(event.person_id)
-        .limit(limit)
-    )
-    return [
-        Retired(person_id=row.person_id, last_activity_ms=row.last_ms)
-        for row in await conn.execute(query)
-    ]
-
-
 # --- rows -----------------------------------------------------------------------------------------
 
 

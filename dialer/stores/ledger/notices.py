@@ -15,6 +15,7 @@ from dialer.stores.ledger.bulk import JsonQuery, of_postgresql
 from dialer.stores.ledger.locks import lock_streams
 from dialer.stores.ledger.schema import account_party, debt
 from dialer.stores.ledger.streams import EventStore, NewEvent
+from dialer.stores.ledger.waking import wake_people
 
 _CHANNELS: Final = {EventKind.LETTER_MAILED: Channel.LETTER}
 _KNOWN = JsonQuery(
@@ -65,6 +66,7 @@ async def add_notices(conn: AsyncConnection, notices: Sequence[Notice], *, sourc
         if notice not in known
     ]
     await EventStore.append_in(conn, events)
+    await wake_people(conn, (event.person_id for event in events))
     return len(events)
 
 

@@ -142,7 +142,7 @@ async def answers(conn: AsyncConnection, period: Period) -> list[Answers]:
     query = (
         select(a.campaign_id, c.name, func.count().label("live"), gone.label("gone"))
         .join(campaign, c.campaign_id == a.campaign_id)
-        .where(a.outcome.in_(LIVE_ANSWERS), *period.holds(a.planned_ms), *_of_house(period))
+        .where(a.outcome.in_(LIVE_ANSWERS), *period.holds(a.planned_ms), *of_house(period))
         .group_by(a.campaign_id, c.name)
         .order_by(a.campaign_id)
     )
@@ -157,7 +157,7 @@ async def answers(conn: AsyncConnection, period: Period) -> list[Answers]:
     ]
 
 
-def _of_house(period: Period) -> list[ColumnElement[bool]]:
+def of_house(period: Period) -> list[ColumnElement[bool]]:
     """Conditions on attempts: of a campaign, of a portfolio."""
     found: list[ColumnElement[bool]] = []
     if period.campaign_id is not None:

@@ -56,6 +56,7 @@ from dialer.stores.ledger import schema
 from dialer.stores.ledger.archive import keep_replaced
 from dialer.stores.ledger.bulk import Dialect, JsonQuery, bulk_upsert, of_postgresql, spell_all
 from dialer.stores.ledger.direct import Conn
+from dialer.stores.ledger.waking import wake_people
 
 OF_AN_ACCOUNT = frozenset({SuppressionScope.ACCOUNT, SuppressionScope.DEBT})
 """Scopes of a suppression that bind every party of the account."""
@@ -291,6 +292,7 @@ async def rebuild_profiles(conn: Conn, person_ids: Iterable[PersonId]) -> None:
     await _SAVE.run(
         conn, [{"person_id": person_id, "subject": text} for person_id, text in profiles.items()]
     )
+    await wake_people(conn, map(PersonId, profiles))
 
 
 async def read_subjects(conn: Conn, person_ids: Sequence[PersonId]) -> list[Subject]:

@@ -1,7 +1,7 @@
-"""Reading the ledger: everything a batch needs in one statement and one decoding.
+"""Reading the ledger: what a batch of accounts needs, and whatever else is asked of it.
 
-Texts that are JSON already (profiles, bodies) are joined as they stand, not parsed again by the
-database; a damaged one shows when the answer is decoded.
+An answer is one row with one JSON text and one decoding; a damaged one shows when it is decoded.
+Only accounts, which are read for every contact, come row by row (`accounts`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from compliance.types import (
     PersonId,
 )
 from dialer.core.snapshots import AccountSnapshot, Batch
+from dialer.stores.ledger.accounts import read_snapshots
 from dialer.stores.ledger.answers import ANSWERED_LIVE
-from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes
+from dialer.stores.ledger.bulk import JsonQuery, prefer_indexes, see_one_moment
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.house import read_house
@@ -85,7 +86,7 @@ LONGEST_RING_MS: Final = 180_000
 
 
 class EventReader:
-    """Questions to the ledger. Each is one transaction of one statement.
+    """Questions to the ledger. Each is one transaction that sees one moment.
 
     Every method raises `LedgerUnavailable`; with `Trouble.DAMAGED` where what stands in the
     ledger cannot be read back.
@@ -113,12 +114,11 @@ class EventReader:
         self, campaign_id: CampaignId | None, account_ids: Sequence[AccountId], since_ms: int
     ) -> Batch:
         """The same with what stops everybody, and the head that guards it."""
-        accounts: JsonQuery[list[AccountSnapshot] | None] = _ACCOUNTS
 
         async def work(conn: Conn) -> Batch:
+            await see_one_moment(conn)
             await prefer_indexes(conn)
-            found = await accounts.run(conn, campaign=campaign_id, ids=account_ids, since=since_ms)
-            by_id = {snapshot.account_id: snapshot for snapshot in found or ()}
+            by_id = await read_snapshots(conn, campaign_id, account_ids, since_ms)
             # Read last: it may be newer than the accounts, never older.
             house = await read_house(conn)
             in_order = [by_id[account_id] for account_id in account_ids if account_id in by_id]
@@ -190,78 +190,6 @@ class EventReader:
             await prefer_indexes(conn)
             return await query.run(conn, **params)
 
-
-# The streams that a person shares with others, for the person `p` of the query around it. The
-# first part is answered by the partial index of shared contact points. A number may come twice.
-_SHARED_STREAMS: Final = """
-    (SELECT 'number:' || c.address AS stream FROM contact_point AS c
-     WHERE c.person_id = p.person_id AND c.kind || '' IN ('phone', 'whatsapp')
-       AND c.shared_with <> '[]'
-     UNION ALL
-     SELECT 'account:' || q.account_id FROM account_party AS q
-     WHERE q.person_id = p.person_id AND EXISTS (
-       SELECT 1 FROM account_party AS o
-       WHERE o.account_id = q.account_id AND o.person_id <> q.person_id))
-"""
-_HEAD: Final = """
-    (SELECT coalesce(max(h.seq), 0) FROM ledger_event AS h WHERE h.person_id = p.person_id)
-"""
-_ROW: Final = """
-    JOIN_TEXT('[' || QUOTE(e.person_id) || ',' || e.seq || ',' || e.at_ms || ',' || e.body || ']',
-      ',')
-"""
-
-_ACCOUNTS = JsonQuery(
-    """
-    SELECT '[' || JOIN_TEXT(
-      '{"account_id":' || QUOTE(a.account_id) || ',"state":' || QUOTE(a.state)
-      || ',"bucket":' || QUOTE(a.bucket)
-      || ',"enrolment":' || coalesce((
-        SELECT '{"state":' || QUOTE(n.state) || ',"not_before_ms":' || n.not_before_ms
-          || ',"priority":' || n.priority || ',"attempts":' || n.attempts
-          || ',"last_code":' || coalesce(CAST(QUOTE(n.last_code) AS text), 'null') || '}'
-        FROM enrolment AS n
-        WHERE n.campaign_id = CAST(:campaign AS text) AND n.account_id = a.account_id), 'null')
-      || ',"people":[' || coalesce((
-        SELECT JOIN_TEXT(
-          '{"person_id":' || QUOTE(p.person_id) || ',"role":' || QUOTE(p.role)
-          || ',"subject":' || f.subject
-          || ',"heads":{' || QUOTE(p.person_id) || ':' || <HEAD> || coalesce((
-            SELECT JOIN_TEXT(',' || QUOTE(s.stream) || ':' || coalesce((
-              SELECT max(l.seq) FROM stream_link AS l WHERE l.stream = s.stream), 0), '')
-            FROM <SHARED_STREAMS> AS s), '')
-          || '},"rows":[' || coalesce((
-            SELECT <ROW> FROM ledger_event AS e
-            WHERE e.person_id = p.person_id
-              AND (e.at_ms >= :since OR e.kind = 'history_imported')
-              AND e.kind <> 'contact_blocked'), '')
-          || '],"related":[' || coalesce((
-            SELECT <ROW>
-            FROM (SELECT DISTINCT l.person_id, l.person_seq
-                  FROM <SHARED_STREAMS> AS s JOIN stream_link AS l ON l.stream = s.stream
-                  WHERE l.person_id <> p.person_id) AS o
-            JOIN ledger_event AS e ON e.person_id = o.person_id AND e.seq = o.person_seq
-            WHERE e.at_ms >= :since AND e.kind <> 'contact_blocked'), '')
-          || ']}', ',')
-        FROM account_party AS p
-        JOIN person_profile AS f ON f.person_id = p.person_id
-        WHERE p.account_id = a.account_id), '')
-      || '],"callbacks":[' || coalesce((
-        SELECT JOIN_TEXT(
-          '{"callback_id":' || QUOTE(c.callback_id) || ',"person_id":' || QUOTE(c.person_id)
-          || ',"contact_point_id":' || QUOTE(c.contact_point_id)
-          || ',"campaign_id":' || coalesce(CAST(QUOTE(c.campaign_id) AS text), 'null')
-          || ',"due_ms":' || c.due_ms || ',"expires_ms":' || c.expires_ms
-          || ',"agent_id":' || coalesce(CAST(QUOTE(c.agent_id) AS text), 'null')
-          || ',"event_id":' || QUOTE(c.event_id) || '}', ',')
-        FROM callback AS c WHERE c.account_id = a.account_id AND c.state = 'open'), '')
-      || ']}', ',') || ']'
-    FROM EACH(:ids) AS k JOIN account AS a ON a.account_id = k.value
-    """.replace("<SHARED_STREAMS>", _SHARED_STREAMS)
-    .replace("<HEAD>", _HEAD)
-    .replace("<ROW>", _ROW),
-    msgspec.json.Decoder(list[AccountSnapshot] | None),
-)
 
 _CHAINED: Final = """
     '{"person_id":' || QUOTE(e.person_id) || ',"seq":' || e.seq || ',"at_ms":' || e.at_ms

@@ -19,6 +19,7 @@ from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.profiles import lock_persons, parties_of, rebuild_profiles
 from dialer.stores.ledger.schema import review_item, suppression
 from dialer.stores.ledger.streams import EventStore, NewEvent
+from dialer.stores.ledger.waking import wake_people
 
 REVIEW_HOLD: Final = "review"
 """Reason of a suppression that waits for a review."""
@@ -144,3 +145,4 @@ async def _release(conn: AsyncConnection, review: Review, actor: str, now_ms: in
         .values(ends_ms=now_ms)
     )
     await rebuild_profiles(conn, people)
+    await wake_people(conn, people, released=True)

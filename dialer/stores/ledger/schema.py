@@ -498,6 +498,7 @@ user = Table(
     Column("display_name", String(200), nullable=False),
     Column("role", String(12), nullable=False),
     Column("language", String(2), nullable=False),
+    Column("team", String(100), nullable=False, server_default=""),
     Column("password_hash", Text, nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_ms", BigInteger, nullable=False),

@@ -51,6 +51,7 @@ from dialer.stores.ledger.profiles import (
     parties_of,
     rebuild_profiles,
 )
+from dialer.stores.ledger.waking import wake_everybody
 
 W = TypeVar("W", bound=SubjectWrite)
 BulkRow = Mapping[str, Value]
@@ -328,6 +329,7 @@ async def end_wide_suppression(
     )
     if ended.rowcount != 1:
         raise LookupError(f"there is no open suppression {suppression_id} of tenant or creditor")
+    await wake_everybody(conn)
     await record_audit(
         conn, at_ms=now_ms, actor=actor, action="suppression.end", target=suppression_id
     )

@@ -36,6 +36,7 @@ from dialer.stores.ledger.schema import (
 )
 from dialer.stores.ledger.streams import EventStore, NewEvent
 from dialer.stores.ledger.subjects import end_wide_suppression
+from dialer.stores.ledger.waking import wake_people
 
 CHANGE: Final = "suppression"
 
@@ -214,6 +215,7 @@ async def _release(
         .values(ends_ms=now_ms)
     )
     await rebuild_profiles(conn, people)
+    await wake_people(conn, people, released=True)
 
 
 async def _one(conn: AsyncConnection, suppression_id: str) -> SuppressionRow:

@@ -21,6 +21,7 @@ from dialer.stores.ledger.schema import api_token, user
 
 MIN_PASSWORD_CHARS: Final = 10
 MAX_PASSWORD_CHARS: Final = 1_000
+MAX_TEAM_CHARS: Final = 100
 TOKEN_PREFIX: Final = "mrc_"  # noqa: S105  # it marks secrets so that scanners find leaked ones
 TOKEN_BYTES: Final = 32
 
@@ -44,6 +45,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     display_name: str
     role: Role
     language: Language
+    team: str = ""
+    """Campaigns may name the teams that serve them; empty: no team in particular."""
     active: bool
     created_ms: int
 
@@ -140,6 +143,7 @@ async def create_user(
     password_hash: str,
     actor: str,
     now_ms: int,
+    team: str = "",
 ) -> User:
     """Raises `UserError` when the name is empty, too long or taken."""
     name = username.strip().casefold()
@@ -151,6 +155,7 @@ async def create_user(
         display_name=display_name.strip() or name,
         role=role,
         language=language,
+        team=team_name(team),
         active=True,
         created_ms=now_ms,
     )
@@ -230,6 +235,24 @@ async def set_role(
     """Raises `LookupError`, or `UserError` when no admin would be left."""
     await _change(conn, user_id, actor, now_ms, "user.role", role=role)
     await _keep_an_admin(conn)
+
+
+async def set_team(
+    conn: AsyncConnection, user_id: str, team: str, *, actor: str, now_ms: int
+) -> None:
+    """Raises `LookupError` for an unknown user, and `UserError` for a name too long."""
+    await _change(conn, user_id, actor, now_ms, "user.team", team=team_name(team))
+
+
+def team_name(text: str) -> str:
+    """A team's name as it is kept and compared: trimmed, in small letters.
+
+    Raises `UserError` when it is too long or has unprintable characters.
+    """
+    name = text.strip().casefold()
+    if len(name) > MAX_TEAM_CHARS or not name.isprintable():
+        raise UserError(f"a team's name has at most {MAX_TEAM_CHARS} visible characters")
+    return name
 
 
 async def set_active(

@@ -8,11 +8,17 @@ import signal
 import sys
 from collections.abc import Sequence
 
+from telephony_adapters.simulator.correspondents import SeededCorrespondents
 from telephony_adapters.simulator.world import SeededWorld
 from telephony_adapters.twilio.fake.clock import FastClock
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import UnreadableFault, parse_fault
 from telephony_adapters.twilio.fake.lines import ScriptedWorld, UnreadableLine, parse_line
+from telephony_adapters.twilio.fake.outcomes import (
+    ScriptedPeople,
+    UnreadableOutcome,
+    parse_outcome,
+)
 from telephony_adapters.twilio.fake.server import FakeTwilio
 
 PORT = 8480
@@ -24,16 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         lines = dict(parse_line(text) for text in options.line)
         faults = dict(parse_fault(text) for text in options.fault)
-    except (UnreadableLine, UnreadableFault) as error:
+        outcomes = dict(parse_outcome(text) for text in options.text)
+    except (UnreadableLine, UnreadableFault, UnreadableOutcome) as error:
         print(error, file=sys.stderr)
         return 2
     settings = FakeSettings(
         account_sid=options.account_sid,
         auth_token=options.auth_token,
         calls_per_s=options.calls_per_s,
+        inbound_url=options.inbound_url,
     )
     world = ScriptedWorld(lines, SeededWorld(options.seed))
-    fake = FakeTwilio(settings, FastClock(options.speed), world, faults)
+    people = ScriptedPeople(outcomes, SeededCorrespondents(options.seed))
+    fake = FakeTwilio(settings, FastClock(options.speed), world, faults, people)
     try:
         asyncio.run(_serve(fake, options.port))
     except OSError as error:
@@ -82,8 +91,18 @@ def _parser() -> argparse.ArgumentParser:
         "not_in_service, rejects, congested, fails; SECONDS until it hangs up by itself",
     )  # fmt: skip
     add(
+        "--inbound-url", default=usual.inbound_url, metavar="URL",
+        help="where messages to the account's numbers are told, as set in Twilio's console: "
+        "Marcador's public address and /twilio/message/in",
+    )  # fmt: skip
+    add(
+        "--text", action="append", default=[], metavar="NUMBER=OUTCOME[:ANSWER]",
+        help="what becomes of messages to one number: delivered, read, unknown, landline, "
+        "unreachable, filtered, invalid; ANSWER is what its owner writes back",
+    )  # fmt: skip
+    add(
         "--fault", action="append", default=[], metavar="NUMBER=FAULT",
-        help="what goes wrong with calls to one number: too_many, server_error, "
+        help="what goes wrong with calls and messages to one number: too_many, server_error, "
         "server_error_placed, silent, silent_placed, refused, repeats, late, out_of_order, "
         "wrong_signature",
     )  # fmt: skip

@@ -54,6 +54,8 @@ class FakeSettings(msgspec.Struct, frozen=True, kw_only=True):
     agent_answers_s: float = 0.5
     prompt_s: float = 3.0
     """Length of every prompt."""
+    inbound_url: str = ""
+    """Where the account's numbers send messages that come in; empty: nowhere."""
 
 
 class Exchange:

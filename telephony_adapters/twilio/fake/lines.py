@@ -93,6 +93,12 @@ class ScriptedWorld:
             return self._others.dial(command, at, past)
         return _plan(Line(behaviour=Behaviour.RINGS), command)
 
+    def conversation(self, command: Originate, past: Past) -> Heard:
+        line = self._lines.get(command.to)
+        if line is None and self._others is not None:
+            return self._others.conversation(command, past)
+        return _heard(line or Line(behaviour=Behaviour.HUMAN), command)
+
 
 def _plan(line: Line, command: Originate) -> DialPlan:
     after_s = line.answers_after_s
@@ -103,23 +109,28 @@ def _plan(line: Line, command: Originate) -> DialPlan:
     if line.behaviour in _REFUSALS:
         cause = _REFUSALS[line.behaviour]
         return DialPlan(progress_s=0.2, ringing_s=None, final_s=after_s, cause=cause)
-    speaker, verdict = _SPEAKERS[line.behaviour]
+    _, verdict = _SPEAKERS[line.behaviour]
     return DialPlan(
         progress_s=after_s * 0.1,
         ringing_s=after_s * 0.3,
         final_s=after_s,
         pick_up=PickUp(
-            heard=Heard(
-                call_id=command.call_id,
-                speaker=speaker,
-                intent=Intent.WILLING if speaker.is_live else Intent.NONE,
-                verification_answers=speaker.is_live,
-                talk_s=line.hangs_up_after_s,
-                wrap_up_s=10.0,
-            ),
+            heard=_heard(line, command),
             patience_s=line.hangs_up_after_s,
             amd_verdict=verdict,
             amd_s=line.amd_s,
             digits=line.keys,
         ),
+    )
+
+
+def _heard(line: Line, command: Originate) -> Heard:
+    speaker, _ = _SPEAKERS.get(line.behaviour, _SPEAKERS[Behaviour.HUMAN])
+    return Heard(
+        call_id=command.call_id,
+        speaker=speaker,
+        intent=Intent.WILLING if speaker.is_live else Intent.NONE,
+        verification_answers=speaker.is_live,
+        talk_s=line.hangs_up_after_s,
+        wrap_up_s=10.0,
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -13,33 +12,27 @@ import msgspec
 from aiohttp import hdrs, web
 
 from telephony_adapters.clock import Clock
+from telephony_adapters.simulator.correspondents import MessageWorld
 from telephony_adapters.simulator.world import World
 from telephony_adapters.twilio.codec import CallStatus
 from telephony_adapters.twilio.fake.calls import API_VERSION, FakeCall
 from telephony_adapters.twilio.fake.exchange import Exchange, FakeSettings
-from telephony_adapters.twilio.fake.faults import CreateFault, Fault
+from telephony_adapters.twilio.fake.failing import NOT_FOUND, FakeError, fail_create
+from telephony_adapters.twilio.fake.faults import Fault
+from telephony_adapters.twilio.fake.message_server import WRITES, MessageServer
+from telephony_adapters.twilio.fake.replies import json_reply, page
 from telephony_adapters.twilio.fake.rooms import Room
 
 EARS: Final = "/fake/ears"
 """What is heard at an agent's device, a JSON line a voice; no such thing exists at Twilio."""
-JSON: Final = "application/json"
-PAGE_SIZE: Final = 50
 RETRY_AFTER_S: Final = 1
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class FakeError(Exception):
-    """An error answer in Twilio's form."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-
-
 class FakeTwilio:
-    """Serves one account on a loopback port. `exchange` holds calls, conferences and faults."""
+    """Serves one account on a loopback port. `exchange` holds calls, conferences and faults,
+    `messages` what was written in both directions."""
 
     def __init__(
         self,
@@ -47,9 +40,11 @@ class FakeTwilio:
         clock: Clock,
         world: World,
         faults: Mapping[str, Fault] | None = None,
+        people: MessageWorld | None = None,
     ) -> None:
         self.settings = settings
         self.exchange = Exchange(settings, clock, world, faults)
+        self.messages = MessageServer(settings, clock, self.exchange.sender, faults, people)
         self.port = 0
         self.cut = False
         """The network between Marcador and the fake is down, in both directions."""
@@ -61,6 +56,11 @@ class FakeTwilio:
     def busy(self) -> bool:
         """Requests or webhooks are under way."""
         return bool(self._handling or self.exchange.sender.in_flight)
+
+    @property
+    def sending(self) -> bool:
+        """Webhooks are under way."""
+        return self.exchange.sender.in_flight > 0
 
     @property
     def url(self) -> str:
@@ -78,6 +78,7 @@ class FakeTwilio:
         app.router.add_get(f"{account}/Conferences.json", self._list_rooms)
         app.router.add_post(f"{account}/Conferences/{{sid}}.json", self._update_room)
         app.router.add_get(f"{account}/Conferences/{{sid}}/Participants.json", self._list_inside)
+        self.messages.add_routes(app, account)
         app.router.add_get(EARS, self._ears)
         runner = self._runner = web.AppRunner(
             app, access_log=None, handle_signals=False, handler_cancellation=True,
@@ -89,6 +90,7 @@ class FakeTwilio:
         self.port = runner.addresses[0][1]
 
     async def stop(self) -> None:
+        await self.messages.close()
         await self.exchange.close()
         runner, self._runner = self._runner, None
         if runner is not None:
@@ -108,12 +110,13 @@ class FakeTwilio:
         try:
             if self.cut:
                 return _hang_up_on(request)
-            self._authenticate(request)
+            if request.path != WRITES:
+                self._authenticate(request)
             return await handler(request)
         except FakeError as error:
             return _error(error)
         except web.HTTPNotFound:
-            return _error(_NOT_FOUND)
+            return _error(NOT_FOUND)
         finally:
             self._handling -= 1
 
@@ -124,12 +127,12 @@ class FakeTwilio:
         if request.headers.get(hdrs.AUTHORIZATION) != expected:
             raise FakeError(401, 20003, "Authenticate")
         if request.match_info.get("account") != owner.account_sid:
-            raise _NOT_FOUND
+            raise NOT_FOUND
 
     # --- account --------------------------------------------------------------------------------
 
     async def _fetch_account(self, _: web.Request) -> web.StreamResponse:
-        return _json(
+        return json_reply(
             {
                 "sid": self.settings.account_sid,
                 "friendly_name": "Marcador on loopback",
@@ -150,20 +153,10 @@ class FakeTwilio:
         fault = self.exchange.faults.get(to)
         if fault is not None and fault.create is not None and self._met[to] < fault.times:
             self._met[to] += 1
-            await self._create_fails(fault.create, form)
-        return _json(self.exchange.create(form).resource(self.settings.account_sid), status=201)
-
-    async def _create_fails(self, fault: CreateFault, form: Mapping[str, list[str]]) -> None:
-        """Raises `FakeError`, or never returns."""
-        if fault in (CreateFault.SILENT_PLACED, CreateFault.SERVER_ERROR_PLACED):
-            self.exchange.create(form)
-        if fault in (CreateFault.SILENT, CreateFault.SILENT_PLACED):
-            await asyncio.Event().wait()
-        if fault is CreateFault.TOO_MANY:
-            raise FakeError(429, 20429, "Too Many Requests")
-        if fault is CreateFault.REFUSED:
-            raise FakeError(400, 21211, "The 'To' number is not a valid phone number")
-        raise FakeError(500, 20500, "Internal Server Error")
+            await fail_create(fault.create, lambda: self.exchange.create(form))
+        return json_reply(
+            self.exchange.create(form).resource(self.settings.account_sid), status=201
+        )
 
     async def _list_calls(self, request: web.Request) -> web.StreamResponse:
         query = request.query
@@ -177,10 +170,10 @@ class FakeTwilio:
             and query.get("From", call.from_) == call.from_
         ]
         rows = [call.resource(self.settings.account_sid) for call in found]
-        return self._page(request, "calls", rows)
+        return page(request, "calls", rows)
 
     async def _fetch_call(self, request: web.Request) -> web.StreamResponse:
-        return _json(self._call(request).resource(self.settings.account_sid))
+        return json_reply(self._call(request).resource(self.settings.account_sid))
 
     async def _update_call(self, request: web.Request) -> web.StreamResponse:
         call = self._call(request)
@@ -195,12 +188,12 @@ class FakeTwilio:
             if not call.is_answered:
                 raise FakeError(400, 21220, "Call is not in-progress. Cannot redirect.")
             self.exchange.redirect(call, document)
-        return _json(call.resource(self.settings.account_sid))
+        return json_reply(call.resource(self.settings.account_sid))
 
     def _call(self, request: web.Request) -> FakeCall:
         call = self.exchange.calls.get(request.match_info["sid"])
         if call is None:
-            raise _NOT_FOUND
+            raise NOT_FOUND
         return call
 
     # --- conferences ----------------------------------------------------------------------------
@@ -212,14 +205,14 @@ class FakeTwilio:
             if request.query.get("Status", "in-progress") == "in-progress"
             and request.query.get("FriendlyName", room.name) == room.name
         ]
-        return self._page(request, "conferences", rows)
+        return page(request, "conferences", rows)
 
     async def _update_room(self, request: web.Request) -> web.StreamResponse:
         room = self._room(request)
         form = parse_qs((await request.read()).decode())
         if form.get("Status") == ["completed"]:
             self.exchange.end_room(room)
-        return _json(self._room_resource(room))
+        return json_reply(self._room_resource(room))
 
     async def _list_inside(self, request: web.Request) -> web.StreamResponse:
         room = self._room(request)
@@ -227,12 +220,12 @@ class FakeTwilio:
             {"call_sid": sid, "conference_sid": room.sid, "label": label, "status": "connected"}
             for sid, label in room.labels.items()
         ]
-        return self._page(request, "participants", rows)
+        return page(request, "participants", rows)
 
     def _room(self, request: web.Request) -> Room:
         room = self.exchange.rooms.by_sid(request.match_info["sid"])
         if room is None:
-            raise _NOT_FOUND
+            raise NOT_FOUND
         return room
 
     def _room_resource(self, room: Room) -> Mapping[str, object]:
@@ -242,23 +235,6 @@ class FakeTwilio:
             "friendly_name": room.name,
             "status": "in-progress" if room.labels else "completed",
         }
-
-    def _page(
-        self, request: web.Request, key: str, rows: Sequence[Mapping[str, object]]
-    ) -> web.StreamResponse:
-        """One page, with the address of the next."""
-        size = int(request.query.get("PageSize", PAGE_SIZE))
-        page = int(request.query.get("Page", 0))
-        more = len(rows) > (page + 1) * size
-        following = request.rel_url.update_query({"Page": str(page + 1)}) if more else None
-        return _json(
-            {
-                key: rows[page * size : (page + 1) * size],
-                "page": page,
-                "page_size": size,
-                "next_page_uri": None if following is None else str(following),
-            }
-        )
 
     # --- ears -----------------------------------------------------------------------------------
 
@@ -271,21 +247,14 @@ class FakeTwilio:
         return response
 
 
-_NOT_FOUND: Final = FakeError(404, 20404, "The requested resource was not found")
-
-
 def _hang_up_on(request: web.Request) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.abort()
     return web.Response()
 
 
-def _json(body: Mapping[str, object], *, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), status=status, content_type=JSON)
-
-
 def _error(error: FakeError) -> web.Response:
-    response = _json(
+    response = json_reply(
         {
             "code": error.code,
             "message": str(error),

@@ -72,6 +72,9 @@ def holiday_on(country: str, when: date, case: Case, pack: Table) -> tuple[bool,
     data = calendar(country)
     own = next(c for c in pack["calendars"] if c["country"] == country)
     through = own.get("verified_through") or date.fromisoformat(data["verified_through"])
+    settled = None if "verified_through" in own else data.get("settled_through")
+    if settled and when.isoweekday() not in data["decreed_weekdays"]:
+        through = date.fromisoformat(settled)
     known = date.fromisoformat(data["verified_from"]) <= when <= through
     text, place = when.isoformat(), case.person.residence
     if text in own.get("add", {}):
@@ -218,13 +221,13 @@ def sequence_gate(p: Table, case: Case, at: datetime, pack: Table) -> bool:
     ]
     came = [e.at for e in events][:1]
     if case.debts:
-        named = [
-            [e.at for e in events if not e.debt_ids or d.debt_id in e.debt_ids] for d in case.debts
-        ]
-        came = [max(min(dates) for dates in named)] if all(named) else []
-    if not came and "notice_given" in p["events"] and not p.get("channels") and case.debts:
-        sent = [d.validation_sent_at for d in case.debts]
-        came = [max(s for s in sent if s)] if all(sent) else []
+        dated = "notice_given" in p["events"] and not p.get("channels")
+        had = []
+        for d in case.debts:
+            told = [e.at for e in events if not e.debt_ids or d.debt_id in e.debt_ids]
+            sent = [d.validation_sent_at] if dated and d.validation_sent_at else []
+            had.append([min(told)] if told else sent)
+        came = [max(had)[0]] if all(had) else []
     if not came:
         return late(p, case, at)
     if not p["clear_days"]:

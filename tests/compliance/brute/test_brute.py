@@ -153,6 +153,7 @@ def invented(draw: st.DrawFn) -> str:
                 ("contact_window", f"{HOURS.format(n=n, late=min(n, 3))}\n{apart}"),
                 ("blackout", f"dates = [{{ first = 2026-0{n}-01, last = 2026-0{n}-20 }}]\n{apart}"),
                 ("sequence_gate", f'events = ["letter_mailed"]\nclear_days = {n}\n{apart}'),
+                ("sequence_gate", f'events = ["notice_given"]\nclear_days = {n}\n{apart}'),
             ]
         )
     )

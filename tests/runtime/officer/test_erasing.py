@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from dialer.core.records import to_ms
+from compliance.retention import schedule
+from dialer.core.records import from_ms, to_ms
 from dialer.runtime.replaying import replay_sample
 from dialer.stores.ledger import schema
 from dialer.stores.ledger.checkpoints import Checkpoints, load_or_create_key
@@ -23,14 +24,15 @@ from dialer.stores.ledger.erasing import (
     decide_erasure,
     list_erasures,
     list_holds,
-    past_retention,
     place_hold,
     release_hold,
     request_erasure,
     would_erase,
 )
+from dialer.stores.ledger.retaining import Retired, past_retention
 from dialer.stores.ledger.verify import verify_ledger
 from tests.runtime.officer.world import ANA, EVA, LUIS, NOON, SHARED, House
+from tests.runtime.officer.world import packs as packs_of_world
 
 NOW_MS = to_ms(NOON + timedelta(days=40))
 
@@ -173,25 +175,67 @@ async def test_a_contact_being_made_ends_first(house: House) -> None:
     assert (await carry_out(house, asked)).state is ErasureState.DONE
 
 
+FAR = NOON + timedelta(days=1200)
+
+
+async def due(
+    house: House, before_ms: int, at: datetime = FAR, packs: tuple[str, ...] = ()
+) -> list[Retired]:
+    periods = tuple(keep for keep in schedule(packs_of_world(), at) if keep.pack in packs)
+    async with house.ledger.read() as conn:
+        page = await past_retention(conn, before_ms=before_ms, at=at, periods=periods)
+    assert page.next_after is None
+    return page.people
+
+
 async def test_retention_names_who_has_been_kept_long_enough(
     house: House, behind_its_back: Callable[[str], None]
 ) -> None:
-    far_ms = to_ms(NOON + timedelta(days=1200))
-    async with house.ledger.read() as conn:
-        assert await past_retention(conn, before_ms=far_ms) == []
+    far_ms = to_ms(FAR)
+    assert await due(house, far_ms) == []
     behind_its_back("UPDATE account SET state = 'closed' WHERE external_id = 'A-2'")
     async with house.ledger.write() as conn:
         await place_hold(conn, house.people[EVA], matter="case", actor="eva", now_ms=NOW_MS)
-        due = await past_retention(conn, before_ms=far_ms)
-        assert [row.person_id for row in due] == [house.people[LUIS]]
-        assert await past_retention(conn, before_ms=due[0].last_activity_ms) == []
+    (luis,) = await due(house, far_ms)
+    assert luis.person_id == house.people[LUIS]
+    assert await due(house, luis.last_activity_ms) == []
+    async with house.ledger.read() as conn:
         last = (
             await conn.execute(
                 text("SELECT max(at_ms) FROM ledger_event WHERE person_id = :p"),
                 {"p": house.people[LUIS]},
             )
         ).scalar()
-    assert due[0].last_activity_ms == last
+    assert luis.last_activity_ms == last
     await ask(house, LUIS)
-    async with house.ledger.read() as conn:
-        assert await past_retention(conn, before_ms=far_ms) == []
+    assert await due(house, far_ms) == []
+
+
+async def test_packs_that_bound_a_contact_keep_a_person_longer(
+    house: House, behind_its_back: Callable[[str], None]
+) -> None:
+    """Chile asks for two years of its own people's contacts; telemarketing for five of its own."""
+    await house.call("A-2", NOON)
+    behind_its_back("UPDATE account SET state = 'closed' WHERE external_id = 'A-2'")
+    far_ms = to_ms(FAR)
+    async with house.ledger.write() as conn:
+        await place_hold(conn, house.people[EVA], matter="case", actor="eva", now_ms=NOW_MS)
+    (luis,) = await due(house, far_ms)
+    assert luis.person_id == house.people[LUIS]
+    last = from_ms(luis.last_activity_ms)
+    soon, late = last + timedelta(days=720), last + timedelta(days=740)
+    assert await due(house, far_ms, soon, ("cl", "us", "us-tsr")) == []
+    assert await due(house, far_ms, late, ("cl", "us", "us-tsr")) == [luis]
+    behind_its_back(
+        'UPDATE ledger_event SET record = replace(record, \'"pack":"cl"\', '
+        '\'"pack":"us-tsr"\') WHERE record IS NOT NULL'
+    )
+    assert await due(house, far_ms, soon, ("us-tsr",)) == [luis]  # collection: not its matter
+    behind_its_back(
+        "UPDATE ledger_event SET record = replace(record, '\"request\":{', "
+        '\'"request":{"purpose":"marketing",\') WHERE record IS NOT NULL'
+    )
+    assert await due(house, far_ms, FAR + timedelta(days=800), ("us-tsr",)) == []
+    behind_its_back("UPDATE campaign SET state = 'completed'")
+    assert await due(house, far_ms, FAR, ("us-tsr",)) == []
+    assert await due(house, far_ms, FAR + timedelta(days=800), ("us-tsr",)) == [luis]

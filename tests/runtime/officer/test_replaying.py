@@ -8,12 +8,14 @@ from datetime import timedelta
 import msgspec
 from sqlalchemy import select
 
+from campaigns.content.template import template_hash
 from compliance import gate
 from compliance.messages import DecisionRecord, Subject
 from compliance.packs import PackSet
-from compliance.types import EventKind, SuppressionScope
+from compliance.types import Channel, DecisionId, EventKind, Mode, SuppressionScope
 from dialer.config import EngineConfig
-from dialer.core.records import to_ms
+from dialer.core.proofs import heads_of, rebuilt_facts, sealed
+from dialer.core.records import ContactBlocked, to_ms
 from dialer.runtime.explaining import explain_contact
 from dialer.runtime.replaying import (
     ACTION,
@@ -23,11 +25,20 @@ from dialer.runtime.replaying import (
     Replayer,
     replay_sample,
 )
-from dialer.stores.ledger.archive import archived_texts, keep_packs, packs_of, read_subject
+from dialer.stores.ledger.archive import (
+    archived_texts,
+    keep_packs,
+    packs_of,
+    read_history,
+    read_subject,
+)
 from dialer.stores.ledger.audit import list_audit
+from dialer.stores.ledger.content import create_version
 from dialer.stores.ledger.reviews import list_reviews
 from dialer.stores.ledger.schema import ledger_event, person_profile
+from dialer.stores.ledger.streams import NewEvent
 from dialer.stores.ledger.subjects import add_wide_suppression, end_wide_suppression
+from tests.campaigns.content.build import neutral
 from tests.runtime.officer.world import ANA, EVA, LUIS, MIDNIGHT, NOON, SHARED, House, packs
 from tests.support.manual_clock import ManualClock
 
@@ -70,6 +81,59 @@ async def test_everything_comes_out_again(house: House) -> None:
     assert report.holds
     assert report.same == report.replayed == report.decisions >= len(made)
     assert await replayer.replay("nothing") is None
+
+
+async def _about_text(house: House, text: str, version: str | None) -> str:
+    """A decision about a message of this text to Ana; its id."""
+    made = await house.blocked("A-1", MIDNIGHT)
+    query = select(ledger_event.c.person_id, ledger_event.c.record).where(
+        ledger_event.c.decision_id == made
+    )
+    async with house.ledger.read() as conn:
+        person_id, stored = (await conn.execute(query)).one()
+        record = msgspec.json.decode(stored, type=DecisionRecord)
+        subject = await read_subject(conn, person_id, record.subject_sha256)
+        assert subject is not None
+        rows = await read_history(conn, record, heads_of(record, subject))
+    known = rebuilt_facts(record, subject, rows)
+    assert known is not None
+    asked = msgspec.structs.replace(
+        record.request,
+        decision_id=DecisionId(f"about-{made}"),
+        channel=Channel.SMS,
+        mode=Mode.BLAST,
+        text=text,
+        template_hash=version,
+    )
+    decided = sealed(gate.decide(asked, known, packs(), MIDNIGHT).record, subject)
+    body = ContactBlocked(
+        decision_id=asked.decision_id,
+        campaign_id=asked.campaign_id,
+        account_id=house.accounts["A-1"],
+        contact_point_id=asked.contact_point_id,
+        channel=asked.channel,
+        rule_id="any",
+    )
+    proof = msgspec.json.encode(decided).decode()
+    event = NewEvent(person_id=person_id, at_ms=to_ms(MIDNIGHT), body=body, record=proof.encode())
+    await house.decider.store.append([event])
+    assert text not in proof
+    return asked.decision_id
+
+
+async def test_a_decision_about_a_text_is_made_again_from_its_version(house: House) -> None:
+    template = neutral()
+    async with house.ledger.write() as conn:
+        await create_version(conn, template, actor="eva", now_ms=to_ms(MIDNIGHT))
+    version = template_hash(template)
+    replayer = Replayer(house.ledger)
+    told = await replayer.replay(await _about_text(house, template.body, version))
+    assert told is not None
+    assert told.outcome is Outcome.SAME, told
+    for text, named in (("another text", version), ("of no version", None), ("x" * 20, "gone")):
+        told = await replayer.replay(await _about_text(house, text, named))
+        assert told is not None
+        assert (told.outcome, told.missing) == (Outcome.NOT_REPLAYABLE, Missing.NO_TEXT)
 
 
 async def test_a_sample_is_uniform_in_the_period(house: House) -> None:

@@ -64,6 +64,7 @@ async def test_booleans_are_booleans(ledger: Ledger) -> None:
         "display_name": "U",
         "role": "agent",
         "language": "es",
+        "team": "",
         "password_hash": "",
         "created_ms": 1,
     }

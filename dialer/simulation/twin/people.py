@@ -1,0 +1,343 @@
+"""The people of a definition: who answers, what they say, and when each may be dialed again.
+
+What happens on a dial is a function of (seed, account, attempt): two runs with other teams or other
+settings meet the same people. An account is tried again when the ladder of its last outcome says
+so (`campaigns.retry`) and the law allows it (`LegalDay`); any conversation ends its day.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from functools import lru_cache
+from hashlib import blake2b
+from heapq import heappop, heappush
+from random import Random
+from statistics import NormalDist
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from campaigns.campaign import RetrySettings
+from campaigns.dispositions import DispositionCode as Code
+from campaigns.effects import StepAction
+from campaigns.model import AccountState
+from campaigns.retry import EndedContact, next_step
+from compliance.messages import HistoryEvent
+from compliance.types import AccountId, Channel, ContactPointId, EventKind
+from dialer.simulation.floor import Ending, Fate
+from dialer.simulation.twin.definition import Duration, TwinDefinition, live_at, rates_of
+from dialer.simulation.twin.law import LegalDay, LegalDays
+
+MACHINE_EARLY: Final = 0.25
+"""Machines that answer within seconds (phone off); the others wait their four rings."""
+LADDER_STEP_S: Final = 900.0
+"""Ladders are asked for such steps of time, at the end of each."""
+_UNIT: Final = 2.0**-52
+_WORDS: Final = struct.Struct("<8Q")
+_INVERSE_NORMAL: Final = NormalDist().inv_cdf
+_POINT: Final = ContactPointId("twin-phone")
+
+
+class Call(IntEnum):
+    """What a dial turned out to be."""
+
+    RANG_OUT = 0
+    BUSY = 1
+    OUT_OF_SERVICE = 2
+    MACHINE = 3
+    OTHER = 4
+    """A person, and not the right one."""
+    RIGHT_PARTY = 5
+    PROMISE = 6
+
+    @property
+    def is_person(self) -> bool:
+        return self >= Call.OTHER
+
+
+_CODES: Final = {
+    Call.RANG_OUT: Code.NO_ANSWER,
+    Call.BUSY: Code.BUSY,
+    Call.MACHINE: Code.VOICEMAIL_NO_MESSAGE,
+}
+"""Outcomes after which an account may be tried again on the same day."""
+_SEEN_AS: Final = {
+    Code.NO_ANSWER: EventKind.RANG_NO_ANSWER,
+    Code.BUSY: EventKind.NOT_CONNECTED_BUSY,
+    Code.VOICEMAIL_NO_MESSAGE: EventKind.MACHINE_NO_MESSAGE,
+}
+
+
+class Ladder:
+    """When an account may be tried again after an outcome, as `campaigns.retry` says."""
+
+    def __init__(self, opens_at: datetime, zone: str, country: str, settings: RetrySettings):
+        self._opens_at = opens_at.astimezone(UTC)
+        self._state = AccountState(
+            account_id=AccountId("twin-account"), country=country, zones=(zone,)
+        )
+        self._settings = settings
+        self._known: dict[tuple[Code, int, int], float | None] = {}
+
+    def next_s(self, code: Code, tries: int, now_s: float) -> float | None:
+        """The earliest instant after the `tries`-th such outcome of the day; None: not by time."""
+        step = math.ceil(now_s / LADDER_STEP_S)
+        key = (code, tries, step)
+        if key not in self._known:
+            self._known[key] = self._ask(code, tries, step * LADDER_STEP_S)
+        found_s = self._known[key]
+        return None if found_s is None else max(now_s, found_s)
+
+    def _ask(self, code: Code, tries: int, now_s: float) -> float | None:
+        now = self._opens_at + timedelta(seconds=now_s)
+        history = tuple(
+            HistoryEvent(
+                event_id=f"twin/{back}",
+                at=now - timedelta(minutes=back),
+                kind=_SEEN_AS[code],
+                channel=Channel.VOICE,
+                contact_point_id=_POINT,
+            )
+            for back in range(tries - 1, 0, -1)
+        )
+        step = next_step(
+            EndedContact(code=code, contact_point_id=_POINT),
+            history,
+            self._state,
+            now,
+            lambda _: False,
+            self._settings,
+        )
+        if step.action is not StepAction.RETRY_AT or step.not_before is None:
+            return None
+        return (step.not_before - self._opens_at).total_seconds()
+
+
+class Counts:
+    """What became of the contacts of one segment."""
+
+    __slots__ = ("accounts", "contacts", "dialed", "dials", "legal", "promises", "right_party")
+
+    def __init__(self) -> None:
+        self.accounts = self.dialed = self.dials = self.legal = 0
+        self.contacts = self.right_party = self.promises = 0
+
+
+class TwinPeople:
+    """The portfolio of a definition, on one day, under one seed."""
+
+    def __init__(
+        self, definition: TwinDefinition, legal: LegalDays, opens_at: datetime, seed: int
+    ) -> None:
+        self._definition = definition
+        self._key = blake2b(str(seed).encode(), digest_size=32).digest()
+        self._opens_at = opens_at
+        self._zone = ZoneInfo(definition.timezone)
+        self._ladder = Ladder(
+            opens_at, definition.timezone, definition.where.country, definition.campaign.retry
+        )
+        self._rates = [rates_of(segment) for segment in definition.segments]
+        self._segment: list[int] = []
+        for index, segment in enumerate(definition.segments):
+            self._segment += [index] * segment.accounts
+        size = len(self._segment)
+        self._dials = [0] * size
+        self._draws: dict[int, tuple[float, ...]] = {}
+        self._calls: dict[int, Call] = {}
+        self.counts = {segment.name: Counts() for segment in definition.segments}
+        self._by_index = [self.counts[segment.name] for segment in definition.segments]
+        self._legal = [legal[segment.name] for segment in definition.segments]
+        self._ready: deque[int] = deque()
+        self._left = [0] * len(definition.segments)
+        self._waiting: list[tuple[float, int, int]] = []
+        """When to wake, the order of going to sleep, and who."""
+        self._slept = 0
+        self._on_lines = 0
+        self._placed = 0
+        self._enrol(seed)
+
+    def _enrol(self, seed: int) -> None:
+        order = list(range(len(self._segment)))
+        Random(f"{seed}:order").shuffle(order)
+        for account in order:
+            counts, day = self._by_index[self._segment[account]], self._day(account)
+            counts.accounts += 1
+            counts.legal += len(day.dials_s)
+            if not day.dials_s:
+                continue
+            open_s = day.open_at(0.0)
+            if open_s == 0.0:
+                self._queue(account)
+            else:
+                self._sleep(account, open_s)
+
+    def _day(self, account: int) -> LegalDay:
+        days = self._legal[self._segment[account]]
+        return days[account % len(days)]
+
+    # --- the queue ----------------------------------------------------------------------------
+
+    def _sleep(self, account: int, until_s: float | None) -> None:
+        if until_s is not None:
+            self._slept += 1
+            heappush(self._waiting, (until_s, self._slept, account))
+
+    def _wake(self, now_s: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now_s:
+            self._queue(heappop(self._waiting)[2])
+
+    def _queue(self, account: int) -> None:
+        self._ready.append(account)
+        self._left[self._segment[account]] += 1
+
+    def shares(self, now_s: float) -> Mapping[str, float]:
+        self._wake(now_s)
+        if not self._ready:
+            return {}
+        names = (segment.name for segment in self._definition.segments)
+        return {name: float(n) for name, n in zip(names, self._left, strict=True) if n}
+
+    def caps(self, now_s: float) -> dict[str, int]:
+        self._wake(now_s)
+        caps = {"supply": len(self._ready)}
+        if self._definition.lines is not None:
+            caps["lines"] = max(0, self._definition.lines - self._on_lines)
+        if self._definition.campaign.daily_cap is not None:
+            caps["daily_cap"] = max(0, self._definition.campaign.daily_cap - self._placed)
+        return caps
+
+    # --- dialing ------------------------------------------------------------------------------
+
+    def dial(self, now_s: float) -> Fate | None:
+        while self._ready:
+            account = self._ready.popleft()
+            self._left[self._segment[account]] -= 1
+            open_s = self._day(account).open_at(now_s)
+            if open_s == now_s:
+                return self._placed_to(account, now_s)
+            self._sleep(account, open_s)
+        return None
+
+    def _placed_to(self, account: int, now_s: float) -> Fate:
+        index = self._segment[account]
+        counts = self._by_index[index]
+        counts.dialed += self._dials[account] == 0
+        counts.dials += 1
+        self._dials[account] += 1
+        self._placed += 1
+        self._on_lines += 1
+        draws = self._draws[account] = self._uniforms(account, self._dials[account])
+        call, after_s = self._meets(account, now_s, draws)
+        timeout_s = float(self._definition.campaign.ring_timeout_s)
+        if after_s >= timeout_s:
+            call, after_s = Call.RANG_OUT, timeout_s
+        self._calls[account] = call
+        return Fate(
+            self._ending(call),
+            after_s,
+            self._definition.segments[index].name,
+            account,
+            _lognormal(draws[6], self._definition.calls.patience),
+        )
+
+    def _meets(self, account: int, now_s: float, draws: tuple[float, ...]) -> tuple[Call, float]:
+        """What a dial meets, and when, if it rings long enough."""
+        calls = self._definition.calls
+        outcome, delay, whose, promises = draws[:4]
+        if self._number(account) < calls.out_of_service:
+            return Call.OUT_OF_SERVICE, 1.0 + 2.0 * delay
+        index = self._segment[account]
+        hour = (self._opens_at + timedelta(seconds=now_s)).astimezone(self._zone).hour
+        live = live_at(self._definition.segments[index], hour)
+        live *= calls.fatigue ** (self._dials[account] - 1)
+        if outcome < live:
+            _, right_party, promise = self._rates[index]
+            call = Call.OTHER
+            if whose < right_party:
+                call = Call.PROMISE if promises < promise else Call.RIGHT_PARTY
+            return call, max(1.0, _lognormal(delay, calls.answer))
+        outcome -= live
+        if outcome < calls.machine_rate:
+            early = whose < MACHINE_EARLY
+            return Call.MACHINE, 3.5 + 4.0 * delay if early else 18.5 + 4.5 * delay
+        outcome -= calls.machine_rate
+        if outcome < calls.failed_rate:
+            return Call.BUSY, 1.0 + 2.0 * delay
+        return Call.RANG_OUT, math.inf
+
+    def _ending(self, call: Call) -> Ending:
+        if call.is_person:
+            return Ending.PERSON
+        if call is Call.MACHINE:
+            heard = self._definition.campaign.amd
+            return Ending.MACHINE if heard else Ending.UNHEARD_MACHINE
+        return Ending.RANG_OUT if call is Call.RANG_OUT else Ending.FAILED
+
+    def detection(self, fate: Fate) -> tuple[float, bool]:
+        calls, draw = self._definition.calls, self._draws[fate.who][7]
+        mistaken = draw < calls.amd_false_machine
+        return calls.amd_from_s + (calls.amd_to_s - calls.amd_from_s) * draw, mistaken
+
+    def talk_s(self, fate: Fate) -> float:
+        work = self._definition.work
+        spec = {
+            Call.MACHINE: work.machine,
+            Call.RIGHT_PARTY: work.right_party,
+            Call.PROMISE: work.promise,
+        }.get(self._calls[fate.who], work.other)
+        return _lognormal(self._draws[fate.who][4], spec)
+
+    def wrap_up_s(self, fate: Fate) -> float:
+        work = self._definition.work
+        spec = {Call.RIGHT_PARTY: work.wrap_right_party, Call.PROMISE: work.wrap_promise}.get(
+            self._calls[fate.who], work.wrap_other
+        )
+        return _lognormal(self._draws[fate.who][5], spec)
+
+    def ended(self, fate: Fate, now_s: float, *, abandoned: bool) -> None:
+        account = fate.who
+        call = self._calls.pop(account)
+        del self._draws[account]
+        self._on_lines -= 1
+        if call.is_person and not abandoned:
+            counts = self._by_index[self._segment[account]]
+            counts.contacts += 1
+            counts.right_party += call >= Call.RIGHT_PARTY
+            counts.promises += call is Call.PROMISE
+        code = _CODES.get(call)
+        if code is None or abandoned:
+            return
+        dials, day = self._dials[account], self._day(account)
+        limit = self._definition.campaign.retry.max_attempts
+        gap_s = day.gap_s(dials)
+        if gap_s is None or (limit is not None and dials >= limit):
+            return
+        again_s = self._ladder.next_s(code, dials, now_s)
+        if again_s is not None:
+            self._sleep(account, day.open_at(max(again_s, now_s + gap_s)))
+
+    # --- chance -------------------------------------------------------------------------------
+
+    def _number(self, account: int) -> float:
+        return self._uniforms(account, 0)[0]
+
+    def _uniforms(self, account: int, attempt: int) -> tuple[float, ...]:
+        """Eight numbers inside (0, 1) that depend on seed, account and attempt only."""
+        digest = blake2b(f"{account}|{attempt}".encode(), key=self._key, digest_size=64).digest()
+        return tuple([((word >> 12) + 0.5) * _UNIT for word in _WORDS.unpack(digest)])
+
+
+@lru_cache(maxsize=64)
+def _shape(cv: float) -> tuple[float, float]:
+    """Sigma of a lognormal of this coefficient of variation, and its mean's correction."""
+    variance = math.log(1.0 + cv * cv)
+    return math.sqrt(variance), variance / 2.0
+
+
+def _lognormal(draw: float, duration: Duration) -> float:
+    sigma, half = _shape(duration.cv)
+    return duration.mean_s * math.exp(sigma * _INVERSE_NORMAL(draw) - half)

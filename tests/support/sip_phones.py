@@ -1,0 +1,183 @@
+"""Telephones in this process: they answer by themselves, sound a tone, and keep what they hear.
+
+As much SIP (RFC 3261) and RTP (RFC 3550) as one Asterisk on loopback needs. What arrives here is
+what a person or an agent really hears; inside Asterisk a spy does not hear a whisper.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import struct
+import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, cast
+
+from telephony_adapters.lab.tones import RATE_HZ, tone
+
+FRAME_S: Final = 0.02
+FRAME_BYTES: Final = 160
+RTP_HEADER: Final = struct.Struct("!BBHII")
+HEADERS_COPIED: Final = ("Via", "From", "Call-ID", "CSeq")
+Address = tuple[str, int]
+
+
+def linear(code: int) -> int:
+    """A mu-law byte as a 16-bit sample (ITU-T G.711)."""
+    code = ~code & 0xFF
+    magnitude = ((code & 0x0F) << 3) + 0x84 << ((code & 0x70) >> 4)
+    return 0x84 - magnitude if code & 0x80 else magnitude - 0x84
+
+
+_LINEAR: Final = [struct.pack("<h", linear(code)) for code in range(256)]
+
+
+class Call(asyncio.DatagramProtocol):
+    """The audio of one call."""
+
+    def __init__(self, user: str, hz: int | None) -> None:
+        self.user = user
+        self.heard = bytearray()
+        """Mu-law that has arrived so far."""
+        self._tone = tone(hz) if hz is not None else None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._sounding: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        if len(data) > RTP_HEADER.size and data[1] & 0x7F == 0:
+            self.heard += data[RTP_HEADER.size :]
+
+    def sound(self, to: Address) -> None:
+        if self._tone is not None:
+            self._sounding = asyncio.create_task(self._send(self._tone, to))
+
+    async def _send(self, audio: bytes, to: Address) -> None:
+        assert self._transport is not None
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        for n in range(1_000_000):
+            at = n * FRAME_BYTES % len(audio)
+            header = RTP_HEADER.pack(0x80, 0, n & 0xFFFF, n * FRAME_BYTES & 0xFFFFFFFF, 7)
+            self._transport.sendto(header + audio[at : at + FRAME_BYTES], to)
+            await asyncio.sleep(max(0.0, began_s + (n + 1) * FRAME_S - loop.time()))
+
+    def close(self) -> None:
+        if self._sounding is not None:
+            self._sounding.cancel()
+        if self._transport is not None:
+            self._transport.close()
+
+    def wav(self, from_byte: int) -> bytes:
+        """What was heard from there on."""
+        file = io.BytesIO()
+        with wave.open(file, "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(2)
+            sound.setframerate(RATE_HZ)
+            sound.writeframes(b"".join(_LINEAR[code] for code in self.heard[from_byte:]))
+        return file.getvalue()
+
+
+class SipPhones(asyncio.DatagramProtocol):
+    """Any user that is called picks up; `tones` says who sounds what."""
+
+    def __init__(self, tones: dict[str, int]) -> None:
+        self._tones = tones
+        self._calls: dict[str, Call] = {}
+        self._transport: asyncio.DatagramTransport | None = None
+        self._work: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        assert self._transport is not None
+        port: int = self._transport.get_extra_info("sockname")[1]
+        return port
+
+    def of(self, user: str) -> Call:
+        """The call of a user."""
+        return next(call for call in self._calls.values() if call.user == user)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        text = data.decode()
+        method = text.split(" ", 1)[0]
+        if method == "INVITE":
+            task = asyncio.create_task(self._answer(text, addr))
+            self._work.add(task)
+            task.add_done_callback(self._work.discard)
+        elif method in ("BYE", "INFO", "OPTIONS"):
+            self._reply(text, addr)
+        if method == "BYE":
+            self._drop(_header(text, "Call-ID"))
+
+    async def _answer(self, invite: str, addr: Address) -> None:
+        call_id = _header(invite, "Call-ID")
+        if call_id in self._calls:
+            return  # a repeat
+        found = re.match(r"INVITE sip:([^@;]*)@", invite)
+        assert found is not None
+        user = found[1]
+        call = self._calls[call_id] = Call(user, self._tones.get(user))
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(
+            lambda: call, local_addr=("127.0.0.1", 0)
+        )
+        port = transport.get_extra_info("sockname")[1]
+        sdp = (
+            "v=0\r\no=phone 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            f"m=audio {port} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n"
+        )
+        self._reply(invite, addr, sdp)
+        media = re.search(r"^m=audio (\d+)", invite, re.MULTILINE)
+        assert media is not None
+        call.sound(("127.0.0.1", int(media[1])))
+
+    def _reply(self, request: str, addr: Address, sdp: str = "") -> None:
+        assert self._transport is not None
+        to = _header(request, "To")
+        lines = [
+            "SIP/2.0 200 OK",
+            *(f"{name}: {_header(request, name)}" for name in HEADERS_COPIED),
+            f"To: {to if 'tag=' in to else to + ';tag=phone'}",
+            f"Contact: <sip:phone@127.0.0.1:{self.port}>",
+            *(["Content-Type: application/sdp"] if sdp else []),
+            f"Content-Length: {len(sdp)}",
+        ]
+        self._transport.sendto(("\r\n".join(lines) + "\r\n\r\n" + sdp).encode(), addr)
+
+    def _drop(self, call_id: str) -> None:
+        call = self._calls.pop(call_id, None)
+        if call is not None:
+            call.close()
+
+    def close(self) -> None:
+        for call_id in list(self._calls):
+            self._drop(call_id)
+        if self._transport is not None:
+            self._transport.close()
+
+
+def _header(message: str, name: str) -> str:
+    found = re.search(rf"^{name}: *(.*?)\r?$", message, re.MULTILINE | re.IGNORECASE)
+    assert found is not None, f"no {name} in {message}"
+    return found[1]
+
+
+@asynccontextmanager
+async def sip_phones(tones: dict[str, int]) -> AsyncIterator[SipPhones]:
+    """Telephones on a free port of loopback."""
+    phones = SipPhones(tones)
+    await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: phones, local_addr=("127.0.0.1", 0)
+    )
+    try:
+        yield phones
+    finally:
+        phones.close()
