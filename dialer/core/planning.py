@@ -55,7 +55,7 @@ from dialer.core.records import (
     from_ms,
     to_ms,
 )
-from dialer.core.script import Script, Scripts
+from dialer.core.script import Scripts
 from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 
 _ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
@@ -359,7 +359,7 @@ def _request(
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
-        statements=_statements(settings.statements, flow),
+        statements=settings.statements if flow is None else flow.statements_with(settings),
         abandon_message=campaign.scripts.abandon_message,
         language=settings.language or person.subject.person.language,
         ring_timeout_s=settings.ring_timeout_s,
@@ -368,13 +368,6 @@ def _request(
         recording_can_pause=settings.recording_can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
     )
-
-
-def _statements(declared: tuple[str, ...] | None, flow: Script | None) -> tuple[str, ...] | None:
-    """What the campaign declares of its agents' script; of a flow, its own words and those."""
-    if flow is None:
-        return declared
-    return tuple(sorted({*flow.statements, *(declared or ())}))
 
 
 def caller_id_of(person_id: PersonId, caller_ids: Sequence[str]) -> str | None:

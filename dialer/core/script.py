@@ -55,6 +55,10 @@ class Script(NamedTuple):
     def transfers(self) -> bool:
         return any(isinstance(node, Transfer) for node in self.program.flow.nodes.values())
 
+    def statements_with(self, settings: CampaignSettings) -> tuple[str, ...]:
+        """What the gate is told of a call: the flow's own statements and the campaign's."""
+        return tuple(sorted({*self.statements, *(settings.statements or ())}))
+
     @property
     def content_class(self) -> ContentClass:
         """One that tells of the debt begins neutral and verifies first, as an agent does."""
