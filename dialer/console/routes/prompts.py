@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import tempfile
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -27,6 +25,7 @@ from dialer.core.records import from_ms
 from dialer.core.wav import MOST_BYTES, BadRecording
 from dialer.runtime.recordings import Recording, RecordingRefused, Recordings
 from dialer.stores.ledger.audit import record_audit
+from dialer.stores.ledger.ids import new_id
 
 WAV: Final = "audio/wav"
 
@@ -80,13 +79,12 @@ async def _body(request: web.Request, folder: Path) -> bytes:
     """A recording is small enough to be held in memory once it is here."""
     if (request.content_length or 0) > MOST_BYTES:
         raise ApiError(BODY_TOO_LARGE, limit=MOST_BYTES)
-    place = Path(await asyncio.to_thread(tempfile.mktemp, ".wav", "upload-", folder))
+    place = folder / f"upload-{new_id()}.wav"
     try:
         await store_body(request, place, MOST_BYTES)
         return await asyncio.to_thread(place.read_bytes)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            place.unlink()
+        await asyncio.to_thread(lambda: place.unlink(missing_ok=True))
 
 
 ROUTES: Final[tuple[Route, ...]] = (
