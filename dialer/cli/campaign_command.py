@@ -16,11 +16,15 @@ from campaigns.campaign import (
     CampaignSettingsError,
     load_settings,
 )
+from dialer.bootstrap import carrier_of
 from dialer.cli.export_command import actor_name
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import to_ms
-from dialer.runtime.scripts import check_flows
+from dialer.runtime.clock import WallClock
+from dialer.runtime.prompting import Prompter
+from dialer.runtime.scripts import ScriptReader, check_flows
+from dialer.runtime.speech import engine_of
 from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
@@ -32,7 +36,7 @@ from dialer.stores.ledger.campaigns import (
     list_campaigns,
 )
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.portfolios import list_portfolios, portfolio_named
+from dialer.stores.ledger.portfolios import get_portfolio, list_portfolios, portfolio_named
 
 
 class CampaignLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +130,7 @@ def change_state(shell: Shell, name: str, action: CampaignAction) -> None:
             async with ledger.write() as conn:
                 found = await campaign_called(conn, name)
             if action in (CampaignAction.START, CampaignAction.RESUME):
-                await check_flows(ledger, found.settings)
+                await _check_scripts(shell, ledger, found)
             async with ledger.write() as conn:
                 after = await act_on_campaign(
                     conn, found.campaign_id, action, actor=actor_name(), now_ms=_now_ms()
@@ -149,6 +153,25 @@ def _settings(file: Path | None, given: Mapping[str, str | None]) -> CampaignSet
     except msgspec.DecodeError as error:
         raise CampaignSettingsError("", f"not valid JSON: {error}") from error
     return load_settings({**tree, **chosen})
+
+
+async def _check_scripts(shell: Shell, ledger: Ledger, campaign: Campaign) -> None:
+    """That the flows of a campaign can be spoken here; makes their audio.
+
+    The engine makes sure of it again. Raises `NothingToSay`.
+    """
+    settings, config = campaign.settings, shell.config
+    if settings.flow is None and settings.abandon_flow is None:
+        return
+    async with ledger.read() as conn:
+        portfolio = await get_portfolio(conn, campaign.portfolio_id)
+    if portfolio is None:
+        return  # the engine tells of it
+    clock = WallClock()
+    facts = carrier_of(config, clock).facts
+    prompter = Prompter(config.prompts_path, engine_of(config.prompts), carrier_speaks=facts.voice)
+    reader = ScriptReader(ledger=ledger, clock=clock, facts=facts, prompter=prompter)
+    await reader.read(campaign.name, settings, portfolio)
 
 
 async def _line(ledger: Ledger, campaign: Campaign) -> CampaignLine:

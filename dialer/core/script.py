@@ -198,6 +198,18 @@ def lines_for_everybody(
     return list(lines.values())
 
 
+def lines_for_one(script: Script, language: str, *, verified: bool) -> list[Speak]:
+    """What is said to one person only, before or after verification."""
+    claimed = ContentClass.VERIFIED if verified else ContentClass.NEUTRAL
+    return [
+        Speak(text=said.of(language), language=language, content_class=claimed)
+        for key, node in script.program.flow.nodes.items()
+        if (key in script.program.disclosing) is verified
+        for _, said in texts(node)
+        if names_a_person(said.of(language))
+    ]
+
+
 def _claim(script: Script, said: Texts) -> ContentClass:
     flow = script.program.flow
     if said is flow.machine.text:

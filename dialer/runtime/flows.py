@@ -6,6 +6,7 @@ debt is told, a promise before it is confirmed, an opt-out before anything else 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
@@ -60,7 +61,7 @@ from dialer.core.flow_session import (
     step,
 )
 from dialer.core.identity import TRIES, by_keys
-from dialer.core.script import Scripts, language_of, names_a_person
+from dialer.core.script import Scripts, language_of, lines_for_one, names_a_person
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.flow_facts import FlowFacts
@@ -139,6 +140,7 @@ class FlowRuns:
             askable = tuple(Factor(factor) for factor in run.on_file.factors())
             language = run.session.state.language
             run.session = open_session(run.script.program, language, askable)
+            self._tasks.start(f"warm:{run.call_id}", self._warm(run, verified=False))
         wait_s = float(run.script.settings.message_wait_s) if machine else 0.0
         if wait_s > 0:
             await self._clock.sleep(wait_s)  # until the machine's own greeting is over
@@ -252,6 +254,17 @@ class FlowRuns:
         else:
             await self._hush(run, action.playback)
 
+    async def _warm(self, run: FlowRun, *, verified: bool) -> None:
+        """Make audio of the person's own words while others are still being said."""
+        if not self._prompter.makes_audio:
+            return
+        language = run.session.state.language
+        for line in lines_for_one(run.script, language, verified=verified):
+            words = spoken(line, self._values(run), self._context(run))
+            if isinstance(words, str) and run.session.doing is not Doing.OVER:
+                with contextlib.suppress(SpeechUnavailable):  # told when it has to be said
+                    await self._prompter.prompt(words, language, personal=True)
+
     async def _hush(self, run: FlowRun, playback: str) -> None:
         if run.playing != playback:
             return
@@ -328,6 +341,7 @@ class FlowRuns:
         if not await self._records.identity(run, answers, self._clock.now()):
             return IdentityResult.FAILED
         run.debt_values = await self._facts.debt_values(run.live.contact)
+        self._tasks.start(f"warm:{run.call_id}", self._warm(run, verified=True))
         return IdentityResult.PASSED
 
     def _known(self, run: FlowRun, condition: Condition) -> str | None:

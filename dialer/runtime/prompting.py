@@ -41,6 +41,11 @@ class Prompter:
         self._making: dict[str, asyncio.Task[None]] = {}
         self._tidied_s = 0.0
 
+    @property
+    def makes_audio(self) -> bool:
+        """Whether words become audio here, and take their time."""
+        return not self._carrier_speaks
+
     async def prompt(
         self, text: str, language: str, *, personal: bool = False, whole: bool = False
     ) -> Prompt:
