@@ -196,18 +196,28 @@ def ended_body(contact: Contact, call: Call, outcome: EventKind, code: str) -> A
 
 
 def lost(
-    contact: Contact, now: datetime, is_holiday: HolidayPredicate, new_id: NewId, note: str
+    contact: Contact,
+    now: datetime,
+    is_holiday: HolidayPredicate,
+    new_id: NewId,
+    note: str,
+    *,
+    verified: bool = False,
 ) -> Outcome:
-    """Nobody knows what became of the attempt: it counts as if it had rung."""
+    """Nobody knows what became of the attempt: it counts as if it had rung.
+
+    `verified`: the person's identity is on record in it, so somebody talked: with an agent, or
+    with a flow whose engine died. It is a conversation, of which no more is known.
+    """
+    code = DispositionCode.RIGHT_PARTY_HUNG_UP if verified else DispositionCode.NO_ANSWER
     body = AttemptEnded(
         attempt_id=contact.attempt_id,
-        outcome=EventKind.DIAL_REQUESTED,
-        code=DispositionCode.NO_ANSWER,
+        outcome=EventKind.CONVERSATION if verified else EventKind.DIAL_REQUESTED,
+        code=code,
         cause="unknown",
         provider_code=note,
         reconciled=True,
     )
-    code = DispositionCode.NO_ANSWER
     return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 

@@ -93,10 +93,16 @@ class Outcomes:
         if result.code is not None:
             self._let_go(call.call_id)
 
-    async def lost(self, contact: Contact, lease_token: str, note: str) -> Place | None:
-        """Nobody knows what became of the attempt; it counts. Gives the account's next place."""
+    async def lost(
+        self, contact: Contact, lease_token: str, note: str, *, verified: bool
+    ) -> Place | None:
+        """Nobody knows what became of the attempt; it counts. Gives the account's next place.
+
+        `verified`: an identity check that passed is on record in it.
+        """
         now = self._clock.now()
-        result = core.lost(contact, now, holidays_of(contact.country), self._new_id, note)
+        is_holiday = holidays_of(contact.country)
+        result = core.lost(contact, now, is_holiday, self._new_id, note, verified=verified)
         job = outcome_job(contact, lease_token, result, now)
         await self._written(job, contact, result)
         return result.place

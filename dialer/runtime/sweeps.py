@@ -205,7 +205,10 @@ class Sweeps:
                     continue
                 contact = self._contact(accounts, row, campaign_id)
                 if contact is not None:
-                    place = await self._outcomes.lost(contact, "", "swept")
+                    verified = await was_verified(
+                        self._reader.ledger, row.person_id, row.attempt_id
+                    )
+                    place = await self._outcomes.lost(contact, "", "swept", verified=verified)
                     await self._put(queues.get(campaign_id), accounts[row.account_id], place)
                     closed += 1
         self.counts.attempts_closed += closed
