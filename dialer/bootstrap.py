@@ -101,10 +101,14 @@ def load_rule_packs(config: Config) -> PackSet:
 
 
 @asynccontextmanager
-async def open_stores(config: Config) -> AsyncIterator[Ledger]:
-    """The ledger alone, for commands that need neither Redis nor a carrier."""
+async def open_stores(config: Config, *, mapped: bool = True) -> AsyncIterator[Ledger]:
+    """The ledger alone, for commands that need neither Redis nor a carrier.
+
+    `mapped`: see `open_ledger`.
+    """
     data_folder(config)
-    ledger = await open_ledger(config.ledger_url, now_ms=to_ms(datetime.now(UTC)))
+    now_ms = to_ms(datetime.now(UTC))
+    ledger = await open_ledger(config.ledger_url, now_ms=now_ms, mapped=mapped)
     try:
         yield ledger
     finally:
@@ -209,6 +213,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         caller_id=section.caller_id,
         amd_context=section.amd_context,
         prompts_media=section.prompts_media or f"sound:{config.prompts_path}/{{audio}}",
+        hold_music=section.hold_music,
         laboratory=section.laboratory,
         agent_ring_timeout_s=section.agent_ring_timeout_s,
         command_timeout_s=section.command_timeout_s,

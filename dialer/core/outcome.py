@@ -203,12 +203,16 @@ def lost(
     note: str,
     *,
     verified: bool = False,
+    disposed: bool = False,
 ) -> Outcome:
     """Nobody knows what became of the attempt: it counts as if it had rung.
 
     `verified`: the person's identity is on record in it, so somebody talked: with an agent, or
     with a flow whose engine died. It is a conversation, of which no more is known.
+    `disposed`: its agent has said what it was (the person then spoke on with somebody outside);
+    that stands, and so does the account's place.
     """
+    verified = verified and not disposed
     code = DispositionCode.RIGHT_PARTY_HUNG_UP if verified else DispositionCode.NO_ANSWER
     body = AttemptEnded(
         attempt_id=contact.attempt_id,
@@ -218,6 +222,8 @@ def lost(
         provider_code=note,
         reconciled=True,
     )
+    if disposed:
+        return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
     return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 

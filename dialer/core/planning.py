@@ -50,7 +50,8 @@ from dialer.core.records import (
     AttemptEnded,
     AttemptPlanned,
     ContactBlocked,
-    event_id,
+    InboundContact,
+    InboundEnded,
     fold_history,
     from_ms,
     to_ms,
@@ -61,6 +62,8 @@ from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 _ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
 POINTS_TRIED = 4
 """Contact points put to the gate for one claim, at most."""
+LONGEST_INBOUND = timedelta(hours=2)
+"""A call to us that has no end on record by then has lost it in a crash."""
 IN_FLIGHT_RETRY = timedelta(minutes=2)
 """A person whose attempt is still open is looked at again after this."""
 NO_LAWFUL_MOMENT = "no_lawful_moment"
@@ -170,7 +173,7 @@ def plan(
     for person in _in_order(account.people, callback):
         history = fold_history(person.history())
         asked = callback is not None and callback.person_id == person.person_id
-        if _in_flight(person):
+        if _in_flight(person, now):
             later.append((now + IN_FLIGHT_RETRY, "attempt_open"))
             continue
         found = _try_points(
@@ -206,14 +209,21 @@ def _in_order(
     )
 
 
-def _in_flight(person: PersonSnapshot) -> bool:
-    """Whether an attempt on this person has no end yet: then nobody dials them again."""
+def _in_flight(person: PersonSnapshot, now: datetime) -> bool:
+    """Whether an attempt on this person has no end yet, or they are on the line because they
+    called us: then nobody dials them."""
     open_attempts: set[str] = set()
+    lately_ms = to_ms(now - LONGEST_INBOUND)
     for row in person.rows:
-        if isinstance(row.body, AttemptPlanned):
-            open_attempts.add(row.body.attempt_id)
-        elif isinstance(row.body, AttemptEnded):
-            open_attempts.discard(row.body.attempt_id)
+        body = row.body
+        if isinstance(body, AttemptPlanned):
+            open_attempts.add(body.attempt_id)
+        elif isinstance(body, AttemptEnded):
+            open_attempts.discard(body.attempt_id)
+        elif isinstance(body, InboundContact) and body.call_id and row.at_ms > lately_ms:
+            open_attempts.add(body.call_id)
+        elif isinstance(body, InboundEnded):
+            open_attempts.discard(body.call_id)
     return bool(open_attempts)
 
 
@@ -359,13 +369,13 @@ def _request(
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
-        statements=settings.statements if flow is None else flow.statements_with(settings),
+        statements=settings.says if flow is None else flow.statements_with(settings),
         abandon_message=campaign.scripts.abandon_message,
         language=settings.language or person.subject.person.language,
         ring_timeout_s=settings.ring_timeout_s,
         connect_limit_ms=settings.connect_limit_ms,
-        recorded=settings.recorded,
-        recording_can_pause=settings.recording_can_pause,
+        recorded=settings.is_recorded,
+        recording_can_pause=settings.can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
     )
 
@@ -518,43 +528,3 @@ def _as_callback(callback: OpenCallback | None) -> Callback | None:
 
 def _point(subject: Subject, contact_point_id: ContactPointId) -> ContactPointFacts:
     return next(p for p in subject.contact_points if p.contact_point_id == contact_point_id)
-
-
-def contact_of_attempt(
-    account: AccountSnapshot,
-    person_id: PersonId,
-    contact_point_id: ContactPointId,
-    attempt_id: DecisionId,
-    campaign_id: CampaignId,
-) -> Contact | None:
-    """The contact of an attempt that another life of the engine made, from today's facts."""
-    person = next((p for p in account.people if p.person_id == person_id), None)
-    if person is None:
-        return None
-    points = person.subject.contact_points
-    point = next((p for p in points if p.contact_point_id == contact_point_id), None)
-    planned = next(
-        (
-            row
-            for row in person.rows
-            if isinstance(row.body, AttemptPlanned) and row.body.attempt_id == attempt_id
-        ),
-        None,
-    )
-    if point is None:
-        return None
-    debt_ids = planned.body.debt_ids if planned and isinstance(planned.body, AttemptPlanned) else ()
-    number = StreamKey(f"number:{point.address}")
-    return Contact(
-        attempt_id=attempt_id,
-        person_id=person_id,
-        account_id=account.account_id,
-        campaign_id=campaign_id,
-        point=point,
-        debt_ids=debt_ids,
-        subject=person.subject,
-        history=fold_history(person.history()),
-        event_id=event_id(person_id, planned.seq) if planned is not None else "",
-        links=(number,) if number in person.heads else (),
-        segment=account.bucket,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
 import structlog
@@ -16,6 +16,7 @@ from dialer.core import outcome as core
 from dialer.core.call import Call
 from dialer.core.figures import Tally
 from dialer.core.flow_outcome import FlowWord, flow_ended
+from dialer.core.inbound import of_inbound
 from dialer.core.outcome import Contact, Outcome, Place, Said
 from dialer.runtime.clock import Clock
 from dialer.runtime.pump import LiveContact
@@ -60,6 +61,8 @@ class Outcomes:
         self.on_alert: Callable[[CampaignId, AlertKind], None] | None = None
         self.on_machine: Callable[[CampaignId, str], None] | None = None
         """Told when an agent says that a call answered as live was a machine's."""
+        self.on_unleased: Callable[[Contact, Place], Awaitable[None]] | None = None
+        """Told where an account goes that nobody had claimed: the person called us."""
         self._emptied = asyncio.Event()
 
     async def wait_empty(self) -> None:
@@ -72,6 +75,10 @@ class Outcomes:
         self.contacts.pop(attempt_id, None)
         if not self.contacts:
             self._emptied.set()
+
+    def drop(self, attempt_id: str) -> None:
+        """A contact is over whose end somebody else has recorded."""
+        self._let_go(attempt_id)
 
     def call_finished(self, call: Call, word: FlowWord | None = None) -> None:
         """A call is over. A bridged one stays in hand until its agent has said what it was.
@@ -89,20 +96,31 @@ class Outcomes:
         else:
             result = flow_ended(contact, call, word, now, is_holiday, self._new_id)
             self._count_right_party(contact.campaign_id, word.code, word.promise_review_at)
+        if live.inbound:
+            result = of_inbound(result)
         self._submit(live, result, now)
-        if result.code is not None:
+        live.ended = True
+        if result.code is not None or live.disposed:
             self._let_go(call.call_id)
 
     async def lost(
-        self, contact: Contact, lease_token: str, note: str, *, verified: bool
+        self,
+        contact: Contact,
+        lease_token: str,
+        note: str,
+        *,
+        verified: bool = False,
+        disposed: bool = False,
     ) -> Place | None:
         """Nobody knows what became of the attempt; it counts. Gives the account's next place.
 
         `verified`: an identity check that passed is on record in it.
         """
         now = self._clock.now()
-        is_holiday = holidays_of(contact.country)
-        result = core.lost(contact, now, is_holiday, self._new_id, note, verified=verified)
+        holidays = holidays_of(contact.country)
+        result = core.lost(
+            contact, now, holidays, self._new_id, note, verified=verified, disposed=disposed
+        )
         job = outcome_job(contact, lease_token, result, now)
         await self._written(job, contact, result)
         return result.place
@@ -112,14 +130,23 @@ class Outcomes:
         contact = live.contact
         now = self._clock.now()
         result = core.disposed(contact, said, now, holidays_of(contact.country), self._new_id)
+        if live.inbound:
+            result = of_inbound(result)
         job = outcome_job(contact, live.claim.lease_token, result, now)
         live.disposing = True
         try:
             await self._written(job, contact, result)
         finally:
             live.disposing = False
-        self._let_go(contact.attempt_id)
+        if live.ended or contact.attempt_id not in self.contacts:
+            self._let_go(contact.attempt_id)
+        else:
+            live.disposed = True
         self._count_right_party(contact.campaign_id, said.code, said.promise)
+        if live.inbound:
+            if result.place is not None and self.on_unleased is not None:
+                await self.on_unleased(contact, result.place)
+            return result.place
         if said.code in NOT_A_PERSON and self.on_machine is not None:
             self.on_machine(contact.campaign_id, contact.attempt_id)
         return result.place

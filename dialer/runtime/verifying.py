@@ -31,7 +31,7 @@ async def verify(
     contact = live.contact
     passed = check(dict(answers), on_file).passed
     writes: tuple[Write, ...] = ()
-    if passed:
+    if passed and live.number_proven:
         writes = (
             SetValidity(
                 person_id=contact.person_id,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 APP_PATTERN: Final = r"[A-Za-z0-9_-]{1,40}"
+SOUND_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_/-]{0,200}"
 NUMBER_PATTERN: Final = r"\+[0-9]{6,15}"
 AGENT_PATTERN: Final = r"[A-Za-z0-9_.-]{1,64}"
 _EXPLICIT_TARGET: Final = re.compile(
@@ -121,9 +122,11 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def media_of(self, audio: str | None) -> str | None:
         """What Asterisk plays for a recording; None where it cannot play any, or there is none."""
-        if self.prompts_media is None or audio is None or not re.fullmatch(r"[0-9a-f]{64}", audio):
+        if audio is None:
             return None
-        return self.prompts_media.format(audio=audio)
+        if not re.fullmatch(r"[0-9a-f]{64}", audio):  # a sound that Asterisk has by name
+            return f"sound:{audio}" if re.fullmatch(SOUND_PATTERN, audio) else None
+        return None if self.prompts_media is None else self.prompts_media.format(audio=audio)
 
     def leg_dial_string(self, endpoint: str) -> str | None:
         """How to ring the device `agent:NAME`, or somebody outside by an E.164 number.

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from telephony_adapters.lab.caller import Caller
-from telephony_adapters.lab.far_end import FarEnd, machine_greets, person_says_hello
+from telephony_adapters.lab.far_end import (
+    FarEnd,
+    machine_greets,
+    person_says_hello,
+    somebody_breathes,
+)
 from telephony_adapters.lab.pbx import Pbx
 from telephony_adapters.lab.ports import LOOPBACK
 from telephony_adapters.lab.process import hand_over
@@ -60,11 +65,12 @@ Behaviours = Callable[[Path], Sequence[Behaviour]]
 """What the carrier's numbers do; recordings for it may be written to the folder."""
 
 
-def phones() -> tuple[Behaviour, ...]:
+def phones(folder: Path) -> tuple[Behaviour, ...]:
     """Agents' phones answer by themselves; one whose name begins with `busy-` never does."""
+    silence = somebody_breathes(folder)
     return (
         Behaviour(name="busy", users="busy-[^@]*", ring_ms=None, refusal="486 Busy Here"),
-        Behaviour(name="phone", users="[^@]*", ring_ms=None),
+        Behaviour(name="phone", users="[^@]*", ring_ms=None, audio=silence, repeats=True),
     )
 
 
@@ -79,7 +85,7 @@ class Network:
         self.prompts.mkdir()
         self.pbx = Pbx(folder / "asterisk", family)
         self.carrier = FarEnd("carrier", folder, behaviours(folder))
-        self.phones = FarEnd("phones", folder, phones())
+        self.phones = FarEnd("phones", folder, phones(folder))
 
     def somebody_calls(self, caller: str | None, called: str, patience_s: float) -> Caller:
         """Somebody dials one of our numbers; without a `caller` the number is withheld."""

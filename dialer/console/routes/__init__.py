@@ -23,7 +23,9 @@ from dialer.console.routes import (
     pacing,
     portfolios,
     prompts,
+    recordings,
     session,
+    supervision,
     system,
     users,
 )
@@ -50,6 +52,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *content.ROUTES,
     *prompts.ROUTES,
     *agents.ROUTES,
+    *supervision.ROUTES,
+    *recordings.ROUTES,
     *evidence.ROUTES,
     *emergencies.ROUTES,
     *oversight.ROUTES,

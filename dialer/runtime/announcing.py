@@ -1,0 +1,24 @@
+"""What the house itself says on a call: the one place where conversations use prompts."""
+
+from __future__ import annotations
+
+from telephony_adapters.messages import CallId
+from telephony_adapters.port import TelephonyAdapter
+from telephony_adapters.prompts import Prompt
+
+LANGUAGE = "es"
+
+
+async def announce(
+    adapter: TelephonyAdapter, call_id: CallId, prompt: str, playback_id: str
+) -> bool:
+    """Begin to play a prompt; `PlaybackFinished` follows. False: this carrier plays none.
+
+    Raises `TelephonyError`.
+    """
+    if not adapter.facts.prompts:
+        return False
+    # The name of a recording that the carrier has; what is written is said where it has a voice.
+    said = Prompt(text=prompt, language=LANGUAGE, audio=prompt)
+    await adapter.play(call_id, said, playback_id)
+    return True
