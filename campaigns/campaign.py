@@ -20,7 +20,7 @@ from campaigns.portfolio.model import Stage
 from compliance.messages import Message
 from compliance.types import Attestation, Channel, Mode, Purpose
 
-MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.BLAST})
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.IVR, Mode.BLAST})
 """Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
 inside any of them."""
 
@@ -113,6 +113,26 @@ class MessageSettings(Message, frozen=True, kw_only=True):
     order in which the text first names them."""
 
 
+class SpokenSettings(Message, frozen=True, kw_only=True):
+    """What flows and messages tell of the house, by the names of their merge fields."""
+
+    company: str | None = None
+    """Neutral name; None: the portfolio's."""
+    return_number: str | None = None
+    """E.164; None: the first of `caller_ids`."""
+    agent_name: str = ""
+    hours_es: str = ""
+    """`{{hours}}` in Spanish."""
+    hours_en: str = ""
+
+    def __post_init__(self) -> None:
+        if self.return_number is not None and not _E164.fullmatch(self.return_number):
+            raise ValueError(
+                f"`return_number` must be an E.164 number such as +12025550123, not "
+                f"{self.return_number!r}"
+            )
+
+
 class CampaignSettings(Message, frozen=True, kw_only=True):
     """How a campaign dials, or writes. Every default is a cautious one."""
 
@@ -152,7 +172,7 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     record: RecordPolicy = RecordPolicy.OFF
     """Whether Marcador itself records conversations."""
     recording_prompt: str | None = None
-    """Prompt that announces the recording (`recording_notice`), played before it begins where the
+    """The words that announce the recording (`recording_notice`), said before it begins where the
     law asks for it; None: where it does, nothing is recorded."""
     recording_auto_pause: bool = True
     """Leave out of the recording what is said while the agent's client has a form open for
@@ -162,6 +182,18 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     timezone: str = "UTC"
     """IANA zone in which the campaign's days are counted."""
     retry: RetrySettings = RetrySettings()
+    flow: str | None = None
+    """Approved flow that takes the calls of an `ivr` campaign."""
+    lines: Annotated[int, Meta(ge=1, le=2_000)] = 20
+    """Most calls in progress of an `ivr` campaign."""
+    leave_message: bool = False
+    """Whether the flow's message is left on answering machines; needs `amd`. Off: hang up."""
+    message_wait_s: Annotated[int, Meta(ge=0, le=40)] = 12
+    """How long a machine's own greeting is waited for before the message is left."""
+    abandon_flow: str | None = None
+    """Approved flow that a person hears when no agent came in time; None: the one that ships
+    with Marcador, where the carrier can play it and a number to call back is known."""
+    spoken: SpokenSettings = SpokenSettings()
     teams: tuple[str, ...] = ()
     """Teams whose agents may serve the campaign; empty: every agent."""
     priority: Annotated[int, Meta(ge=1, le=9)] = 5
@@ -194,6 +226,10 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
                 f"`mode` must be one of {', '.join(sorted(MODES))}, not {self.mode.value}"
             )
         self._check_channel()
+        if (self.flow is not None) is not (self.mode is Mode.IVR):
+            raise ValueError("`flow` must be given in the mode ivr, and in no other")
+        if self.leave_message and not (self.amd and self.flow):
+            raise ValueError("`leave_message` must come with mode ivr and amd")
         if any(team != team.strip().casefold() or not team for team in self.teams):
             raise ValueError(
                 f"`teams` must be names of teams in small letters, not {list(self.teams)!r}"
@@ -271,6 +307,7 @@ _PARTS: Final[dict[str, type[Message]]] = {
     "retry": RetrySettings,
     "accounts": AccountFilter,
     "message": MessageSettings,
+    "spoken": SpokenSettings,
 }
 
 

@@ -110,8 +110,9 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """Dialplan context that detects answering machines; default: no detection."""
     hold_music: str = "default"
     """Class of musiconhold.conf that a person hears who holds."""
-    language: str | None = None
-    """Language of prompts, as Asterisk names it; default: the channel's own."""
+    prompts_media: str | None = None
+    """ARI media URI of a prompt's recording, `{audio}` is its name without `.wav`; default:
+    `sound:` and `prompts.folder`, for an Asterisk that can read it."""
     laboratory: bool = False
     """Nobody real is behind the trunk. Believed only when `url` and the target in `dial` are
     loopback addresses."""
@@ -166,8 +167,8 @@ class InboundConfig(Section, frozen=True, kw_only=True):
     sticky: bool = True
     """First try the agent who last spoke with the person."""
     busy_prompt: str | None = None
-    """Prompt for whoever has waited too long, short and neutral; default: none, they are hung up
-    on."""
+    """What whoever has waited too long is told, in a few neutral words in the house's `language`;
+    default: nothing, they are hung up on."""
     callback: bool = True
     """Call a person back whose call nobody took, as far as the rules allow."""
 
@@ -203,6 +204,24 @@ class EngineConfig(Section, frozen=True, kw_only=True):
     replays none."""
     replay_every_h: Positive = 24
     """Hours between two such samples."""
+
+
+class PromptsConfig(Section, frozen=True, kw_only=True):
+    """What is said by machine: recordings, and text to speech where the carrier has no voice."""
+
+    folder: str | None = None
+    """Folder of the audio files; Asterisk must be able to read it. Default: `prompts` in the data
+    folder."""
+    engine: Literal["espeak", "none"] = "espeak"
+    """Text to speech: espeak-ng, or none (then every text of a flow needs a recording)."""
+    command: str = "espeak-ng"
+    """Program of the engine."""
+    voice_es: str = "es-419"
+    """Voice for Spanish, as the engine names it."""
+    voice_en: str = "en-us"
+    """Voice for English."""
+    words_per_minute: Annotated[int, Meta(ge=80, le=260)] = 150
+    """How fast it speaks."""
 
 
 class RetentionConfig(Section, frozen=True, kw_only=True):
@@ -242,7 +261,8 @@ class TwilioConfig(Secret, frozen=True, kw_only=True):
     agent_address: str = "client:{agent}"
     """Where agents are rung: `client:`, `sip:` or a number; `{agent}` is the user's name."""
     prompts_url: str | None = None
-    """Web folder of recordings; without it no prompt can be played."""
+    """Address under which `prompts.folder` is on the web, for recordings; without it Twilio's own
+    voice says every prompt."""
     calls_per_s: PositiveFloat = 1.0
     """Calls per second that Twilio allows the account; more wait in Twilio's own queue."""
     queued_call_expiry_s: PositiveFloat = 10.0
@@ -360,6 +380,7 @@ class Config(Section, frozen=True, kw_only=True):
     inbound: InboundConfig = InboundConfig()
     recording: RecordingConfig = RecordingConfig()
     supervision: SupervisionConfig = SupervisionConfig()
+    prompts: PromptsConfig = PromptsConfig()
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()
@@ -375,6 +396,12 @@ class Config(Section, frozen=True, kw_only=True):
     def recordings_path(self) -> Path:
         folder = self.recording.folder
         return Path(folder).resolve() if folder else self.data_path / "call-recordings"
+
+    @property
+    def prompts_path(self) -> Path:
+        """Where audio files are, for the carrier too."""
+        folder = self.prompts.folder
+        return Path(folder).resolve() if folder is not None else self.data_path / "prompts"
 
     @property
     def ledger_url(self) -> str:

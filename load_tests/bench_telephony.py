@@ -77,7 +77,6 @@ def settings_of(network: Network, app: str) -> AsteriskSettings:
         app=app,
         dial=network.dial,
         agent_dial=network.agent_dial,
-        language="en",
         laboratory=True,
         max_originates_per_s=0.0,
     )

@@ -52,6 +52,12 @@ class NotOffered(TelephonyError):
     code = "not_offered"
 
 
+class NoAudio(TelephonyError):
+    """A prompt without a recording, for a carrier that has no voice of its own."""
+
+    code = "no_audio"
+
+
 class MessageRejected(TelephonyError):
     """The provider refused a message: it was certainly not sent."""
 

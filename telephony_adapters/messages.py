@@ -256,6 +256,9 @@ class AdapterFacts(msgspec.Struct, frozen=True, kw_only=True):
     amd: bool = False
     dtmf: bool = False
     prompts: bool = False
+    """Plays prompts: `play` and `stop_playing`."""
+    voice: bool = False
+    """Says a prompt's words in a voice of its own; without it every prompt needs a recording."""
     control: bool = False
     """Hold, join, part and consult."""
     recording: bool = False

@@ -15,6 +15,7 @@ from telephony_adapters.messages import (
     LegRole,
     Originate,
 )
+from telephony_adapters.prompts import Prompt
 
 EventSink = Callable[[AnyCarrierEvent], None]
 """Takes an event without waiting; the engine queues it. Never raises."""
@@ -127,8 +128,22 @@ class TelephonyAdapter(Protocol):
     async def send_dtmf(self, call_id: CallId, digits: str) -> None:
         """Press keys (0-9 * #) towards the person. Declared by `dtmf_out`. Raises `UnknownCall`."""
 
-    async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
-        """Play a prompt to an answered call; `PlaybackFinished` follows. Raises `UnknownCall`."""
+    # Prompts: declared by `prompts`.
+
+    async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
+        """Say something to an answered call; `PlaybackFinished` follows.
+
+        One prompt at a time: what was being said before is stopped, or goes on beside it.
+
+        Raises `UnknownCall`; `NoAudio` when this carrier has no voice of its own and the prompt
+        has no recording.
+        """
+
+    async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
+        """Fall silent in the middle of a prompt; its `PlaybackFinished` follows.
+
+        A prompt that is over already is no error. Raises `UnknownCall` when the call is gone.
+        """
 
     async def list_calls(self) -> list[CallReport]:
         """Every live call of ours, for reconciliation. Raises `CarrierUnavailable`."""

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -107,14 +107,19 @@ def _filled(name: str, text: str, values: Mapping[str, str]) -> Part:
 def shown(field: MergeField, value: MergeValue, template: Template, context: RenderContext) -> str:
     """A value as the text tells it; empty where there is nothing to tell or it has a wrong type."""
     locale = locale_of(template.language, context.country)
+    aloud = template.channel is Channel.VOICE
     if isinstance(value, Money):
         exponent = exponent_of(value.currency)
         units = Decimal(value.cents).scaleb(-exponent)
-        text = format_currency(units, value.currency, locale=locale)
+        # Aloud "$" is whatever the voice takes it for: the currency is told by its name.
+        form: Literal["name", "standard"] = "name" if aloud else "standard"
+        text = format_currency(units, value.currency, locale=locale, format_type=form)
     elif isinstance(value, datetime):
         text = format_date(value.astimezone(ZoneInfo(context.zone)), "long", locale=locale)
     elif isinstance(value, date):
         text = format_date(value, "long", locale=locale)
+    elif aloud and field.kind is FieldKind.PHONE:
+        text = " ".join(character for character in str(value) if character.isdigit())
     else:
         text = str(value)
     return clean(text, field.kind, template.channel)
@@ -142,7 +147,7 @@ _SHAPES: Final[dict[FieldKind, re.Pattern[str]]] = {
     FieldKind.NAME: re.compile(r"[^\W\d_][^\d_@/\\{}<>|=+*#$%&()\[\]:;!?\"]{0,79}"),
     FieldKind.COMPANY: re.compile(r"[^{}<>\\]{1,100}"),
     FieldKind.TEXT: re.compile(r"[^{}<>\\]{1,300}"),
-    FieldKind.PHONE: re.compile(r"\+?[\d(][\d ().-]{4,20}\d"),
+    FieldKind.PHONE: re.compile(r"\+?[\d(][\d ().-]{4,27}\d"),
     FieldKind.REFERENCE: re.compile(r"[\w•*./ #-]{1,40}"),
     FieldKind.COUNT: re.compile(r"\d{1,3}"),
     FieldKind.LINK: re.compile(r"https://\S{4,300}"),

@@ -49,6 +49,7 @@ from campaigns.flows.model import (
     Callback,
     Condition,
     Disclose,
+    Factor,
     Gather,
     HangUp,
     Link,
@@ -60,6 +61,7 @@ from campaigns.flows.model import (
     Texts,
     Transfer,
     Verify,
+    questions_for,
 )
 from campaigns.flows.program import Program
 from campaigns.flows.promising import PROMISING, Left, promise_step
@@ -71,10 +73,13 @@ MOST_NODES_AT_ONCE: Final = 1_000
 Step = tuple[FlowState, tuple[AnyCommand, ...]]
 
 
-def begin(program: Program, language: str) -> FlowState:
-    """The state before the call is answered. `language`: es or en, of the person."""
+def begin(program: Program, language: str, askable: tuple[Factor, ...] | None = None) -> FlowState:
+    """The state before the call is answered. `language`: es or en, of the person.
+
+    `askable`: factors of the person that are on file; None: all are taken to be.
+    """
     chosen = "es" if language.startswith("es") else "en"
-    return FlowState(node=program.flow.start, language=chosen)
+    return FlowState(node=program.flow.start, language=chosen, askable=askable)
 
 
 def step(program: Program, state: FlowState, event: AnyEvent) -> Step:
@@ -153,14 +158,15 @@ class _Walk:
         self._ask_menu(node)
 
     def _factor(self, node: Verify, event: Digits | Silence) -> None:
-        question = node.questions[len(self.state.answers)]
+        questions = questions_for(node, self.state.askable)
+        question = questions[len(self.state.answers)]
         keys = event.digits.rstrip("#") if isinstance(event, Digits) else ""
         if not keys or not keys.isdigit() or len(keys) > question.digits:
             self._failed_try(node)
             return
         answers = {**self.state.answers, question.factor: keys}
         self._change(answers=answers)
-        if len(answers) < len(node.questions):
+        if len(answers) < len(questions):
             self._ask_factor(node)
             return
         self._change(waiting=Waiting.IDENTITY, answers={})
@@ -243,6 +249,8 @@ class _Walk:
                 return node.on_verified
             case Verify() if self.state.identity_tries >= MOST_TRIES:
                 return node.on_failed
+            case Verify() if not questions_for(node, self.state.askable):
+                return node.on_unavailable
             case _:
                 self._wait_at(node)
                 return None
@@ -279,7 +287,7 @@ class _Walk:
         self.commands.append(Collect(most=1))
 
     def _ask_factor(self, node: Verify) -> None:
-        question = node.questions[len(self.state.answers)]
+        question = questions_for(node, self.state.askable)[len(self.state.answers)]
         self._change(waiting=Waiting.FACTOR)
         self._speak(question.text)
         self.commands.append(Collect(most=question.digits, secret=True))

@@ -240,6 +240,8 @@ class FlowState(Message, frozen=True, kw_only=True):
     node: str
     language: str
     waiting: Waiting = Waiting.ANSWER
+    askable: tuple[Factor, ...] | None = None
+    """Factors that are on file for the person; None: all are taken to be."""
     verified: bool = False
     identity_tries: int = 0
     """Failed tries of verification in this call."""

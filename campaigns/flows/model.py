@@ -7,7 +7,7 @@ is not checked here but proved in `campaigns.flows.proof`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from enum import StrEnum
 from typing import Annotated, Final, NamedTuple
 
@@ -132,7 +132,10 @@ class Gather(Node, frozen=True, kw_only=True, tag="gather"):
 
 
 class Verify(Node, frozen=True, kw_only=True, tag="verify"):
-    """Two factors, at least one that is not on a letter; two tries in the whole call."""
+    """Two factors, at least one that is not on a letter; two tries in the whole call.
+
+    Of more questions, the first two are put whose answers are on file for the person.
+    """
 
     questions: tuple[Question, ...]
     on_verified: NodeKey
@@ -148,6 +151,19 @@ class Verify(Node, frozen=True, kw_only=True, tag="verify"):
                 "`questions` must ask two different factors or more, at least one of "
                 "document_last4 and birth_date"
             )
+
+
+def questions_for(node: Verify, askable: Collection[Factor] | None) -> tuple[Question, ...]:
+    """The two questions to put to a person of whom these factors are on file; None: all are.
+
+    In the node's order, at least one that a letter does not tell; empty: they cannot be verified.
+    """
+    known = [q for q in node.questions if askable is None or q.factor in askable]
+    strong = next((q for q in known if q.factor not in ON_THE_LETTER), None)
+    other = next((q for q in known if q is not strong), None)
+    if strong is None or other is None:
+        return ()
+    return tuple(q for q in known if q in (strong, other))
 
 
 class Branch(Node, frozen=True, kw_only=True, tag="branch"):
@@ -286,6 +302,9 @@ class FlowHead(Message, frozen=True, kw_only=True):
     start: NodeKey
     machine: Machine = Machine()
     person_hangs_up: PersonHangsUp = PersonHangsUp()
+    states: tuple[Annotated[str, Meta(pattern=r"^[a-z0-9]+(_[a-z0-9]+)*$")], ...] = ()
+    """What the flow states once the person is verified, by the ids of the rule packs
+    (`mini_miranda`, `not_a_seizure`); who approves the flow answers for it."""
     inbound: bool = False
     """The person calls; it counts as no attempt of ours."""
     version: Annotated[int, Meta(ge=1)] = 1

@@ -21,7 +21,7 @@ from typer.main import get_command
 
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
-from dialer.cli.groups import campaign_app, content_app, packs_app, users_app
+from dialer.cli.groups import campaign_app, content_app, packs_app, prompts_app, users_app
 from dialer.cli.message_groups import add_messages_to
 from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
@@ -59,6 +59,7 @@ class RunMode(StrEnum):
     SMS = "sms"
     WHATSAPP = "whatsapp"
     EMAIL = "email"
+    IVR = "ivr"
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -338,8 +339,12 @@ def run(
         typer.Option(help="Carrier: the simulator, or an Asterisk on this machine."),
     ] = None,
     mode: Annotated[
-        RunMode, typer.Option(help="How calls are paced; or the channel of messages.")
+        RunMode,
+        typer.Option(help="Agents take the calls, or a flow (ivr); or a channel of messages."),
     ] = RunMode.PREDICTIVE,
+    flow: Annotated[
+        str, typer.Option(help="With --mode ivr: one of the flows that come with Marcador.")
+    ] = "promise-dtmf",
 ) -> None:
     """Work a portfolio with simulated agents on a carrier that reaches nobody, and report.
 
@@ -359,6 +364,7 @@ def run(
         minutes=minutes,
         adapter=None if adapter is None else adapter.value,
         mode=mode.value,
+        flow=flow if mode is RunMode.IVR else None,
         json=shell.json,
     )
     summary = shell.run(run_shift(shell.config, options, shell.told))
@@ -459,4 +465,5 @@ add_twin_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(content_app, name="content")
 app.add_typer(packs_app, name="packs")
+app.add_typer(prompts_app, name="prompts")
 app.add_typer(users_app, name="users")

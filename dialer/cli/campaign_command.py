@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from rich.table import Table
 
-from campaigns.campaign import CampaignAction, CampaignSettings, load_settings
+from campaigns.campaign import (
+    CampaignAction,
+    CampaignSettings,
+    CampaignSettingsError,
+    load_settings,
+)
+from dialer.bootstrap import carrier_of
 from dialer.cli.export_command import actor_name
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import to_ms
+from dialer.runtime.clock import WallClock
+from dialer.runtime.prompting import Prompter
+from dialer.runtime.scripts import ScriptReader, check_flows
+from dialer.runtime.speech import engine_of
 from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
@@ -25,7 +36,7 @@ from dialer.stores.ledger.campaigns import (
     list_campaigns,
 )
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.portfolios import list_portfolios, portfolio_named
+from dialer.stores.ledger.portfolios import get_portfolio, list_portfolios, portfolio_named
 
 
 class CampaignLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,9 +44,20 @@ class CampaignLine(msgspec.Struct, frozen=True, kw_only=True):
     accounts: EnrolmentCounts
 
 
-def make_campaign(shell: Shell, name: str, *, portfolio: str, settings: Path | None) -> None:
-    """Make a campaign in draft and enrol the portfolio's accounts."""
-    chosen = _settings(settings)
+def make_campaign(
+    shell: Shell,
+    name: str,
+    *,
+    portfolio: str,
+    settings: Path | None,
+    mode: str | None = None,
+    flow: str | None = None,
+) -> None:
+    """Make a campaign in draft and enrol the portfolio's accounts.
+
+    `mode` and `flow` win over the file.
+    """
+    chosen = _settings(settings, {"mode": mode, "flow": flow})
 
     async def work() -> CampaignLine:
         async with existing_ledger(shell) as ledger:
@@ -45,6 +67,7 @@ def make_campaign(shell: Shell, name: str, *, portfolio: str, settings: Path | N
             if found is None:
                 known = ", ".join(names) or "-"
                 raise LookupError(f"there is no portfolio {portfolio!r}; there are: {known}")
+            await check_flows(ledger, chosen)
             async with ledger.write() as conn:
                 made = await create_campaign(
                     conn,
@@ -106,6 +129,9 @@ def change_state(shell: Shell, name: str, action: CampaignAction) -> None:
         async with existing_ledger(shell) as ledger:
             async with ledger.write() as conn:
                 found = await campaign_called(conn, name)
+            if action in (CampaignAction.START, CampaignAction.RESUME):
+                await _check_scripts(shell, ledger, found)
+            async with ledger.write() as conn:
                 after = await act_on_campaign(
                     conn, found.campaign_id, action, actor=actor_name(), now_ms=_now_ms()
                 )
@@ -114,11 +140,38 @@ def change_state(shell: Shell, name: str, action: CampaignAction) -> None:
     _tell(shell, shell.run(work()))
 
 
-def _settings(file: Path | None) -> CampaignSettings:
+def _settings(file: Path | None, given: Mapping[str, str | None]) -> CampaignSettings:
     """Raises `CampaignSettingsError` with the key that is wrong."""
+    chosen = {key: value for key, value in given.items() if value is not None}
     if file is None:
-        return CampaignSettings()
-    return load_settings(sys.stdin.buffer.read() if file == Path("-") else file.read_bytes())
+        return load_settings(dict(chosen))
+    raw = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
+    if not chosen:
+        return load_settings(raw)
+    try:
+        tree = msgspec.json.decode(raw, type=dict[str, object])
+    except msgspec.DecodeError as error:
+        raise CampaignSettingsError("", f"not valid JSON: {error}") from error
+    return load_settings({**tree, **chosen})
+
+
+async def _check_scripts(shell: Shell, ledger: Ledger, campaign: Campaign) -> None:
+    """That the flows of a campaign can be spoken here; makes their audio.
+
+    The engine makes sure of it again. Raises `NothingToSay`.
+    """
+    settings, config = campaign.settings, shell.config
+    if settings.flow is None and settings.abandon_flow is None:
+        return
+    async with ledger.read() as conn:
+        portfolio = await get_portfolio(conn, campaign.portfolio_id)
+    if portfolio is None:
+        return  # the engine tells of it
+    clock = WallClock()
+    facts = carrier_of(config, clock).facts
+    prompter = Prompter(config.prompts_path, engine_of(config.prompts), carrier_speaks=facts.voice)
+    reader = ScriptReader(ledger=ledger, clock=clock, facts=facts, prompter=prompter)
+    await reader.read(campaign.name, settings, portfolio)
 
 
 async def _line(ledger: Ledger, campaign: Campaign) -> CampaignLine:

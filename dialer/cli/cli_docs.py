@@ -94,6 +94,12 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "content prove": ("marcador content prove flow.yaml --json",),
     "content list": ("marcador content list",),
     "content show": ("marcador content show promise-dtmf",),
+    "prompts add": (
+        "marcador prompts add saludo.wav --name saludo --language es "
+        "--says 'Buenos días. Le llamamos de Servicios BP.'",
+    ),
+    "prompts list": ("marcador prompts list --json",),
+    "prompts say": ("marcador prompts say 'Buenos días.' saludo.wav --language es",),
     "packs list": ("marcador packs list",),
     "packs show": ("marcador packs show cl",),
     "packs diff": ("marcador packs diff cl our-packs/cl.toml",),

@@ -26,6 +26,7 @@ from dialer.bootstrap import data_folder, load_rule_packs
 from dialer.cli.calendar_ends import ends_of
 from dialer.cli.doctor_carrier import carrier_findings
 from dialer.cli.doctor_messages import messages_findings
+from dialer.cli.doctor_speech import speech_finding
 from dialer.cli.exits import ExitCode
 from dialer.cli.findings import Finding, State, problem
 from dialer.cli.init_command import KEY_FILE, shown_ledger
@@ -81,6 +82,7 @@ async def _examine(config: Config, shell: Shell) -> list[Finding]:
     findings += [_own_clock(datetime.now(UTC), texts), _tzdata(texts)]
     findings.append(_port(config, texts))
     findings += [finding async for finding in carrier_findings(config, texts)]
+    findings.append(await speech_finding(config, texts))
     findings += [finding async for finding in messages_findings(config, texts)]
     return findings
 

@@ -21,6 +21,7 @@ from dialer.config import Config, ConfigError, Section
 from dialer.console.server import CannotListen, PortTaken
 from dialer.runtime.importing import ImportFailed, ProfileUnusable
 from dialer.runtime.safety import CannotSend, UnsafeDialing
+from dialer.runtime.speech import SpeechUnavailable
 from dialer.stores.ledger.campaigns import CampaignExists
 from dialer.stores.ledger.checkpoints import KeyUnusable
 from dialer.stores.ledger.database import LedgerUnavailable, Trouble
@@ -113,6 +114,9 @@ def _input(error: BaseException, texts: Texts) -> Told | None:
         what = ": ".join(part for part in (where, texts.say(error.es, error.en)) if part)
         mend = texts.say(error.mend_es, error.mend_en)
         return _told(ExitCode.BAD_INPUT, "content", what, mend)
+    if isinstance(error, SpeechUnavailable):
+        what, _, mend = texts.say(error.es, error.en).partition("; ")
+        return _told(ExitCode.UNAVAILABLE, "speech", what, mend)
     if isinstance(error, ImportFailed):
         what, mend = _parts(error, texts)
         head = texts.say("No se pudo importar", "The import failed")

@@ -15,6 +15,7 @@ users_app = typer.Typer(help="Who may log in: add, list, team, deactivate, passw
 campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop, pacing.")
 packs_app = typer.Typer(help="Rule packs: list, show, compare, validate, retention.")
 content_app = typer.Typer(help="Texts and telephone flows: lint, prove, list, show.")
+prompts_app = typer.Typer(help="What machines say: recordings and text to speech: add, list, say.")
 
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
@@ -95,11 +96,17 @@ def campaign_create(
     settings: Annotated[
         Path | None, typer.Option(help="Settings as JSON; - for standard input.")
     ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="predictive (the default), progressive or ivr.")
+    ] = None,
+    flow: Annotated[
+        str | None, typer.Option(help="With --mode ivr: the approved flow that takes the calls.")
+    ] = None,
 ) -> None:
     """Make a campaign in draft and enrol the portfolio's accounts."""
     from dialer.cli.campaign_command import make_campaign
 
-    make_campaign(shell_of(ctx), name, portfolio=portfolio, settings=settings)
+    make_campaign(shell_of(ctx), name, portfolio=portfolio, settings=settings, mode=mode, flow=flow)
 
 
 @campaign_app.command("list")
@@ -254,3 +261,39 @@ def content_show(
     from dialer.cli.content_command import show_content
 
     show_content(shell_of(ctx), name)
+
+
+# --- what machines say --------------------------------------------------------------------------
+
+
+@prompts_app.command("add")
+def prompts_add(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A WAV file (PCM), 3 minutes at most.")],
+    name: Annotated[str, typer.Option(help="Name of the recording.")],
+    says: Annotated[str, typer.Option(help="The words it speaks, exactly as the flow has them.")],
+) -> None:
+    """Keep a recording in the language of --language; played wherever a flow says these words."""
+    from dialer.cli.prompts_command import add_recording
+
+    add_recording(shell_of(ctx), file, name=name, says=says)
+
+
+@prompts_app.command("list")
+def prompts_list(ctx: typer.Context) -> None:
+    """All recordings, and the words they stand for."""
+    from dialer.cli.prompts_command import show_recordings
+
+    show_recordings(shell_of(ctx))
+
+
+@prompts_app.command("say")
+def prompts_say(
+    ctx: typer.Context,
+    words: Annotated[str, typer.Argument(help="What to say.")],
+    file: Annotated[Path, typer.Argument(help="WAV file to write.")],
+) -> None:
+    """Speak words, in the language of --language, into a file, as a call would hear them."""
+    from dialer.cli.prompts_command import say_words
+
+    say_words(shell_of(ctx), words, file=file)

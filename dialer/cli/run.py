@@ -15,7 +15,7 @@ import msgspec
 from rich.console import Console
 from rich.live import Live
 
-from campaigns.campaign import CampaignSettings
+from campaigns.campaign import CampaignSettings, SpokenSettings
 from campaigns.content.kinds import WRITTEN
 from campaigns.sample.generator import SampleSettings
 from compliance.types import Channel, CollectorRole, Mode
@@ -71,7 +71,17 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     minutes: int | None = None
     adapter: str | None = None
     mode: str = "predictive"
+    flow: str | None = None
     json: bool = False
+
+
+SPOKEN = SpokenSettings(
+    return_number="+12025550100",
+    agent_name="Ana Ruiz",
+    hours_es="de lunes a viernes, de 9 a 18 horas",
+    hours_en="Monday to Friday, 9 am to 6 pm",
+)
+"""What simulated people are told: a number that nobody has."""
 
 
 class NothingToRun(Exception):
@@ -233,7 +243,12 @@ async def _work(
 
 async def _settings(marcador: Marcador, options: RunOptions) -> CampaignSettings:
     if options.mode not in WRITTEN:
-        return CampaignSettings(mode=Mode(options.mode))
+        return CampaignSettings(
+            mode=Mode(options.mode),
+            flow=options.flow,
+            amd=options.flow is not None and marcador.adapter.facts.amd,
+            spoken=SPOKEN,
+        )
     channel = Channel(options.mode)
     messenger = marcador.engine.post.sender.messengers.get(channel)
     if messenger is None:

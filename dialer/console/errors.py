@@ -412,6 +412,14 @@ BAD_UPLOAD: Final = _problem(
     "Envíe el archivo CSV completo como cuerpo de la petición.",
     "Send the whole CSV file as the body of the request.",
 )
+BAD_RECORDING: Final = _problem(
+    "bad_recording",
+    422,
+    "La grabación no sirve: {what}.",
+    "The recording cannot be used: {what}.",
+    "Envíe un WAV de PCM con el nombre, el idioma y las palabras que dice.",
+    "Send a PCM WAV with its name, its language and the words it speaks.",
+)
 CONTENT_REFUSED: Final = _problem(
     "content_refused",
     422,

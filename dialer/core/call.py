@@ -11,6 +11,7 @@ nothing: carriers repeat themselves and tell things out of order.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -39,6 +40,9 @@ class CallState(StrEnum):
     RINGING = "ringing"
     SCREENING = "screening"
     """Answered; a machine is not excluded yet."""
+    IN_FLOW = "in_flow"
+    """A flow speaks with whoever answered: the campaign's own, or the message that a person hears
+    when no agent came in time."""
     WAITING = "waiting"
     """A live person waits for an agent."""
     BRIDGING = "bridging"
@@ -87,8 +91,14 @@ class CallStep(StrEnum):
     RING = "ring"
     ANSWER = "answer"
     ANSWER_SCREENED = "answer_screened"
+    ANSWER_TO_FLOW = "answer_to_flow"
     HUMAN = "human"
+    HUMAN_TO_FLOW = "human_to_flow"
     MACHINE = "machine"
+    MACHINE_TO_FLOW = "machine_to_flow"
+    TRANSFER = "transfer"
+    BACK_TO_FLOW = "back_to_flow"
+    FLOW_OVER = "flow_over"
     ASSIGN = "assign"
     UNASSIGN = "unassign"
     BRIDGE = "bridge"
@@ -115,8 +125,16 @@ TRANSITIONS: dict[tuple[CallState, CallStep], CallState] = {
     (_S.PLANNED, CallStep.ANSWER_SCREENED): _S.SCREENING,
     (_S.DIALING, CallStep.ANSWER_SCREENED): _S.SCREENING,
     (_S.RINGING, CallStep.ANSWER_SCREENED): _S.SCREENING,
+    (_S.PLANNED, CallStep.ANSWER_TO_FLOW): _S.IN_FLOW,
+    (_S.DIALING, CallStep.ANSWER_TO_FLOW): _S.IN_FLOW,
+    (_S.RINGING, CallStep.ANSWER_TO_FLOW): _S.IN_FLOW,
     (_S.SCREENING, CallStep.HUMAN): _S.WAITING,
+    (_S.SCREENING, CallStep.HUMAN_TO_FLOW): _S.IN_FLOW,
     (_S.SCREENING, CallStep.MACHINE): _S.ENDING,
+    (_S.SCREENING, CallStep.MACHINE_TO_FLOW): _S.IN_FLOW,
+    (_S.IN_FLOW, CallStep.TRANSFER): _S.WAITING,
+    (_S.WAITING, CallStep.BACK_TO_FLOW): _S.IN_FLOW,
+    (_S.IN_FLOW, CallStep.FLOW_OVER): _S.ENDING,
     (_S.WAITING, CallStep.ASSIGN): _S.BRIDGING,
     (_S.BRIDGING, CallStep.UNASSIGN): _S.WAITING,
     (_S.BRIDGING, CallStep.BRIDGE): _S.BRIDGED,
@@ -160,6 +178,14 @@ class ConnectTimeout(msgspec.Struct, frozen=True):
     """The time in which an agent had to come is over."""
 
 
+class AgentWanted(msgspec.Struct, frozen=True):
+    """The flow passes the person on to an agent."""
+
+
+class FlowOver(msgspec.Struct, frozen=True):
+    """The flow has nothing more to say."""
+
+
 class HangupWanted(msgspec.Struct, frozen=True):
     """An agent or the engine ends the call."""
 
@@ -184,6 +210,8 @@ CallInput = (
     | AgentAssigned
     | AgentLost
     | ConnectTimeout
+    | AgentWanted
+    | FlowOver
     | HangupWanted
     | OriginateFailed
     | Vanished
@@ -197,6 +225,17 @@ class FindAgent(msgspec.Struct, frozen=True):
     """A live person waits: take the longest-idle agent; `deadline` is when it is too late."""
 
     deadline: datetime
+
+
+class RunFlow(msgspec.Struct, frozen=True):
+    """Begin the flow that `Call.ran` names."""
+
+    machine: bool = False
+    """A machine is on the line."""
+
+
+class NoAgentCame(msgspec.Struct, frozen=True):
+    """Tell the flow: the person whom it passed on found no agent in time."""
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -223,7 +262,7 @@ class Finished(msgspec.Struct, frozen=True):
     """The call is over: record the outcome."""
 
 
-Command = FindAgent | Bridge | Hangup | Connected | ReleaseAgent | Finished
+Command = FindAgent | RunFlow | NoAgentCame | Bridge | Hangup | Connected | ReleaseAgent | Finished
 
 
 # --- the call --------------------------------------------------------------------------------
@@ -271,6 +310,14 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The person called us."""
     amd: bool = False
     connect_limit_ms: int = 2_000
+    flow: str = ""
+    """NAME/VERSION of the flow that takes the call when it is answered; empty: an agent does."""
+    machine_flow: bool = False
+    """The flow has something to leave on a machine."""
+    farewell: str = ""
+    """NAME/VERSION of the flow that a person hears when no agent came in time."""
+    ran: str = ""
+    """NAME/VERSION of the flow that was begun."""
     state: CallState = CallState.PLANNED
     ringing_at: datetime | None = None
     answered_at: datetime | None = None
@@ -347,7 +394,7 @@ def step(call: Call, event: CallInput, now: datetime) -> tuple[Call, tuple[Comma
                 after = msgspec.structs.replace(after, reconciled=True)
             return after, commands
         case _:
-            return call, ()
+            return _of_the_flow(call, event, now)
 
 
 def move(call: Call, how: CallStep, **changes: object) -> Call:
@@ -361,6 +408,10 @@ def move(call: Call, how: CallStep, **changes: object) -> Call:
 def _answered(call: Call, at: datetime) -> tuple[Call, tuple[Command, ...]]:
     if call.amd:
         return move(call, CallStep.ANSWER_SCREENED, answered_at=at), ()
+    if call.flow:
+        return _to_flow(
+            call, CallStep.ANSWER_TO_FLOW, RunFlow(), call.flow, {"answered_at": at, "live_at": at}
+        )
     after = move(call, CallStep.ANSWER, answered_at=at, live_at=at)
     return after, (_find_agent(after, at),) if after is not call else ()
 
@@ -369,13 +420,35 @@ def _find_agent(call: Call, live_at: datetime) -> FindAgent:
     return FindAgent(deadline=live_at + timedelta(milliseconds=call.connect_limit_ms))
 
 
+def _to_flow(
+    call: Call, how: CallStep, run: RunFlow, flow: str, facts: Mapping[str, object]
+) -> tuple[Call, tuple[Command, ...]]:
+    after = move(call, how, ran=flow, **facts)
+    return after, (run,) if after is not call else ()
+
+
+def _of_the_flow(call: Call, event: CallInput, now: datetime) -> tuple[Call, tuple[Command, ...]]:
+    if isinstance(event, AgentWanted):
+        after = move(call, CallStep.TRANSFER, live_at=now)
+        return after, (_find_agent(after, now),) if after is not call else ()
+    if not isinstance(event, FlowOver):
+        return call, ()
+    after = move(call, CallStep.FLOW_OVER, given_up_by=call.given_up_by or "flow")
+    return after, (Hangup(),) if after is not call else ()
+
+
 def _screened(call: Call, event: AmdResult) -> tuple[Call, tuple[Command, ...]]:
     """A doubtful verdict is a person: silence to a human is an abandoned call."""
     machine = event.verdict in (AmdVerdict.MACHINE, AmdVerdict.FAX)
-    facts = {"amd_verdict": event.verdict, "amd_ms": event.took_ms}
+    facts: dict[str, object] = {"amd_verdict": event.verdict, "amd_ms": event.took_ms}
+    if machine and call.machine_flow:
+        return _to_flow(call, CallStep.MACHINE_TO_FLOW, RunFlow(machine=True), call.flow, facts)
     if machine:
         after = move(call, CallStep.MACHINE, given_up_by="screening", **facts)
         return after, (Hangup(),) if after is not call else ()
+    if call.flow:
+        live = facts | {"live_at": event.at}
+        return _to_flow(call, CallStep.HUMAN_TO_FLOW, RunFlow(), call.flow, live)
     after = move(call, CallStep.HUMAN, live_at=event.at, **facts)
     return after, (_find_agent(after, event.at),) if after is not call else ()
 
@@ -408,6 +481,11 @@ def _bridged(call: Call, event: CallBridged) -> tuple[Call, tuple[Command, ...]]
 def _too_late(call: Call) -> tuple[Call, tuple[Command, ...]]:
     if call.state is not CallState.WAITING:
         return call, ()
+    if call.flow:
+        return move(call, CallStep.BACK_TO_FLOW), (NoAgentCame(),)
+    if call.farewell:
+        gave_up = {"abandoned": True, "given_up_by": "abandon"}
+        return _to_flow(call, CallStep.BACK_TO_FLOW, RunFlow(), call.farewell, gave_up)
     return move(call, CallStep.GIVE_UP, abandoned=True, given_up_by="abandon"), (Hangup(),)
 
 

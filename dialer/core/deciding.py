@@ -38,6 +38,7 @@ from dialer.core.records import (
     InboundEnded,
     to_ms,
 )
+from dialer.core.script import Scripts
 from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 
 _ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
@@ -65,6 +66,8 @@ class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
     collector: Collector
     lookback: timedelta
     """How far back the snapshots' history reaches: the longest memory of the packs in force."""
+    scripts: Scripts = Scripts()
+    """What is said by machine."""
     abandonment: tuple[AbandonmentStat, ...] = ()
     """The campaign's figures for rules about abandonment, a little old at most."""
     traffic: tuple[TrafficStat, ...] = ()

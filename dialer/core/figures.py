@@ -89,8 +89,8 @@ class Tally:
             self.connected += 1
         if after.abandoned and not before.abandoned:
             self.abandoned += 1
-        if after.state is CallState.ENDING and before.state is CallState.SCREENING:
-            self.machines += 1
+        if before.state is CallState.SCREENING and after.live_at is None:
+            self.machines += after.state in (CallState.ENDING, CallState.IN_FLOW)
         if before.assigned_at is None and after.connect_ms is not None:
             self.connect_ms.append(after.connect_ms)
             if len(self.connect_ms) > 2_000:

@@ -13,6 +13,8 @@ import msgspec
 
 FACTORS_NEEDED = 2
 TRIES = 2
+LEAST_DIGITS = 4
+"""Fewer digits are too easy to guess on a telephone."""
 
 
 class Factor(StrEnum):
@@ -49,6 +51,22 @@ class IdentityOnFile(msgspec.Struct, frozen=True, kw_only=True):
         """Whether enough is on file for a verification to pass at all."""
         factors = self.factors()
         return len(factors) >= FACTORS_NEEDED and any(f not in ON_THE_LETTER for f in factors)
+
+
+def by_keys(on_file: IdentityOnFile) -> IdentityOnFile:
+    """What of it a telephone's keys can answer: digits."""
+    document = _plain(on_file.document_number)
+    return IdentityOnFile(
+        document_number=document if document[-4:].isdecimal() else None,
+        birth_date=on_file.birth_date,
+        postal_code=_digits(on_file.postal_code),
+        contract=_digits(on_file.contract),
+    )
+
+
+def _digits(text: str | None) -> str | None:
+    digits = "".join(c for c in text or "" if c.isdecimal())
+    return digits if len(digits) >= LEAST_DIGITS else None
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):

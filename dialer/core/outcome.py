@@ -172,10 +172,18 @@ def ended(
     """The call is over. A bridged call waits for its agent's word; every other is judged here."""
     result = call_result(call)
     code = automatic_code(result)
-    body = AttemptEnded(
+    body = ended_body(contact, call, automatic_outcome(result), code or "")
+    if code is None:
+        return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
+    return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
+
+
+def ended_body(contact: Contact, call: Call, outcome: EventKind, code: str) -> AttemptEnded:
+    """What the network saw of a call."""
+    return AttemptEnded(
         attempt_id=contact.attempt_id,
-        outcome=automatic_outcome(result),
-        code=code or "",
+        outcome=outcome,
+        code=code,
         cause=str(call.cause or ""),
         provider_code=call.provider_code,
         ring_ms=call.ring_ms,
@@ -184,11 +192,9 @@ def ended(
         connect_ms=call.connect_ms,
         talk_ms=call.talk_ms,
         agent_id=call.agent_id,
+        flow=call.ran,
         reconciled=call.reconciled,
     )
-    if code is None:
-        return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
-    return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 
 def lost(
@@ -198,24 +204,28 @@ def lost(
     new_id: NewId,
     note: str,
     *,
+    verified: bool = False,
     disposed: bool = False,
 ) -> Outcome:
     """Nobody knows what became of the attempt: it counts as if it had rung.
 
+    `verified`: the person's identity is on record in it, so somebody talked: with an agent, or
+    with a flow whose engine died. It is a conversation, of which no more is known.
     `disposed`: its agent has said what it was (the person then spoke on with somebody outside);
     that stands, and so does the account's place.
     """
+    verified = verified and not disposed
+    code = DispositionCode.RIGHT_PARTY_HUNG_UP if verified else DispositionCode.NO_ANSWER
     body = AttemptEnded(
         attempt_id=contact.attempt_id,
-        outcome=EventKind.DIAL_REQUESTED,
-        code=DispositionCode.NO_ANSWER,
+        outcome=EventKind.CONVERSATION if verified else EventKind.DIAL_REQUESTED,
+        code=code,
         cause="unknown",
         provider_code=note,
         reconciled=True,
     )
     if disposed:
         return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
-    code = DispositionCode.NO_ANSWER
     return judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 
 
@@ -232,7 +242,8 @@ def judged(
     written: bool = False,
     given: tuple[Write, ...] = (),
 ) -> Outcome:
-    """The event of a contact with all that follows from its code."""
+    """The event of a contact with all that follows from its code: its effects, and the account's
+    next place."""
     end = EndedContact(
         code=code,
         contact_point_id=contact.point.contact_point_id,
@@ -349,7 +360,7 @@ def disposed(
         callback=callback,
         promise_review_at=said.promise_review_at or contact.promise_review_at,
     )
-    result = judged(
+    done = judged(
         contact,
         body,
         (DisposeAttempt(),),
@@ -361,7 +372,7 @@ def disposed(
         written=said.written,
         given=tuple(given),
     )
-    return result._replace(recorded=(*result.recorded, *more))
+    return done._replace(recorded=(*done.recorded, *more))
 
 
 def _callback(

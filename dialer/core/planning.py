@@ -26,10 +26,9 @@ from compliance.packs import PackSet
 from compliance.permit import Allowed, ContactPermit, Verdict
 from compliance.types import (
     AccountId,
-    CampaignId,
     Channel,
     ContactPointId,
-    DebtId,
+    ContentClass,
     DecisionId,
     Mode,
     PersonId,
@@ -56,7 +55,6 @@ from dialer.core.outcome import Contact, Place
 from dialer.core.proofs import sealed
 from dialer.core.records import (
     AttemptPlanned,
-    event_id,
     fold_history,
     from_ms,
     to_ms,
@@ -261,13 +259,18 @@ def _request(
     own_agent: str | None,
 ) -> ContactRequest:
     settings = campaign.settings
+    mode = _mode(choice, settings.mode, callback)
+    flow = campaign.scripts.flow if mode is Mode.IVR else None
     return ContactRequest(
         decision_id=DecisionId(new_id()),
         person_id=person.person_id,
         contact_point_id=point.contact_point_id,
         channel=Channel.VOICE,
-        mode=_mode(choice, settings.mode, callback),
+        mode=mode,
         purpose=settings.purpose,
+        content_class=ContentClass.LIVE_AGENT if flow is None else flow.content_class,
+        prerecorded=flow is not None,
+        template_hash=None if flow is None else flow.sha256,
         debt_ids=choice.debt_ids,
         campaign_id=campaign.campaign_id,
         agent_id=own_agent,
@@ -275,7 +278,8 @@ def _request(
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
-        statements=settings.says,
+        statements=settings.says if flow is None else flow.statements_with(settings),
+        abandon_message=campaign.scripts.abandon_message,
         language=settings.language or person.subject.person.language,
         ring_timeout_s=settings.ring_timeout_s,
         connect_limit_ms=settings.connect_limit_ms,
@@ -347,6 +351,7 @@ def _dial(
         label=point.label,
         content_class=request.content_class,
         purpose=request.purpose,
+        prerecorded=request.prerecorded,
         agent_id=own_agent,
         answers_event_id=request.answers_event_id,
     )
@@ -375,48 +380,4 @@ def _as_callback(callback: OpenCallback | None) -> Callback | None:
         due_at=from_ms(callback.due_ms),
         contact_point_id=callback.contact_point_id,
         agent_id=callback.agent_id,
-    )
-
-
-def contact_of_attempt(
-    account: AccountSnapshot,
-    person_id: PersonId,
-    contact_point_id: ContactPointId,
-    attempt_id: DecisionId,
-    campaign_id: CampaignId,
-) -> Contact | None:
-    """The contact of an attempt that another life of the engine made, from today's facts."""
-    person = next((p for p in account.people if p.person_id == person_id), None)
-    if person is None:
-        return None
-    points = person.subject.contact_points
-    point = next((p for p in points if p.contact_point_id == contact_point_id), None)
-    planned = next(
-        (
-            row
-            for row in person.rows
-            if isinstance(row.body, AttemptPlanned) and row.body.attempt_id == attempt_id
-        ),
-        None,
-    )
-    if point is None:
-        return None
-    debt_ids: tuple[DebtId, ...] = ()
-    channel = Channel.VOICE
-    if planned is not None and isinstance(planned.body, AttemptPlanned):
-        debt_ids, channel = planned.body.debt_ids, planned.body.channel
-    number = StreamKey(f"number:{point.address}")
-    return Contact(
-        attempt_id=attempt_id,
-        person_id=person_id,
-        account_id=account.account_id,
-        campaign_id=campaign_id,
-        point=point,
-        debt_ids=debt_ids,
-        subject=person.subject,
-        history=fold_history(person.history()),
-        event_id=event_id(person_id, planned.seq) if planned is not None else "",
-        links=(number,) if number in person.heads else (),
-        segment=account.bucket,
-        channel=channel,
     )

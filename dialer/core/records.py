@@ -112,6 +112,8 @@ class AttemptEnded(Body, frozen=True, kw_only=True, tag="attempt_ended"):
     """From live answer to agent-bridge command."""
     talk_ms: int | None = None
     agent_id: str | None = None
+    flow: str = ""
+    """NAME/VERSION of the flow that spoke in the call."""
     reconciled: bool = False
     """Found by the sweep after a crash or a silent carrier, not reported by an event."""
 

@@ -12,7 +12,7 @@ import msgspec
 import structlog
 
 from campaigns.retry import MissingFact
-from compliance.types import CampaignId, Validity
+from compliance.types import CampaignId
 from dialer.core.agent import AgentSession, AgentState, AgentStep, ImpossibleStep
 from dialer.core.call import Call
 from dialer.core.desk_messages import (
@@ -34,9 +34,7 @@ from dialer.core.desk_messages import (
     SetPause,
     SetReady,
 )
-from dialer.core.identity import TRIES, check
-from dialer.core.records import IdentityChecked, to_ms
-from dialer.core.writes import SetValidity, Write
+from dialer.core.identity import TRIES
 from dialer.runtime.agent_legs import AgentLegs
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
@@ -51,10 +49,10 @@ from dialer.runtime.refusals import NO_AUDIO_LEG, NO_SUCH_CALL, CannotDo
 from dialer.runtime.saying import Saying, codes_of
 from dialer.runtime.screens import Screens
 from dialer.runtime.tasks import TaskSet
+from dialer.runtime.verifying import verify
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.screens import read_debts
-from dialer.stores.ledger.streams import NewEvent
 from telephony_adapters.errors import TelephonyError
 from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, LegId
 from telephony_adapters.port import TelephonyAdapter
@@ -247,33 +245,13 @@ class AgentService:
                 "Se agotaron los intentos de verificación en esta llamada.",
                 "No verification tries are left on this call.",
             )
-        live.identity_tries += 1
-        result = check(message.answers, person.identity)
-        contact = live.contact
-        now = self._clock.now()
-        writes: tuple[Write, ...] = ()
-        if result.passed and live.number_proven:
-            writes = (
-                SetValidity(
-                    person_id=contact.person_id,
-                    contact_point_id=contact.point.contact_point_id,
-                    validity=Validity.VERIFIED_RIGHT_PARTY,
-                    at_ms=to_ms(now),
-                ),
-            )
-        body = IdentityChecked(
-            attempt_id=contact.attempt_id,
-            agent_id=seat.session.agent_id,
-            passed=result.passed,
-            factors=tuple(sorted(message.answers)),
-        )
-        await self._recorder.record(
-            [NewEvent(person_id=contact.person_id, at_ms=to_ms(now), body=body, writes=writes)]
+        by, now = seat.session.agent_id, self._clock.now()
+        passed = await verify(
+            self._recorder, live, message.answers, person.identity, by=by, now=now
         )
         debts: tuple[DebtView, ...] = ()
-        if result.passed:
-            live.verified = True
-            debts = await read_debts(self._ledger, contact.debt_ids)
+        if passed:
+            debts = await read_debts(self._ledger, live.contact.debt_ids)
         view = msgspec.structs.replace(
             seat.call or view,
             tries_left=TRIES - live.identity_tries,
@@ -281,13 +259,13 @@ class AgentService:
             debts=debts,
             codes=codes_of(live, person.country),
         )
-        if live.verified:
+        if passed:
             view = msgspec.structs.replace(view, person_name=person.name)
         self._desk.update_call(seat.session.agent_id, view)
         seat.say(
             IdentityResult(
                 call_id=message.call_id,
-                passed=result.passed,
+                passed=passed,
                 tries_left=view.tries_left,
                 person_name=view.person_name,
                 debts=view.debts,

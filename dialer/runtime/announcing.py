@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+import structlog
+
+from dialer.runtime.prompting import Prompter
+from dialer.runtime.speech import SpeechUnavailable
 from telephony_adapters.messages import CallId
 from telephony_adapters.port import TelephonyAdapter
 
+log = structlog.get_logger()
 
-async def announce(
-    adapter: TelephonyAdapter, call_id: CallId, prompt: str, playback_id: str
-) -> bool:
-    """Begin to play a prompt; `PlaybackFinished` follows. False: this carrier plays none.
 
-    Raises `TelephonyError`.
-    """
-    if not adapter.facts.prompts:
-        return False
-    await adapter.play(call_id, prompt, playback_id)
-    return True
+class Announcer:
+    """Says short, neutral sentences that are the same for everybody."""
+
+    def __init__(self, adapter: TelephonyAdapter, prompter: Prompter, language: str) -> None:
+        """`language` (BCP 47) is that of sentences whose own is not told."""
+        self._adapter = adapter
+        self._prompter = prompter
+        self._language = language
+
+    async def say(
+        self, call_id: CallId, words: str, playback_id: str, language: str | None = None
+    ) -> bool:
+        """Begin to say something; `PlaybackFinished` follows. False: it cannot be said here.
+
+        Raises `TelephonyError`.
+        """
+        if not self._adapter.facts.prompts:
+            return False
+        try:
+            prompt = await self._prompter.prompt(words, language or self._language)
+        except SpeechUnavailable as error:
+            log.warning("announcement_not_spoken", call=call_id, error=str(error))
+            return False
+        await self._adapter.play(call_id, prompt, playback_id)
+        return True

@@ -25,9 +25,11 @@ from dialer.core.call import (
     Finished,
     Hangup,
     HangupWanted,
+    NoAgentCame,
     Originated,
     OriginateFailed,
     ReleaseAgent,
+    RunFlow,
     Vanished,
 )
 from dialer.core.conversation import (
@@ -59,6 +61,7 @@ from telephony_adapters.messages import (
     CarrierDown,
     CarrierUp,
     ConsultStarted,
+    DtmfReceived,
     HangupCause,
     InboundCall,
     LegId,
@@ -90,6 +93,16 @@ class CallObserver(Protocol):
 
     def call_finished(self, call: Call) -> None:
         """The call is over; its outcome must become durable."""
+
+
+class FlowDriver(Protocol):
+    """Who runs flows on calls."""
+
+    def begin(self, call: Call, *, machine: bool) -> None: ...
+
+    def no_agent_came(self, call_id: CallId) -> None: ...
+
+    def hear(self, event: DtmfReceived | PlaybackFinished) -> None: ...
 
 
 class Counters:
@@ -140,6 +153,7 @@ class Calls:
         """Told of every further leg that takes part in a call."""
         self.on_conversation: Callable[[Call, ConversationCommand], None] | None = None
         """Carries out what a conversation asks for beside bridges and ends."""
+        self.flows: FlowDriver | None = None
 
     def observe(self, observer: CallObserver) -> None:
         self._observers.append(observer)
@@ -210,6 +224,8 @@ class Calls:
             else:
                 live.seen.add(event.event_id)
                 self.feed(event.call_id, event)
+                if isinstance(event, DtmfReceived | PlaybackFinished) and self.flows is not None:
+                    self.flows.hear(event)
                 if isinstance(event, CallJoined) and self.on_joined is not None:
                     self.on_joined(event)
                 elif isinstance(event, PlaybackFinished) and self.on_played is not None:
@@ -250,6 +266,9 @@ class Calls:
             case FindAgent():
                 self._start_timer(live, command.deadline)
                 self._look_for_agent(live)
+            case RunFlow() | NoAgentCame():
+                self._stop_timer(live)
+                self._drive_flow(call, command)
             case Bridge():
                 self._stop_timer(live)
                 self._tasks.start(f"bridge:{call.call_id}", self._bridge(call, command.leg_id))
@@ -271,6 +290,14 @@ class Calls:
             case _:
                 if self.on_conversation is not None:
                     self.on_conversation(call, command)
+
+    def _drive_flow(self, call: Call, command: RunFlow | NoAgentCame) -> None:
+        if self.flows is None:
+            raise AssertionError(f"nobody runs flows, and call {call.call_id} has one")
+        if isinstance(command, RunFlow):
+            self.flows.begin(call, machine=command.machine)
+        else:
+            self.flows.no_agent_came(call.call_id)
 
     def _moved(self, before: Call | None, after: Call) -> None:
         for observer in self._observers:

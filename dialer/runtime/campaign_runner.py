@@ -39,7 +39,11 @@ log = structlog.get_logger()
 
 STORE_RETRY_S = 0.5
 """Real seconds before the next tick when a store was away."""
-LAWS = {Mode.PREDICTIVE: Law.PREDICTIVE, Mode.PROGRESSIVE: Law.PROGRESSIVE}
+LAWS = {
+    Mode.PREDICTIVE: Law.PREDICTIVE,
+    Mode.PROGRESSIVE: Law.PROGRESSIVE,
+    Mode.IVR: Law.LINES,
+}
 
 
 class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,10 +122,13 @@ class CampaignRunner:
         self._queue_counts: dict[str, int] = {}
         self._last = Decision(at_s=0.0, calls_to_place=0, law=Law.PROGRESSIVE)
         settings = self.campaign.settings
+        flow = self.campaign.scripts.flow
         self._pacing_config = PacingConfig(
             law=LAWS[settings.mode],
             target_abandonment=settings.target_abandonment,
             max_lines_per_agent=settings.max_lines_per_agent,
+            lines=settings.lines,
+            for_agents=flow is not None and flow.transfers,
             ring_timeout_s=float(settings.ring_timeout_s),
             connect_limit_s=settings.connect_limit_ms / 1000,
             amd=settings.amd,

@@ -203,6 +203,11 @@ class Desk:
         if seat.session.campaign_id is not None:
             await self._quietly_renew(seat.session)
 
+    def has_idle(self, campaign_id: CampaignId) -> bool:
+        """Whether some agent of the campaign could be taken now."""
+        sessions = self.sessions(campaign_id)
+        return any(session.state is AgentState.READY for session in sessions)
+
     # --- what agents want --------------------------------------------------------------------
 
     async def ready(self, agent_id: str) -> None:

@@ -29,13 +29,19 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.fleet import Fleet, Queues
 from dialer.runtime.floor import Floor, Parts
+from dialer.runtime.flow_facts import FlowFacts
+from dialer.runtime.flow_records import FlowRecords
+from dialer.runtime.flows import FlowRuns
 from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
+from dialer.runtime.prompting import Prompter
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.replaying import LOOK_S, NightlyReplay
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import check_adapter
+from dialer.runtime.scripts import ScriptReader
+from dialer.runtime.speech import engine_of
 from dialer.runtime.sweeps import Sweeps, SweepSettings
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.archive import keep_packs
@@ -107,6 +113,11 @@ class Engine:
         self.calls = Calls(clock=clock, adapter=adapter, desk=self.desk)
         self.outcomes = Outcomes(recorder=self.recorder, clock=clock, tally_of=self._tallies.get)
         self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
+        self.prompter = Prompter(
+            config.prompts_path,
+            engine_of(config.prompts),
+            carrier_speaks=adapter.facts.voice,
+        )
         self.floor = Floor(
             Parts(
                 config=config,
@@ -119,6 +130,7 @@ class Engine:
                 ledger=ledger,
                 reader=self.reader,
                 packs=packs,
+                prompter=self.prompter,
                 queue_of=self._queues.of,
                 lookback=self.lookback,
                 wrap_up_limit_of=self._wrap_up_limit_of,
@@ -127,6 +139,7 @@ class Engine:
         self.agents = self.floor.agents
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
+        self.flows = self._make_flows()
         self.alerts: dict[AlertKind, int] = {}
         self._replay = NightlyReplay(ledger, clock, packs, config.engine)
         self._pacing_memory = PacingMemory(ledger)
@@ -136,6 +149,7 @@ class Engine:
         self.fleet = self._make_fleet()
         self.calls.observe(self)
         self.desk.observe(self)
+        self.calls.flows = self.flows
         self.calls.on_carrier = self._carrier_changed
         self.floor.inbound.running = self._running
         self.floor.recordings.campaign_of = self._campaign_of
@@ -179,6 +193,18 @@ class Engine:
             unknown_grace=timedelta(seconds=grace_s),
         )
 
+    def _make_flows(self) -> FlowRuns:
+        return FlowRuns(
+            clock=self.clock,
+            adapter=self.adapter,
+            calls=self.calls,
+            contacts=self.outcomes.contacts,
+            facts=FlowFacts(self.ledger),
+            records=FlowRecords(self.ledger, self.recorder),
+            prompter=self.prompter,
+            agent_is_idle=self.desk.has_idle,
+        )
+
     def _make_fleet(self) -> Fleet:
         runners = RunnerMaker(
             config=self.config,
@@ -193,6 +219,13 @@ class Engine:
             outcomes=self.outcomes,
             memory=self._pacing_memory,
             post=self.post,
+            scripts=ScriptReader(
+                ledger=self.ledger,
+                clock=self.clock,
+                facts=self.adapter.facts,
+                prompter=self.prompter,
+            ),
+            flows=self.flows,
             queue_of=self._queues.of,
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,
@@ -275,6 +308,7 @@ class Engine:
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
         await self.calls.close()
+        await self.flows.close()
         await self.floor.close()
         await self.adapter.stop()
 
@@ -320,10 +354,11 @@ class Engine:
         self.floor.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
+        self.flows.agent_took(call)
         self.floor.call_connected(call)
 
     def call_finished(self, call: Call) -> None:
-        self.floor.call_finished(call)
+        self.floor.call_finished(call, self.flows.over(call))
 
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
         places = {after.campaign_id, before.campaign_id if before is not None else None}

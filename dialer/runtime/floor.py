@@ -14,13 +14,16 @@ from compliance.packs import PackSet
 from compliance.types import CampaignId
 from dialer.config import Config
 from dialer.core.call import Call
+from dialer.core.flow_outcome import FlowWord
 from dialer.runtime.agent_service import AgentService
+from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk
 from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes
+from dialer.runtime.prompting import Prompter
 from dialer.runtime.recorded_calls import RecordedCalls
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.screens import Screens
@@ -51,6 +54,7 @@ class Parts(NamedTuple):
     ledger: Ledger
     reader: EventReader
     packs: PackSet
+    prompter: Prompter
     queue_of: Callable[[CampaignId], CampaignQueue]
     lookback: timedelta
     wrap_up_limit_of: Callable[[CampaignId | None], int]
@@ -115,12 +119,15 @@ class Floor:
         else:
             self.agents.call_connected(call)
 
-    def call_finished(self, call: Call) -> None:
-        """The outcome of a call to us that nobody took is no outcome of an attempt."""
+    def call_finished(self, call: Call, word: FlowWord | None = None) -> None:
+        """The outcome of a call to us that nobody took is no outcome of an attempt.
+
+        `word`: what the flow that served the call says it was.
+        """
         if call.inbound:
             self.inbound.call_finished(call)
         if not call.inbound or call.bridged_at is not None:
-            self._outcomes.call_finished(call)
+            self._outcomes.call_finished(call, word)
             self.agents.call_over(call)
         self.supervision.call_finished(call)
         self.recordings.call_finished(call)
@@ -156,11 +163,16 @@ def _conversations(parts: Parts, screens: Screens) -> Conversations:
     )
 
 
+def _announcer(parts: Parts) -> Announcer:
+    return Announcer(parts.adapter, parts.prompter, parts.config.language)
+
+
 def _inbound(parts: Parts, screens: Screens) -> Inbound:
     return Inbound(
         config=parts.config.inbound,
         clock=parts.clock,
         adapter=parts.adapter,
+        announcer=_announcer(parts),
         calls=parts.calls,
         desk=parts.desk,
         outcomes=parts.outcomes,
@@ -178,6 +190,7 @@ def _recordings(parts: Parts) -> RecordedCalls:
         files=RecordingFiles(parts.config.recordings_path),
         clock=parts.clock,
         adapter=parts.adapter,
+        announcer=_announcer(parts),
         calls=parts.calls,
         desk=parts.desk,
         outcomes=parts.outcomes,

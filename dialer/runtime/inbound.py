@@ -36,7 +36,7 @@ from dialer.core.inbound import (
 )
 from dialer.core.outcome import Contact, Place
 from dialer.core.records import event_id, to_ms
-from dialer.runtime.announcing import announce
+from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
@@ -94,6 +94,7 @@ class Inbound:
         config: InboundConfig,
         clock: Clock,
         adapter: TelephonyAdapter,
+        announcer: Announcer,
         calls: Calls,
         desk: Desk,
         outcomes: Outcomes,
@@ -106,6 +107,7 @@ class Inbound:
         self._config = config
         self._clock = clock
         self._adapter = adapter
+        self._announcer = announcer
         self._calls = calls
         self._desk = desk
         self._outcomes = outcomes
@@ -274,11 +276,11 @@ class Inbound:
             self._tasks.start(f"farewell:{call_id}", self._say_farewell(call_id))
 
     async def _say_farewell(self, call_id: CallId) -> None:
-        prompt = self._config.busy_prompt
+        words = self._config.busy_prompt
         said = False
-        if prompt is not None:
+        if words is not None:
             try:
-                said = await announce(self._adapter, call_id, prompt, f"farewell-{call_id}")
+                said = await self._announcer.say(call_id, words, f"farewell-{call_id}")
             except TelephonyError as error:
                 log.warning("farewell_not_played", call=call_id, error=str(error))
         if said:

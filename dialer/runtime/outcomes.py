@@ -15,6 +15,7 @@ from compliance.types import CampaignId, EventKind
 from dialer.core import outcome as core
 from dialer.core.call import Call
 from dialer.core.figures import Tally
+from dialer.core.flow_outcome import FlowWord, flow_ended
 from dialer.core.inbound import of_inbound
 from dialer.core.outcome import Contact, Outcome, Place, Said
 from dialer.runtime.clock import Clock
@@ -79,14 +80,22 @@ class Outcomes:
         """A contact is over whose end somebody else has recorded."""
         self._let_go(attempt_id)
 
-    def call_finished(self, call: Call) -> None:
-        """A call is over. A bridged one stays in hand until its agent has said what it was."""
+    def call_finished(self, call: Call, word: FlowWord | None = None) -> None:
+        """A call is over. A bridged one stays in hand until its agent has said what it was.
+
+        `word`: what the flow that served the call says it was.
+        """
         live = self.contacts.get(call.call_id)
         if live is None:
             return
         contact = live.contact
         now = self._clock.now()
-        result = core.ended(contact, call, now, holidays_of(contact.country), self._new_id)
+        is_holiday = holidays_of(contact.country)
+        if word is None:
+            result = core.ended(contact, call, now, is_holiday, self._new_id)
+        else:
+            result = flow_ended(contact, call, word, now, is_holiday, self._new_id)
+            self._count_right_party(contact.campaign_id, word.code, word.promise_review_at)
         if live.inbound:
             result = of_inbound(result)
         self._submit(live, result, now)
@@ -95,12 +104,23 @@ class Outcomes:
             self._let_go(call.call_id)
 
     async def lost(
-        self, contact: Contact, lease_token: str, note: str, *, disposed: bool = False
+        self,
+        contact: Contact,
+        lease_token: str,
+        note: str,
+        *,
+        verified: bool = False,
+        disposed: bool = False,
     ) -> Place | None:
-        """Nobody knows what became of the attempt; it counts. Gives the account's next place."""
+        """Nobody knows what became of the attempt; it counts. Gives the account's next place.
+
+        `verified`: an identity check that passed is on record in it.
+        """
         now = self._clock.now()
         holidays = holidays_of(contact.country)
-        result = core.lost(contact, now, holidays, self._new_id, note, disposed=disposed)
+        result = core.lost(
+            contact, now, holidays, self._new_id, note, verified=verified, disposed=disposed
+        )
         job = outcome_job(contact, lease_token, result, now)
         await self._written(job, contact, result)
         return result.place
@@ -122,10 +142,7 @@ class Outcomes:
             self._let_go(contact.attempt_id)
         else:
             live.disposed = True
-        tally = self._tally_of(contact.campaign_id)
-        if tally is not None and said.code in RIGHT_PARTY:
-            tally.right_party += 1
-            tally.promises += said.promise is not None
+        self._count_right_party(contact.campaign_id, said.code, said.promise)
         if live.inbound:
             if result.place is not None and self.on_unleased is not None:
                 await self.on_unleased(contact, result.place)
@@ -133,6 +150,14 @@ class Outcomes:
         if said.code in NOT_A_PERSON and self.on_machine is not None:
             self.on_machine(contact.campaign_id, contact.attempt_id)
         return result.place
+
+    def _count_right_party(
+        self, campaign_id: CampaignId, code: DispositionCode, promise: object
+    ) -> None:
+        tally = self._tally_of(campaign_id)
+        if tally is not None and code in RIGHT_PARTY:
+            tally.right_party += 1
+            tally.promises += promise is not None
 
     async def _written(self, job: Job, contact: Contact, result: Outcome) -> None:
         self._count(contact, result)

@@ -74,7 +74,9 @@ class PacingFeed:
         if before.bridged_at is None and after.bridged_at is not None and after.agent_id:
             self._in_talk.add(after.agent_id)
             self._tell(Connected(at_s=at_s, call_id=call_id, agent_id=after.agent_id))
-        if after.state is CallState.ENDED and after.bridged_at is None:
+        if after.abandoned and not before.abandoned:
+            self._abandoned(after, at_s)
+        elif after.state is CallState.ENDED and after.bridged_at is None:
             self._over_without_agent(after, at_s)
 
     def _dialed(self, call: Call, at_s: float) -> None:
@@ -86,10 +88,11 @@ class PacingFeed:
 
     def _over_without_agent(self, call: Call, at_s: float) -> None:
         call_id = call.call_id
+        if call.abandoned or call.flow:
+            return  # told when it was abandoned; and whoever a flow served did not wait for agents
         if call.live_at is not None:
             # Whoever gave up first, a person waited and heard nobody: the pacer must learn it.
-            self.abandoned += 1
-            self._tell(Abandoned(at_s=at_s, call_id=call_id))
+            self._abandoned(call, at_s)
         elif call.answered_at is not None:
             if call.amd_verdict is None:
                 self._tell(MachineDetected(at_s=at_s, call_id=call_id))
@@ -97,6 +100,10 @@ class PacingFeed:
             self._tell(NoAnswer(at_s=at_s, call_id=call_id))
         else:
             self._tell(Failed(at_s=at_s, call_id=call_id, cause=str(call.cause)))
+
+    def _abandoned(self, call: Call, at_s: float) -> None:
+        self.abandoned += 1
+        self._tell(Abandoned(at_s=at_s, call_id=call.call_id))
 
     def found_machine(self, call_id: str, now: datetime) -> None:
         """An agent's ear: the answer was a machine's."""
@@ -169,6 +176,7 @@ class PacingFeed:
         ringing: dict[str, list[float]] = {}
         screening: list[float] = []
         waiting: list[float] = []
+        in_flow = 0
         for call in self._calls.live(self._campaign_id):
             if call.inbound and call.state.is_before_answer:
                 continue
@@ -176,6 +184,8 @@ class PacingFeed:
                 ringing.setdefault(call.segment, []).append(call.planned_at.timestamp())
             elif call.state is CallState.SCREENING and call.answered_at is not None:
                 screening.append(call.answered_at.timestamp())
+            elif call.state is CallState.IN_FLOW:
+                in_flow += not call.abandoned
             elif call.state is CallState.WAITING and call.live_at is not None:
                 waiting.append(call.live_at.timestamp())
         talking = [
@@ -194,6 +204,7 @@ class PacingFeed:
             ringing_since_s={segment: tuple(since) for segment, since in ringing.items()},
             in_amd_since_s=tuple(screening),
             waiting_since_s=tuple(waiting),
+            in_flow=in_flow,
             upcoming={k: n / total for k, n in self._mix.items()} if total else {},
             caps=caps,
             # A tick ends when its calls are placed or refused, and each was told of meanwhile.

@@ -366,6 +366,7 @@ class Pump:
             planned_at=self._clock.now(),
             amd=settings.amd,
             connect_limit_ms=settings.connect_limit_ms,
+            **self.campaign.scripts.on_call(dial.record.request.mode),
         )
         originate = Originate(
             call_id=call.call_id,

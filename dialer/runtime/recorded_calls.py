@@ -47,7 +47,7 @@ from dialer.core.outcome import Contact
 from dialer.core.recording import Basis, Refusal, may_record
 from dialer.core.records import ConversationRecorded, SubjectChanged, from_ms, to_ms
 from dialer.core.writes import AddConsent, RevokeConsent, Write
-from dialer.runtime.announcing import announce
+from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
@@ -105,6 +105,7 @@ class RecordedCalls:
         files: RecordingFiles,
         clock: Clock,
         adapter: TelephonyAdapter,
+        announcer: Announcer,
         calls: Calls,
         desk: Desk,
         outcomes: Outcomes,
@@ -116,6 +117,7 @@ class RecordedCalls:
         self._files = files
         self._clock = clock
         self._adapter = adapter
+        self._announcer = announcer
         self._calls = calls
         self._desk = desk
         self._outcomes = outcomes
@@ -206,14 +208,15 @@ class RecordedCalls:
 
     async def _announce(self, call: Call, campaign: CampaignContext) -> bool:
         """Tell the person that the conversation is recorded; whether they have heard it."""
-        prompt = campaign.settings.recording_prompt
-        if prompt is None:
+        words = campaign.settings.recording_prompt
+        if words is None:
             return False
         self._tell(call, RecordingState.ANNOUNCING)
         playback_id = f"recording-{call.call_id}"
         heard = self._announced[playback_id] = asyncio.Event()
         try:
-            if not await announce(self._adapter, call.call_id, prompt, playback_id):
+            language = campaign.settings.language
+            if not await self._announcer.say(call.call_id, words, playback_id, language):
                 return False
             async with asyncio.timeout(ANNOUNCE_S / self._clock.speed):
                 await heard.wait()

@@ -13,6 +13,7 @@ from dialer.core.agent import AgentState
 from dialer.core.deciding import CampaignContext
 from dialer.core.figures import STAFFED, Tally
 from dialer.core.records import from_ms
+from dialer.core.script import Scripts
 from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.blasts.capacity import ReplyCapacity
 from dialer.runtime.blasts.post_office import PostOffice
@@ -23,6 +24,7 @@ from dialer.runtime.campaign_runner import CampaignRunner, RunnerLimits
 from dialer.runtime.clock import Clock
 from dialer.runtime.collector import collector_of
 from dialer.runtime.desk import Desk
+from dialer.runtime.flows import FlowRuns
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
@@ -34,6 +36,7 @@ from dialer.runtime.safety import (
     check_written_campaign,
     no_provider,
 )
+from dialer.runtime.scripts import ScriptReader
 from dialer.runtime.traffic import TrafficFigures
 from dialer.stores.ledger.campaigns import Campaign, first_started_ms
 from dialer.stores.ledger.content import approved_template
@@ -70,6 +73,8 @@ class RunnerMaker:
         outcomes: Outcomes,
         memory: PacingMemory,
         post: PostOffice,
+        scripts: ScriptReader,
+        flows: FlowRuns,
         queue_of: Callable[[CampaignId], CampaignQueue],
         lookback: timedelta,
         permit_lifetime_s: float,
@@ -86,6 +91,8 @@ class RunnerMaker:
         self._outcomes = outcomes
         self._memory = memory
         self._post = post
+        self._scripts = scripts
+        self._flows = flows
         self._queue_of = queue_of
         self._lookback = lookback
         self._permit_lifetime_s = permit_lifetime_s
@@ -95,24 +102,27 @@ class RunnerMaker:
         """What decisions need to know of a campaign.
 
         Raises `LookupError` without a portfolio, and `UnsafeDialing` for one that this carrier
-        may not dial.
+        may not dial, or where what it would say by machine is not ready.
         """
         async with self._reader.ledger.read() as conn:
             portfolio = await get_portfolio(conn, campaign.portfolio_id)
             started_ms = await first_started_ms(conn, campaign.campaign_id)
         if portfolio is None:
             raise LookupError(f"campaign {campaign.name} has no portfolio")
+        scripts = Scripts()
         if campaign.settings.writes:
             await self._check_messages(campaign, portfolio)
         else:
             check_portfolio(portfolio.name, self._adapter, synthetic=portfolio.synthetic)
             check_campaign(campaign.name, self._adapter, amd=campaign.settings.amd)
+            scripts = await self._scripts.read(campaign.name, campaign.settings, portfolio)
         return CampaignContext(
             campaign_id=campaign.campaign_id,
             name=campaign.name,
             settings=campaign.settings,
             collector=collector_of(portfolio),
             lookback=self._lookback,
+            scripts=scripts,
             started_at=None if started_ms is None else from_ms(started_ms),
         )
 
@@ -150,6 +160,7 @@ class RunnerMaker:
         context = await self.context(campaign)
         if campaign.settings.writes:
             return self._blast(context, tally)
+        self._flows.scripts[context.campaign_id] = context.scripts
         telephony = self._config.telephony
         return CampaignRunner(
             pump=self._pump(context, tally),
@@ -243,7 +254,6 @@ class RunnerMaker:
 
     def _agent_is_idle(self, campaign_id: CampaignId, agent_id: str | None) -> bool:
         if agent_id is None:
-            sessions = self._desk.sessions(campaign_id)
-            return any(session.state is AgentState.READY for session in sessions)
+            return self._desk.has_idle(campaign_id)
         seat = self._desk.seat(agent_id)
         return seat is not None and seat.session.state is AgentState.READY

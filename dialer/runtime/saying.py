@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from campaigns import promises
 from campaigns.dispositions import (
     ContactClass,
     DispositionCode,
@@ -13,13 +10,10 @@ from campaigns.dispositions import (
     disposition,
     missing_fields,
 )
-from campaigns.model import local_date
-from campaigns.promises import Promise, PromiseContext, PromiseProposal
 from dialer.core.agent import AgentSession
-from dialer.core.desk_messages import CodeView, DebtView, Dispose, PromiseInput
+from dialer.core.desk_messages import CodeView, Dispose, PromiseInput
 from dialer.core.outcome import Said
-from dialer.core.records import to_ms
-from dialer.core.writes import SavePromise
+from dialer.core.promising import Taken, promise_context, take_promise
 from dialer.runtime.clock import Clock
 from dialer.runtime.outcomes import holidays_of
 from dialer.runtime.pump import LiveContact
@@ -76,58 +70,26 @@ class Saying:
             written=message.written,
         )
 
-    async def _promise(
-        self, live: LiveContact, wish: PromiseInput, agent_id: str
-    ) -> tuple[SavePromise, datetime]:
+    async def _promise(self, live: LiveContact, wish: PromiseInput, agent_id: str) -> Taken:
         contact = live.contact
-        debts = await read_debts(self._ledger, contact.debt_ids)
-        if not debts:
-            raise CannotDo("no_debt", "No hay deuda que prometer.", "There is no debt to promise.")
         now = self._clock.now()
-        today = local_date(now, contact.zones)
-        context = PromiseContext(
-            today=today,
-            dpd=_days_past_due(debts, today.isoformat()),
-            overdue_cents=sum(d.overdue_cents or d.total_cents for d in debts),
-            total_cents=sum(d.total_cents for d in debts),
-            currency=debts[0].currency,
-        )
-        proposal = PromiseProposal(
-            debt_ids=contact.debt_ids,
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            due_on=wish.due_date,
-        )
-        problems = promises.check(proposal, context)
-        if problems:
-            raise CannotDo(
-                str(problems[0].code),
-                " ".join(p.es for p in problems),
-                " ".join(p.en for p in problems),
-            )
-        save = SavePromise(
+        context = promise_context(contact, await read_debts(self._ledger, contact.debt_ids), now)
+        if context is None:
+            raise CannotDo("no_debt", "No hay deuda que prometer.", "There is no debt to promise.")
+        taken = take_promise(
+            contact,
+            context,
+            wish,
+            taken_by=agent_id,
             promise_id=new_id(),
-            person_id=contact.person_id,
-            account_id=contact.account_id,
-            debt_id=contact.debt_ids[0],
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            due_date=wish.due_date.isoformat(),
-            method=wish.method,
-            captured_by=agent_id,
-            captured_ms=to_ms(now),
-            attempt_id=contact.attempt_id,
+            now=now,
+            is_holiday=holidays_of(contact.country),
         )
-        promise = Promise(
-            promise_id=save.promise_id,
-            debt_ids=contact.debt_ids,
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            made_on=today,
-            due_on=wish.due_date,
-        )
-        dates = promises.schedule(promise, contact.zones, holidays_of(contact.country))
-        return save, dates.review_at
+        if not isinstance(taken, Taken):
+            raise CannotDo(
+                str(taken[0].code), " ".join(p.es for p in taken), " ".join(p.en for p in taken)
+            )
+        return taken
 
 
 def codes_of(live: LiveContact, country: str | None) -> tuple[CodeView, ...]:
@@ -162,12 +124,3 @@ def _given(message: Dispose) -> set[Field]:
     if message.new_language is not None:
         given.add(Field.LANGUAGE)
     return given
-
-
-def _days_past_due(debts: tuple[DebtView, ...], today: str) -> int:
-    """Of the oldest debt; 0 when no due date is known."""
-    due = [d.due_date for d in debts if d.due_date is not None]
-    if not due:
-        return 0
-    oldest = datetime.fromisoformat(min(due)).date()
-    return max(0, (datetime.fromisoformat(today).date() - oldest).days)

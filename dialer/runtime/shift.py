@@ -22,7 +22,9 @@ from dialer.core.figures import LiveFigures
 from dialer.core.identity import Factor
 from dialer.core.records import from_ms, to_ms
 from dialer.simulation.agent_client import SimulatedAgent
+from dialer.simulation.flows import approve_shipped
 from dialer.simulation.headsets import headsets_for
+from dialer.simulation.keypads import Keypads
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.messages import CampaignMessages, campaign_messages
@@ -39,6 +41,7 @@ from dialer.stores.ledger.users import (
 )
 from dialer.stores.ledger.verify import VerifyReport, verify_ledger
 from telephony_adapters.messages import CallId
+from telephony_adapters.simulator.carrier import SimulatedCarrier
 
 log = structlog.get_logger()
 
@@ -113,6 +116,11 @@ class Shift:
     def __init__(self, marcador: Marcador, portfolio: Portfolio, agents: int, url: str) -> None:
         self._marcador = marcador
         self._headsets = headsets_for(marcador.config, marcador.adapter, self._number_of)
+        self._keypads = Keypads(
+            clock=marcador.clock, flows=marcador.engine.flows, knowledge=self._knowledge
+        )
+        if isinstance(marcador.adapter, SimulatedCarrier):
+            self._keypads.listen_at(marcador.adapter)
         self._portfolio = portfolio
         self._agents = agents
         self._url = url
@@ -127,7 +135,10 @@ class Shift:
         engine = self._marcador.engine
         now_ms = to_ms(self._marcador.clock.now())
         chosen = settings or CampaignSettings()
-        name = f"{self._portfolio.name} {chosen.channel if chosen.writes else 'predictive'}"
+        if chosen.flow is not None:
+            await approve_shipped(self._marcador.ledger, chosen.flow, now_ms)
+        kind = chosen.flow or (chosen.channel if chosen.writes else "predictive")
+        name = f"{self._portfolio.name} {kind}"
         async with self._marcador.ledger.write() as conn:
             campaign = await campaign_named(conn, name)
             if campaign is None or campaign.state.is_final:
@@ -248,6 +259,7 @@ class Shift:
         ended_at = self._marcador.clock.now()
         self._stop.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._keypads.close()
         await self._headsets.close()
         await engine.recorder.flush()
         counts = await engine.queue_of(campaign.campaign_id).counts(to_ms(ended_at))

@@ -19,8 +19,8 @@ import structlog
 from compliance.types import AccountId, CampaignId, Channel
 from dialer.core.call import CallState
 from dialer.core.outcome import Contact, Place
-from dialer.core.planning import contact_of_attempt
 from dialer.core.records import DispositionSet, to_ms
+from dialer.core.reopening import contact_of_attempt
 from dialer.core.snapshots import AccountSnapshot
 from dialer.runtime.agent_service import AgentService
 from dialer.runtime.calls import Calls
@@ -207,7 +207,12 @@ class Sweeps:
                 contact = self._contact(accounts, row, campaign_id)
                 if contact is not None:
                     said = _was_disposed(accounts[row.account_id], row.attempt_id)
-                    place = await self._outcomes.lost(contact, "", "swept", disposed=said)
+                    verified = await was_verified(
+                        self._reader.ledger, row.person_id, row.attempt_id
+                    )
+                    place = await self._outcomes.lost(
+                        contact, "", "swept", verified=verified, disposed=said
+                    )
                     await self._put(queues.get(campaign_id), accounts[row.account_id], place)
                     closed += 1
         self.counts.attempts_closed += closed

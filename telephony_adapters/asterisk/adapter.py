@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
 import structlog
@@ -22,6 +23,7 @@ from telephony_adapters.clock import Clock
 from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
+    NoAudio,
     OriginateRejected,
     OutcomeUnknown,
     TelephonyError,
@@ -38,6 +40,7 @@ from telephony_adapters.messages import (
     Originate,
 )
 from telephony_adapters.port import EventSink
+from telephony_adapters.prompts import Prompt
 
 log = structlog.get_logger()
 
@@ -66,7 +69,7 @@ class AsteriskCarrier(Conversations, Recordings):
             loopback=self._settings.reaches_nobody,
             amd=self._settings.amd_context is not None,
             dtmf=True,
-            prompts=True,
+            prompts=self._settings.prompts_media is not None,
             control=True,
             recording=True,
             dtmf_out=True,
@@ -325,22 +328,30 @@ class AsteriskCarrier(Conversations, Recordings):
             raise UnknownCall(f"there is no agent leg {leg_id}")
         await self._command(client, "DELETE", f"/channels/{self._names.leg_channel(leg_id)}")
 
-    async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
+    async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         client = self._connected()
         call = self._answered_call(call_id)
+        media = self._settings.media_of(prompt.audio)
+        if media is None:
+            raise NoAudio("Asterisk has no voice of its own: this prompt has no recording")
         place = f"/channels/{call.channel}"
         if call.leg_id is not None:
             # Asterisk plays nothing to a channel in a bridge, only to the whole bridge.
             place = f"/bridges/{self._names.leg_bridge(call.leg_id)}"
         name = self._board.start_playback(call_id, playback_id)
-        body: dict[str, object] = {"media": f"sound:{prompt}"}
-        if self._settings.language is not None:
-            body["lang"] = self._settings.language
         try:
-            await self._command(client, "POST", f"{place}/play/{name}", body)
+            await self._command(client, "POST", f"{place}/play/{name}", {"media": media})
         except TelephonyError:
             self._board.drop_playback(name)
             raise
+
+    async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
+        client = self._connected()
+        self._answered_call(call_id)
+        name = self._board.playback_of(call_id, playback_id)
+        if name is not None:
+            with contextlib.suppress(UnknownCall):  # over already: its end is on the way
+                await self._command(client, "DELETE", f"/playbacks/{name}")
 
     async def list_calls(self) -> list[CallReport]:
         channels, bridges = await self._lists(self._connected())

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 APP_PATTERN: Final = r"[A-Za-z0-9_-]{1,40}"
+SOUND_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_/-]{0,200}"
 NUMBER_PATTERN: Final = r"\+[0-9]{6,15}"
 AGENT_PATTERN: Final = r"[A-Za-z0-9_.-]{1,64}"
 _EXPLICIT_TARGET: Final = re.compile(
@@ -38,8 +39,9 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Shown when a campaign names none."""
     amd_context: str | None = None
     """Dialplan context that screens an answered call; None: no detection."""
-    language: str | None = None
-    """Of prompts; None: the channel's own."""
+    prompts_media: str | None = None
+    """ARI media URI of a prompt's recording, with `{audio}` for its hash, e.g.
+    `sound:/srv/prompts/{audio}`; None: nothing can be played."""
     hold_music: str = "default"
     """Class of `musiconhold.conf` that persons hear while they hold."""
     laboratory: bool = False
@@ -80,6 +82,8 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
             if not _fits(text, names):
                 known = ", ".join(f"{{{name}}}" for name in sorted(names))
                 found.append(f"{key}: a dial string with {known}, not `{text}`")
+        if self.prompts_media is not None and not _fits(self.prompts_media, {"audio"}):
+            found.append("prompts_media: a media URI with {audio}, e.g. sound:/srv/prompts/{audio}")
         if self.laboratory and not self.reaches_nobody:
             found.append(
                 "laboratory: believed only when `url` is a loopback address and `dial` names its "
@@ -115,6 +119,14 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
         if not re.fullmatch(NUMBER_PATTERN, number):
             return None
         return self.dial.format(number=number, digits=number[1:], trunk=trunk)
+
+    def media_of(self, audio: str | None) -> str | None:
+        """What Asterisk plays for a recording; None where it cannot play any, or there is none."""
+        if audio is None:
+            return None
+        if not re.fullmatch(r"[0-9a-f]{64}", audio):  # a sound that Asterisk has by name
+            return f"sound:{audio}" if re.fullmatch(SOUND_PATTERN, audio) else None
+        return None if self.prompts_media is None else self.prompts_media.format(audio=audio)
 
     def leg_dial_string(self, endpoint: str) -> str | None:
         """How to ring the device `agent:NAME`, or somebody outside by an E.164 number.

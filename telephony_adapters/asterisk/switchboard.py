@@ -113,6 +113,11 @@ class Switchboard:
         self._playbacks[name] = (call_id, playback_id)
         return name
 
+    def playback_of(self, call_id: CallId, playback_id: str) -> str | None:
+        """Asterisk's id of a playback under way; None when it is over."""
+        wanted = (call_id, playback_id)
+        return next((name for name, known in self._playbacks.items() if known == wanted), None)
+
     def drop_playback(self, name: str) -> None:
         """It did not start."""
         self._playbacks.pop(name, None)

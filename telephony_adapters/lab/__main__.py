@@ -33,6 +33,7 @@ def environment(network: Network) -> dict[str, str]:
         "MARCADOR_ASTERISK__AGENT_DIAL": network.agent_dial,
         "MARCADOR_ASTERISK__AMD_CONTEXT": "marcador-amd",
         "MARCADOR_ASTERISK__LABORATORY": "true",
+        "MARCADOR_PROMPTS__FOLDER": str(network.prompts),
     }
 
 

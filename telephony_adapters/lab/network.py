@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -61,6 +61,10 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
     )
 
 
+Behaviours = Callable[[Path], Sequence[Behaviour]]
+"""What the carrier's numbers do; recordings for it may be written to the folder."""
+
+
 def phones(folder: Path) -> tuple[Behaviour, ...]:
     """Agents' phones answer by themselves; one whose name begins with `busy-` never does."""
     silence = somebody_breathes(folder)
@@ -73,11 +77,14 @@ def phones(folder: Path) -> tuple[Behaviour, ...]:
 class Network:
     """Handles to the parts, and the words that an adapter needs to be pointed at them."""
 
-    def __init__(self, folder: Path, family: int = 22) -> None:
+    def __init__(self, folder: Path, family: int = 22, behaviours: Behaviours = people) -> None:
         self._folder = folder
         self._callers = 0
+        self.prompts = folder / "prompts"
+        """Where Asterisk finds the audio of prompts."""
+        self.prompts.mkdir()
         self.pbx = Pbx(folder / "asterisk", family)
-        self.carrier = FarEnd("carrier", folder, people(folder))
+        self.carrier = FarEnd("carrier", folder, behaviours(folder))
         self.phones = FarEnd("phones", folder, phones(folder))
 
     def somebody_calls(self, caller: str | None, called: str, patience_s: float) -> Caller:
@@ -108,13 +115,15 @@ class Network:
 
 
 @contextmanager
-def running_network(family: int | None = None) -> Iterator[Network]:
+def running_network(
+    family: int | None = None, behaviours: Behaviours = people
+) -> Iterator[Network]:
     """A laboratory in a folder of its own. Raises `LabError` with what is missing."""
     family = family or int(os.environ.get(FAMILY_VARIABLE, "22"))
     folder = Path(tempfile.mkdtemp(prefix="marcador-lab-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        network = Network(folder, family)
+        network = Network(folder, family, behaviours)
         hand_over(folder)
         try:
             network.start()

@@ -6,7 +6,10 @@ answered by the `World`. Agents' legs have an earpiece that tells what an agent 
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from compliance.permit import ContactPermit
 from compliance.types import Channel
@@ -28,14 +31,18 @@ from telephony_adapters.messages import (
     Originate,
 )
 from telephony_adapters.port import EventSink
+from telephony_adapters.prompts import Prompt
 from telephony_adapters.simulator.agent_legs import AgentLegs
 from telephony_adapters.simulator.delivery import Delivery
 from telephony_adapters.simulator.earpiece import Earpiece
+from telephony_adapters.simulator.heard import Heard
 from telephony_adapters.simulator.live_call import LiveCall
 from telephony_adapters.simulator.network import Network
 from telephony_adapters.simulator.script import FAIR_WEATHER, Doubt, Outage, Script
 from telephony_adapters.simulator.timings import CarrierTimings
 from telephony_adapters.simulator.world import World
+
+REMEMBERED_PROMPTS: Final = 5_000
 
 
 class SimulatedCarrier:
@@ -75,6 +82,10 @@ class SimulatedCarrier:
         self._used = UsedCallIds()
         self._calls_seen = 0
         self._outages_set = False
+        self.said: deque[tuple[CallId, Prompt]] = deque(maxlen=REMEMBERED_PROMPTS)
+        """What was lately said to people."""
+        self.on_prompt: Callable[[CallId, Prompt, Heard], None] | None = None
+        """Told what is said to whom: the ears of people who press keys."""
 
     # --- the port -----------------------------------------------------------------------------
 
@@ -87,6 +98,7 @@ class SimulatedCarrier:
             amd=True,
             dtmf=True,
             prompts=True,
+            voice=True,
             control=True,
             recording=True,
             dtmf_out=True,
@@ -183,9 +195,16 @@ class SimulatedCarrier:
         check_keys(digits)
         self._network.press_to(call_id, digits)
 
-    async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
+    async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         self._require_connection()
-        self._network.play(call_id, playback_id)
+        heard = self._network.play(call_id, playback_id)
+        self.said.append((call_id, prompt))
+        if self.on_prompt is not None:
+            self.on_prompt(call_id, prompt, heard)
+
+    async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
+        self._require_connection()
+        self._network.stop_playing(call_id, playback_id)
 
     async def list_calls(self) -> list[CallReport]:
         self._require_connection()

@@ -70,8 +70,8 @@ class LiveCall:
         """Keys that we have pressed."""
         self.joined_at: datetime | None = None
         self.talk_left_s = plan.pick_up.heard.talk_s if plan.pick_up is not None else 0.0
-        self.playing = 0
-        """Prompts under way."""
+        self.playing: dict[str, TimerHandle] = {}
+        """Prompts under way, and when each is over."""
         self.events = 0
         """Events told so far."""
         self.main_timer: TimerHandle | None = None
@@ -98,6 +98,7 @@ class LiveCall:
     def cancel_timers(self) -> None:
         """Nothing more will happen to this call."""
         self.stop_waiting()
-        for timer in self.side_timers:
+        for timer in (*self.side_timers, *self.playing.values()):
             timer.cancel()
         self.side_timers.clear()
+        self.playing.clear()

@@ -27,6 +27,7 @@ from telephony_adapters.messages import (
 from telephony_adapters.simulator.agent_legs import AgentLegs
 from telephony_adapters.simulator.conversations import Conversations
 from telephony_adapters.simulator.delivery import Delivery
+from telephony_adapters.simulator.heard import Heard
 from telephony_adapters.simulator.live_call import LiveCall, Step
 from telephony_adapters.simulator.number_memory import NumberMemory
 from telephony_adapters.simulator.recordings import Recordings
@@ -149,17 +150,23 @@ class Network:
             self.require_answered(call_id)
         self._end(call, HangupCause.NORMAL_CALLEE)
 
-    def play(self, call_id: CallId, playback_id: str) -> None:
-        """Play a prompt; a person who hears something does not lose patience."""
-        call, _ = self.require_answered(call_id)
-        call.playing += 1
+    def play(self, call_id: CallId, playback_id: str) -> Heard:
+        """Play a prompt; a person who hears something does not lose patience. Gives who hears."""
+        call, pick_up = self.require_answered(call_id)
         if call.leg_id is None:
             call.stop_waiting()
-        call.side_timers.append(
-            self._clock.call_later(
-                self._timings.playback_s, partial(self._played, call, playback_id)
-            )
+        call.playing[playback_id] = self._clock.call_later(
+            self._timings.playback_s, partial(self._played, call, playback_id)
         )
+        return pick_up.heard
+
+    def stop_playing(self, call_id: CallId, playback_id: str) -> None:
+        """Fall silent. Raises `UnknownCall`."""
+        call, _ = self.require_answered(call_id)
+        timer = call.playing.get(playback_id)
+        if timer is not None:
+            timer.cancel()
+            self._played(call, playback_id)
 
     def press(self, call_id: CallId, digits: str) -> None:
         """The person presses keys now. Raises `UnknownCall`."""
@@ -294,7 +301,7 @@ class Network:
         )
 
     def _played(self, call: LiveCall, playback_id: str) -> None:
-        call.playing -= 1
+        del call.playing[playback_id]
         self._wire.of_call(
             call,
             PlaybackFinished(

@@ -22,6 +22,7 @@ from telephony_adapters.messages import (
     Originate,
 )
 from telephony_adapters.port import EventSink
+from telephony_adapters.prompts import Prompt
 
 
 class NullCarrier(Declines):
@@ -94,7 +95,10 @@ class NullCarrier(Declines):
     async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
         self._refuse_call(call_id)
 
-    async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
+    async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
+        self._refuse_call(call_id)
+
+    async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
         self._refuse_call(call_id)
 
     async def list_calls(self) -> list[CallReport]:

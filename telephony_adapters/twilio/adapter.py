@@ -45,6 +45,7 @@ from telephony_adapters.messages import (
     Originate,
 )
 from telephony_adapters.port import EventSink
+from telephony_adapters.prompts import Prompt
 from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.client import CallInfo, NewCall, Refused, TwilioApi
 from telephony_adapters.twilio.codec import LISTED, PHASES, CallStatus, OurEnd
@@ -120,7 +121,8 @@ class TwilioAdapter(Declines):
             loopback=self.settings.is_loopback,
             amd=True,
             dtmf=True,
-            prompts=self.settings.prompts_url is not None,
+            prompts=True,
+            voice=True,
             max_originates_per_s=self.settings.calls_per_s,
         )
 
@@ -276,17 +278,22 @@ class TwilioAdapter(Declines):
             call.wanted_leg = before
             raise
 
-    async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
+    async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         self._require_up()
-        if self.settings.prompts_url is None:
-            raise TelephonyError("prompts need twilio.prompts_url: the web folder of recordings")
         call, sid = self._calls.require_answered(call_id)
         if call.wanted_leg is not None:
             raise TelephonyError(f"call {call_id} is with an agent; a prompt would part them")
         self._board.playback_over(call)
         call.playback_id = playback_id
-        call.prompt_url = twiml.prompt_address(self.settings.prompts_url, prompt)
+        call.spoken = twiml.spoken(prompt, self.settings.prompts_url)
         await self._redirect(call, sid)
+
+    async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
+        self._require_up()
+        call, sid = self._calls.require_answered(call_id)
+        if call.playback_id == playback_id:
+            self._board.playback_over(call)
+            await self._redirect(call, sid)
 
     async def _redirect(self, call: LiveCall, sid: str) -> None:
         try:

@@ -10,6 +10,7 @@ from telephony_adapters.clock import TimerHandle
 from telephony_adapters.errors import UnknownCall
 from telephony_adapters.messages import CallId, CallPhase, LegId
 from telephony_adapters.twilio.codec import OurEnd
+from telephony_adapters.twilio.twiml import Spoken
 
 REMEMBERED_SIDS: Final = 50_000
 """SIDs of ended calls that are told from those of strangers; late callbacks carry them."""
@@ -32,9 +33,9 @@ class LiveCall:
         "phase",
         "playback_id",
         "progressed",
-        "prompt_url",
         "room_heard",
         "sid",
+        "spoken",
         "timers",
         "to",
         "turn",
@@ -65,7 +66,8 @@ class LiveCall:
         self.room_heard: tuple[str, int] = ("", -1)
         """The conference it was last heard of in, and that event's number."""
         self.playback_id: str | None = None
-        self.prompt_url: str | None = None
+        self.spoken: Spoken | None = None
+        """What the document of this turn says."""
         self.turn = 0
         """Number of the document that the call follows; the first is 0."""
         self.turn_heard = -1

@@ -37,7 +37,7 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
     agent_address: str = "client:{agent}"
     """Where an agent is rung: `client:`, `sip:` or a number, `{agent}` is the user's name."""
     prompts_url: str | None = None
-    """Folder of recordings on the web; without it no prompt can be played."""
+    """Address of the recordings on the web; without it Twilio's own voice says every prompt."""
     request_timeout_s: float = 10.0
     """Longest wait for an answer of the REST API (real time)."""
     retry_limit_s: float = 4.0

@@ -148,11 +148,11 @@ class Switchboard:
                 self._addresses.room(call.wanted_leg),
                 keys_url,
             )
-        return twiml.on_hold(keys_url, call.prompt_url)
+        return twiml.on_hold(keys_url, call.spoken)
 
     def playback_over(self, call: LiveCall) -> None:
         """The prompt under way is over: played to its end, interrupted, or replaced."""
-        playback_id, call.playback_id, call.prompt_url = call.playback_id, None, None
+        playback_id, call.playback_id, call.spoken = call.playback_id, None, None
         if playback_id is not None:
             self._tell(
                 PlaybackFinished(

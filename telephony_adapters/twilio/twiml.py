@@ -8,13 +8,14 @@ forgotten, or whose events were lost, is never left on the line for longer than 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Final
-from urllib.parse import quote, urlencode
+from typing import Final, NamedTuple
+from urllib.parse import urlencode
 
-from twilio.twiml.voice_response import VoiceResponse
+from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from telephony_adapters.messages import CallId, LegId
 from telephony_adapters.messaging import MessageId
+from telephony_adapters.prompts import Prompt
 
 HOLD_S: Final = 10
 """Seconds of silence on hold before Twilio asks what to do next."""
@@ -78,20 +79,51 @@ MESSAGE_IN: Final = "/twilio/message/in"
 ALIVE: Final = "/twilio/alive"
 
 
-def on_hold(keys_url: str, prompt_url: str | None = None) -> str:
-    """Wait and hear keys, one at a time; with a prompt, which a key interrupts."""
+class Spoken(NamedTuple):
+    """What a document says: a recording, or words in Twilio's own voice."""
+
+    language: str
+    words: str = ""
+    url: str | None = None
+    whole: bool = False
+
+
+def spoken(prompt: Prompt, prompts_url: str | None) -> Spoken:
+    """How a prompt is said: played where the recordings are on the web, else in Twilio's voice."""
+    if prompt.audio is not None and prompts_url is not None:
+        url = f"{prompts_url.rstrip('/')}/{prompt.audio}.wav"
+        return Spoken(prompt.language, url=url, whole=prompt.whole)
+    return Spoken(prompt.language, words=prompt.text, whole=prompt.whole)
+
+
+def _say(verb: VoiceResponse | Gather, said: Spoken) -> None:
+    if said.url is not None:
+        verb.play(said.url)
+    else:
+        verb.say(said.words, language=_voice_language(said.language))
+
+
+def _voice_language(language: str) -> str:
+    """Twilio's voices are of countries: Mexico's Spanish and the United States' English."""
+    return "es-MX" if language.startswith("es") else "en-US"
+
+
+def on_hold(keys_url: str, said: Spoken | None = None) -> str:
+    """Wait and hear keys, one at a time; with a prompt, which a key interrupts unless `whole`."""
     response = VoiceResponse()
+    if said is not None and said.whole:
+        _say(response, said)
     gather = response.gather(
         input="dtmf",
         num_digits=1,
         finish_on_key="",
-        timeout=HOLD_S if prompt_url is None else AFTER_PROMPT_S,
+        timeout=HOLD_S if said is None else AFTER_PROMPT_S,
         action=keys_url,
         method="POST",
         action_on_empty_result=True,
     )
-    if prompt_url is not None:
-        gather.play(prompt_url)
+    if said is not None and not said.whole:
+        _say(gather, said)
     return str(response)
 
 
@@ -123,9 +155,3 @@ def hang_up() -> str:
 
 NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
 """Answers a message that came in: no reply of Twilio's own."""
-
-
-def prompt_address(prompts_url: str, prompt: str) -> str:
-    """The recording of a prompt: its name below the folder; a name without an ending is .mp3."""
-    name = quote(prompt, safe="/-_.")
-    return f"{prompts_url.rstrip('/')}/{name if '.' in name else name + '.mp3'}"

@@ -11,7 +11,9 @@ from typing import Final
 
 import msgspec
 
+from dialer.core.wav import written
 from dialer.runtime.clock import WallClock
+from dialer.runtime.recordings import keep_audio
 from dialer.stores.ledger.ids import new_id
 from telephony_adapters.asterisk.adapter import AsteriskCarrier
 from telephony_adapters.asterisk.client import AriClient
@@ -23,6 +25,7 @@ from telephony_adapters.lab.caller import Caller
 from telephony_adapters.lab.network import Network
 from telephony_adapters.lab.pbx import USER
 from telephony_adapters.messages import CallId, LegId
+from telephony_adapters.prompts import Prompt
 from tests.adapters.lab import (
     OUR_NUMBER,
     PATIENCE_S,
@@ -32,6 +35,7 @@ from tests.adapters.lab import (
     ListeningLab,
 )
 from tests.support.tcp_wire import TcpWire
+from tests.support.tones import a_tone
 
 ENDINGS: Final = {
     FarEnd.ANSWERS: "99",
@@ -47,6 +51,7 @@ ENDINGS: Final = {
     FarEnd.PRESSES_KEYS: "98",
 }
 """Last two digits by which the laboratory's carrier does so."""
+TONE_S: Final = 2.0
 POLL_S: Final = 0.01
 ORDER_TIMEOUT_S: Final = 5.0
 _apps = count(1)
@@ -61,7 +66,7 @@ def settings_for(network: Network, url: str, app: str) -> AsteriskSettings:
         dial=network.dial,
         agent_dial=network.agent_dial,
         amd_context="marcador-amd",
-        language="en",
+        prompts_media=f"sound:{network.prompts}/{{audio}}",
         laboratory=True,
     )
 
@@ -107,6 +112,10 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
 
     def number(self, far_end: FarEnd) -> str:
         return f"+13055550{ENDINGS[far_end]:0>3}"
+
+    def prompt(self) -> Prompt:
+        audio = keep_audio(self.network.prompts, written(a_tone(TONE_S)))
+        return Prompt(text="", language="en", audio=audio)
 
     def endpoint(self) -> str:
         return f"agent:agent-{next(self._agents)}"

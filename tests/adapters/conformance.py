@@ -301,18 +301,34 @@ class PromptCases:
 
     async def test_a_prompt_is_played_to_its_end(self, lab: Lab) -> None:
         call_id = await lab.dial_and_answer()
-        await lab.adapter.play(call_id, "hello-world", "playback-1")
+        await lab.adapter.play(call_id, lab.prompt(), "playback-1")
         finished = await lab.first(PlaybackFinished, call_id)
         assert finished.playback_id == "playback-1"
         assert lab.of(CallEnded, call_id) == []
 
+    async def test_a_prompt_can_be_stopped(self, lab: Lab) -> None:
+        call_id = await lab.dial_and_answer()
+        began_at = lab.now()
+        await lab.adapter.play(call_id, lab.prompt(), "playback-1")
+        await lab.adapter.stop_playing(call_id, "playback-1")
+        finished = await lab.first(PlaybackFinished, call_id)
+        assert finished.playback_id == "playback-1"
+        assert (finished.at - began_at).total_seconds() < 1.5
+        await lab.adapter.stop_playing(call_id, "playback-1")  # over already: no error
+        await lab.adapter.play(call_id, lab.prompt(), "playback-2")
+        await lab.until(lambda: len(lab.of(PlaybackFinished, call_id)) == 2)
+
+    async def test_nothing_is_stopped_on_an_unknown_call(self, lab: Lab) -> None:
+        with pytest.raises(UnknownCall):
+            await lab.adapter.stop_playing(UNKNOWN_CALL, "playback-1")
+
     async def test_a_prompt_needs_an_answered_call(self, lab: Lab) -> None:
         with pytest.raises(UnknownCall):
-            await lab.adapter.play(UNKNOWN_CALL, "hello-world", "playback-1")
+            await lab.adapter.play(UNKNOWN_CALL, lab.prompt(), "playback-1")
         call_id = await lab.dial(FarEnd.RINGS)
         await lab.first(CallRinging, call_id)
         with pytest.raises(TelephonyError):
-            await lab.adapter.play(call_id, "hello-world", "playback-1")
+            await lab.adapter.play(call_id, lab.prompt(), "playback-1")
 
 
 class DtmfCases:

@@ -21,6 +21,7 @@ from telephony_adapters.messages import (
     Originate,
 )
 from telephony_adapters.port import TelephonyAdapter
+from telephony_adapters.prompts import Prompt
 from tests.support.permits import permit_for
 
 EventT = TypeVar("EventT", bound=CarrierEvent)
@@ -106,6 +107,10 @@ class Lab(ABC):
 
     @abstractmethod
     async def agent_hangs_up(self, leg_id: LegId) -> None: ...
+
+    def prompt(self) -> Prompt:
+        """A prompt that this adapter can play; it takes 2 s at least."""
+        return Prompt(text="This is a test of one two three four five six.", language="en")
 
     # --- what all share -----------------------------------------------------------------------
 

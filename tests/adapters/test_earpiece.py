@@ -74,9 +74,9 @@ async def test_the_person_hangs_up_when_no_agent_comes(lab: SimulatedLab) -> Non
 async def test_patience_lasts_while_a_prompt_plays(lab: SimulatedLab) -> None:
     call_id = await lab.dial_and_answer(FarEnd.ANSWERS_BRIEFLY)
     await lab.pass_time(1.0)
-    await lab.adapter.play(call_id, "please-hold", "p1")
+    await lab.adapter.play(call_id, lab.prompt(), "p1")
     await lab.pass_time(2.5)
-    await lab.adapter.play(call_id, "please-hold", "p2")
+    await lab.adapter.play(call_id, lab.prompt(), "p2")
     end = await lab.end(call_id)
     finished = lab.of(PlaybackFinished, call_id)
     assert [event.playback_id for event in finished] == ["p1", "p2"]

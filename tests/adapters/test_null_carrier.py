@@ -97,7 +97,7 @@ class TestNullCarrier(FactsCases, PermitCases, IdentityCases, RefusalCases):
     async def test_nothing_can_be_played(self, lab: NullLab) -> None:
         call_id = await lab.dial(FarEnd.BUSY)
         with pytest.raises(UnknownCall):
-            await lab.adapter.play(call_id, "hello-world", "playback-1")
+            await lab.adapter.play(call_id, lab.prompt(), "playback-1")
 
     async def test_it_is_down_unless_started(self, lab: NullLab) -> None:
         await lab.adapter.stop()

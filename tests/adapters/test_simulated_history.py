@@ -30,6 +30,7 @@ from telephony_adapters.messages import (
     Originate,
     RecordingFinished,
 )
+from telephony_adapters.prompts import Prompt
 from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.null import NullCarrier
 from telephony_adapters.simulator.script import FAIR_WEATHER, Outage, Script, rough_weather
@@ -148,6 +149,7 @@ async def test_the_world_is_told_how_often_a_number_was_dialed() -> None:
     assert pasts == [Past(0, 0), Past(1, 1), Past(2, 1)]
 
 
+HELLO = Prompt(text="hello", language="en")
 OPERATIONS = (
     *("dial", "bridge", "hangup", "play", "callee", "agent", "open", "wire", "wait"),
     *("hold", "consult", "join", "part", "calls_us", "answer", "record", "pause", "stop"),
@@ -178,7 +180,7 @@ async def test_whatever_is_done_calls_live_and_end_in_order(seed: int, rough: bo
                 case "hangup":
                     await shift.carrier.hangup(call_id)
                 case "play":
-                    await shift.carrier.play(call_id, "hello", f"p{rng.random()}")
+                    await shift.carrier.play(call_id, HELLO, f"p{rng.random()}")
                 case "callee":
                     shift.carrier.callee_hangs_up(call_id)
                 case "agent":

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telephony_adapters.messages import AmdVerdict, CallId, HangupCause, LegId
+from telephony_adapters.prompts import Prompt
 from telephony_adapters.twilio import codec, twiml
 from telephony_adapters.twilio.codec import (
     CallStatus,
@@ -248,12 +249,27 @@ def test_a_room_outlives_those_who_leave_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prompt", "address"),
+    ("audio", "prompts_url", "verb"),
     [
-        ("greeting", "https://p.example/es/greeting.mp3"),
-        ("legal/notice.wav", "https://p.example/es/legal/notice.wav"),
-        ("a b?c", "https://p.example/es/a%20b%3Fc.mp3"),
+        (None, None, ("Say", "Hola <Ana>", "es-MX")),
+        (None, "https://p.example/es/", ("Say", "Hola <Ana>", "es-MX")),
+        ("ab12", None, ("Say", "Hola <Ana>", "es-MX")),
+        ("ab12", "https://p.example/es/", ("Play", "https://p.example/es/ab12.wav", None)),
     ],
 )
-def test_prompts_have_an_address(prompt: str, address: str) -> None:
-    assert twiml.prompt_address("https://p.example/es/", prompt) == address
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_recording_is_played_where_it_is_on_the_web_else_the_words_are_said(
+    audio: str | None, prompts_url: str | None, verb: tuple[str, str, str | None], whole: bool
+) -> None:
+    prompt = Prompt(text="Hola <Ana>", language="es", audio=audio, whole=whole)
+    document = twiml.on_hold("https://x/keys", twiml.spoken(prompt, prompts_url))
+    response = ElementTree.fromstring(document)  # noqa: S314
+    inside = response if whole else response.find("Gather")
+    assert inside is not None
+    tag, text, language = verb
+    found = inside.find(tag)
+    assert found is not None
+    assert (found.text, found.get("language")) == (text, language)
+    gather = response.find("Gather")
+    assert gather is not None
+    assert (len(gather) == 0) == whole

@@ -32,6 +32,7 @@ from telephony_adapters.messages import (
     LegId,
     PlaybackFinished,
 )
+from telephony_adapters.prompts import Prompt
 from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.fake.calls import FakeCall
 from telephony_adapters.twilio.fake.exchange import FakeSettings
@@ -422,13 +423,17 @@ async def test_nobody_of_another_life_is_left_on_hold_for_long() -> None:
             await reborn.stop()
 
 
+def said(text: str) -> Prompt:
+    return Prompt(text=text, language="en")
+
+
 # --- prompts, keys and rooms ---------------------------------------------------------------------
 
 
 async def test_a_key_interrupts_a_prompt() -> None:
     async with twilio_lab() as lab:
         call_id = await lab.dial_and_answer(FarEnd.PRESSES_KEYS)
-        await lab.adapter.play(call_id, "menu", "menu-1")
+        await lab.adapter.play(call_id, said("menu"), "menu-1")
         finished = await lab.first(PlaybackFinished, call_id)
         keys = await lab.first(DtmfReceived, call_id)
         assert finished.at == keys.at
@@ -438,8 +443,8 @@ async def test_a_key_interrupts_a_prompt() -> None:
 async def test_a_prompt_that_is_replaced_has_finished() -> None:
     async with twilio_lab() as lab:
         call_id = await lab.dial_and_answer()
-        await lab.adapter.play(call_id, "one", "p1")
-        await lab.adapter.play(call_id, "two", "p2")
+        await lab.adapter.play(call_id, said("one"), "p1")
+        await lab.adapter.play(call_id, said("two"), "p2")
         await lab.until(lambda: len(lab.of(PlaybackFinished, call_id)) == 2)
         assert [e.playback_id for e in lab.of(PlaybackFinished, call_id)] == ["p1", "p2"]
 
@@ -448,7 +453,7 @@ async def test_a_call_with_an_agent_hears_no_prompt() -> None:
     async with twilio_lab() as lab:
         call_id, _ = await _bridged(lab)
         with pytest.raises(TelephonyError, match="with an agent"):
-            await lab.adapter.play(call_id, "one", "p1")
+            await lab.adapter.play(call_id, said("one"), "p1")
 
 
 async def test_a_leg_carries_one_call() -> None:

@@ -210,10 +210,10 @@ async def test_the_end_of_a_document_that_was_replaced_does_not_end_its_successo
     lab = knocker.lab
     call_id = await lab.dial_and_answer()
     began_at = lab.now()
-    await lab.adapter.play(call_id, "greeting", "p1")
+    await lab.adapter.play(call_id, lab.prompt(), "p1")
     late = {"CallSid": lab.call(call_id).sid, "Digits": "5"}
     document = await knocker.document(f"/twilio/call/keys?call={call_id}&turn=0", late)
-    assert "greeting.mp3" in document
+    assert lab.prompt().text in document
     assert lab.of(PlaybackFinished, call_id) == []
     assert len(lab.of(DtmfReceived, call_id)) == 1
     finished = await lab.first(PlaybackFinished, call_id)

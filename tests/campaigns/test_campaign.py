@@ -90,7 +90,16 @@ def test_equal_settings_give_equal_text() -> None:
 @pytest.mark.parametrize(
     ("source", "key", "problem"),
     [
-        ('{"mode": "ivr"}', "mode", "must be one of blast, predictive, progressive"),
+        ('{"mode": "preview"}', "mode", "must be one of blast, ivr, predictive, progressive"),
+        ('{"mode": "ivr"}', "flow", "must be given in the mode ivr"),
+        ('{"flow": "locator-agent"}', "flow", "must be given in the mode ivr, and in no other"),
+        (
+            '{"mode": "ivr", "flow": "f", "leave_message": true}',
+            "leave_message",
+            "mode ivr and amd",
+        ),
+        ('{"spoken": {"return_number": "600"}}', "spoken.return_number", "E.164"),
+        ('{"lines": 0}', "lines", ">= 1"),
         ('{"mode": "warp"}', "mode", "invalid enum value"),
         ('{"target_abandonment": 0.05}', "target_abandonment", "<= 0.03"),
         ('{"target_abandonment": 0}', "target_abandonment", "> 0"),

@@ -235,6 +235,12 @@ def test_a_lost_attempt_counts_and_goes_on() -> None:
     assert [move.attempts_added for move in moves(outcome)] == [0]
 
 
+def test_a_lost_attempt_in_which_somebody_was_verified_was_a_conversation() -> None:
+    body = body_of(lost(contact(), NOW, no_holiday, ids(), "swept", verified=True))
+    assert (body.outcome, body.code) == (EventKind.CONVERSATION, "CD-CO")
+    assert body.reconciled
+
+
 def test_a_disconnected_number_is_marked() -> None:
     outcome = end_of(call(ringing_at=None, cause=HangupCause.NOT_IN_SERVICE))
     marks = [write for write in writes_of(outcome) if isinstance(write, SetValidity)]

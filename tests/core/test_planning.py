@@ -48,7 +48,6 @@ from dialer.core.planning import (
     OWN_AGENT_PATIENCE,
     Plan,
     caller_id_of,
-    contact_of_attempt,
     plan,
 )
 from dialer.core.records import (
@@ -59,6 +58,7 @@ from dialer.core.records import (
     from_ms,
     to_ms,
 )
+from dialer.core.reopening import contact_of_attempt
 from dialer.core.snapshots import AccountSnapshot, EnrolmentState, OpenCallback, PersonSnapshot
 from tests.compliance.build import NEW_JERSEY, local, packs, rule, tiny_pack
 from tests.support.permits import permissive_packs

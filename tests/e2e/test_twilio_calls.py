@@ -22,7 +22,7 @@ from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from telephony_adapters.twilio.fake.server import FakeTwilio
 from telephony_adapters.twilio.settings import TwilioSettings
-from tests.support.fixed_world import FixedWorld, answered
+from tests.support.fixed_world import FixedWorld, PlanMaker, answered
 from tests.support.free_port import free_port
 from tests.support.house import House, open_house
 from tests.support.redis_server import redis_client, redis_folder, redis_server
@@ -41,10 +41,14 @@ def redis_url(redis_server: EmbeddedRedis, redis_client: RedisClient) -> str:
 
 @asynccontextmanager
 async def house_on_twilio(
-    folder: Path, redis_url: str, *, request_timeout_s: float = 20.0
+    folder: Path,
+    redis_url: str,
+    *,
+    request_timeout_s: float = 20.0,
+    somebody: PlanMaker = somebody_answers,
 ) -> AsyncIterator[tuple[House, FakeTwilio]]:
     """A Marcador in real time whose carrier is the fake; everybody answers."""
-    world = FixedWorld(default=somebody_answers)
+    world = FixedWorld(default=somebody)
     fake = FakeTwilio(FakeSettings(calls_per_s=100.0), FastClock(1.0), world)
     await fake.start()
     port = free_port()

@@ -17,6 +17,7 @@ from telephony_adapters.clock import Clock
 from telephony_adapters.declines import Declines
 from telephony_adapters.messages import AdapterFacts, CallId, CallReport, LegId, Originate
 from telephony_adapters.port import EventSink, TelephonyAdapter
+from telephony_adapters.prompts import Prompt
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +92,11 @@ class JournallingCarrier(Declines):
     async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
         await self._inner.bridge(call_id, leg_id)
 
-    async def play(self, call_id: CallId, prompt: str, playback_id: str) -> None:
+    async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         await self._inner.play(call_id, prompt, playback_id)
+
+    async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
+        await self._inner.stop_playing(call_id, playback_id)
 
     async def list_calls(self) -> list[CallReport]:
         return await self._inner.list_calls()

@@ -1,6 +1,7 @@
 """Pacing: how many calls to place now. Pure; see `Pacer` for the door and `make_pacer` to begin."""
 
 from dialer.core.pacing.history import History, Spell
+from dialer.core.pacing.lines import LinesPacer
 from dialer.core.pacing.messages import (
     Abandoned,
     AgentOff,
@@ -36,6 +37,8 @@ def make_pacer(config: PacingConfig) -> Pacer:
             return PredictivePacer(config)
         case Law.FIXED_RATIO:
             return RatioPacer(config.law, config.lines_per_idle_agent)
+        case Law.LINES:
+            return LinesPacer(config)
         case Law.PROGRESSIVE | Law.PREVIEW:
             return RatioPacer(config.law)
 

@@ -158,6 +158,8 @@ class Snapshot(Message, frozen=True, kw_only=True):
     """When each call in answering-machine detection was picked up."""
     waiting_since_s: tuple[float, ...] = ()
     """When each live call that has no agent yet was answered."""
+    in_flow: int = 0
+    """Calls that a flow serves."""
     pending: int = 0
     """Calls asked for by earlier decisions and not yet placed; they count as just dialed."""
     settled: bool = False
@@ -185,6 +187,8 @@ class Law(StrEnum):
     PROGRESSIVE = "progressive"
     FIXED_RATIO = "fixed_ratio"
     PREDICTIVE = "predictive"
+    LINES = "lines"
+    """A flow takes the calls: so many at once."""
 
 
 class Clamp(StrEnum):
@@ -282,6 +286,10 @@ class PacingConfig(Message, frozen=True, kw_only=True):
     """Fixed ratio only."""
     max_lines_per_agent: float = 12.0
     """Ringing calls per staffed agent, at most; a safety limit, not a pacing setting."""
+    lines: int = 20
+    """Lines only: calls in progress at the same time."""
+    for_agents: bool = False
+    """Lines only: the flow may pass people on to agents."""
     ring_timeout_s: float = 25.0
     connect_limit_s: float = 2.0
     """An agent that frees this soon after the answer still saves the call."""

@@ -52,7 +52,7 @@ class Pacer(Protocol):
         """
 
 
-class _Unlearned:
+class Unlearned:
     """Listener of pacers that learn nothing."""
 
     def on_dial(self, segment: str) -> None: ...
@@ -84,7 +84,7 @@ class RatioPacer:
         self.law = law
         self._lines = max(0.0, lines_per_idle_agent)
         self._tracker = Tracker()
-        self._listener = _Unlearned()
+        self._listener = Unlearned()
 
     def observe(self, event: PacingEvent) -> None:
         self._tracker.observe(event, self._listener)

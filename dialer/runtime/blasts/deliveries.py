@@ -20,8 +20,8 @@ from dialer.core.messages_outcome import (
     sending_ended,
 )
 from dialer.core.outcome import Contact, Place
-from dialer.core.planning import contact_of_attempt
 from dialer.core.records import to_ms
+from dialer.core.reopening import contact_of_attempt
 from dialer.core.snapshots import AccountSnapshot
 from dialer.runtime.blasts.sender import Sender
 from dialer.runtime.clock import Clock

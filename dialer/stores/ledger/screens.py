@@ -10,7 +10,7 @@ from dialer.core.desk_messages import DebtView
 from dialer.core.identity import IdentityOnFile
 from dialer.core.records import from_ms
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.schema import account, contact_point, debt, person
+from dialer.stores.ledger.schema import account, contact_point, debt, person, portfolio
 
 
 class PersonOnScreen(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,3 +82,14 @@ async def read_debts(ledger: Ledger, debt_ids: tuple[DebtId, ...]) -> tuple[Debt
         )
         for row in rows
     )
+
+
+async def read_creditor(ledger: Ledger, account_id: AccountId) -> str | None:
+    """Name of the creditor, for a person whose identity check is on record."""
+    query = (
+        select(portfolio.c.creditor_name)
+        .join(account, account.c.portfolio_id == portfolio.c.portfolio_id)
+        .where(account.c.account_id == account_id)
+    )
+    async with ledger.read() as conn:
+        return (await conn.execute(query)).scalar_one_or_none()

@@ -22,6 +22,9 @@ class Caller(Protocol):
     async def stay_in_room(self, element: ElementTree.Element) -> None:
         """Be in a conference until it is over for this call."""
 
+    def hears(self, said: str) -> None:
+        """Words are said, or a recording of that address is played."""
+
     def playing(self, *, on: bool) -> None:
         """Somebody hears a prompt, and is patient meanwhile."""
 
@@ -89,6 +92,7 @@ class Follower:
         if verb.tag == "Pause":
             await self._clock.sleep(float(verb.get("length", "1")))
             return
+        self._caller.hears((verb.text or "").strip())
         self._caller.playing(on=True)
         try:
             await self._clock.sleep(self._prompt_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email.utils import format_datetime
@@ -36,6 +37,7 @@ _ANSWERED_BY: Final = {
     AmdVerdict.UNSURE: "unknown",
 }
 Act = Callable[[FakeCall], None]
+REMEMBERED_PROMPTS: Final = 1_000
 KEPT_CALLS: Final = 50_000
 """Ended calls that can still be fetched."""
 
@@ -79,6 +81,8 @@ class Exchange:
         self._ears: dict[str, Earpiece] = {}
         self._next_slot = clock.now()
         self._chores = Chores()
+        self.said: deque[str] = deque(maxlen=REMEMBERED_PROMPTS)
+        """What was lately said to people, and the addresses of what was played."""
 
     def open(self) -> None:
         self.sender.open()
@@ -364,6 +368,9 @@ class _Caller:
 
     async def stay_in_room(self, element: ElementTree.Element) -> None:
         await self._exchange.stay(self._call, element)
+
+    def hears(self, said: str) -> None:
+        self._exchange.said.append(said)
 
     def playing(self, *, on: bool) -> None:
         self._exchange.playing(self._call, on=on)

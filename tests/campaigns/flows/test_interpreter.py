@@ -72,7 +72,7 @@ def test_a_call_to_the_right_party_that_ends_with_an_agent() -> None:
     state, ordered = run(PROGRAMS["locator-agent"], [*VERIFIED, Known(value="yes"), AgentTook()])
     kinds = [type(c) for c in ordered]
     assert kinds == [Speak, Speak, Collect, Speak, Collect, Speak, Collect, CheckIdentity, Ask,
-                     Speak, Speak, TransferTo]  # fmt: skip
+                     Speak, Speak, Speak, TransferTo]  # fmt: skip
     check = ordered[7]
     assert check == CheckIdentity(
         answers={Factor.DOCUMENT_LAST4: "4821", Factor.BIRTH_DATE: "0511"}
@@ -80,7 +80,7 @@ def test_a_call_to_the_right_party_that_ends_with_an_agent() -> None:
     assert "4821" not in repr(check)
     assert ordered[8] == Ask(condition=Condition.THIRD_PARTY_COLLECTOR)
     speaks = [c for c in ordered if isinstance(c, Speak)]
-    assert [c.content_class is VERIFIED_CLASS for c in speaks] == [0, 0, 0, 0, 1, 0]
+    assert [c.content_class is VERIFIED_CLASS for c in speaks] == [0, 0, 0, 0, 1, 1, 0]
     assert state.is_over
     assert state.code is None, "the agent's disposition is to come"
     assert not any(isinstance(c, Collect) and not c.secret for c in ordered[3:7])
@@ -312,3 +312,31 @@ def test_an_unproved_flow_that_turns_in_a_circle_ends_the_call() -> None:
     made = flow({"a": {"kind": "say", "text": said(), "next": "a"}})
     state, _ = run(compile_flow(made), [Answered()])
     assert state.fault is Fault.ENDLESS
+
+
+def test_of_three_questions_two_are_put_that_the_file_can_answer() -> None:
+    program = PROGRAMS["locator-agent"]
+    three = [Factor.DOCUMENT_LAST4, Factor.BIRTH_DATE, Factor.CONTRACT]
+    for askable, asked in (
+        (None, three[:2]),
+        (three, three[:2]),
+        ([Factor.DOCUMENT_LAST4, Factor.CONTRACT], [Factor.DOCUMENT_LAST4, Factor.CONTRACT]),
+        ([Factor.BIRTH_DATE, Factor.CONTRACT], [Factor.BIRTH_DATE, Factor.CONTRACT]),
+    ):
+        state = begin(program, "es", None if askable is None else tuple(askable))
+        ordered: list[AnyCommand] = []
+        for event in (Answered(), Digits(digits="1"), Digits(digits="4821"), Digits(digits="4821")):
+            state, commands = step(program, state, event)
+            ordered += commands
+        (check,) = [c for c in ordered if isinstance(c, CheckIdentity)]
+        assert list(check.answers) == asked
+
+
+@pytest.mark.parametrize("askable", [(), (Factor.DOCUMENT_LAST4,), (Factor.CONTRACT,)])
+def test_who_cannot_be_verified_is_not_asked(askable: tuple[Factor, ...]) -> None:
+    program = PROGRAMS["locator-agent"]
+    state = begin(program, "es", askable)
+    for event in (Answered(), Digits(digits="1")):
+        state, ordered = step(program, state, event)
+    assert not any(isinstance(c, Collect) for c in ordered)
+    assert state.code is Code.NOT_VERIFIED

@@ -53,7 +53,7 @@ def test_a_flow_survives_json() -> None:
         (("9: stop", "99: stop"), "nodes.who.choices", "99"),
         (("kind: transfer", "kind: transfer\n    name: x"), "nodes.agent.name", "team"),
         (("on: third_party_collector", "on: moon"), "nodes.who_collects.on", "moon"),
-        (('"no": agent', "maybe: agent"), "nodes.who_collects.cases", "maybe"),
+        (('"no": rights', "maybe: agent"), "nodes.who_collects.cases", "maybe"),
     ],
 )
 def test_an_error_names_the_node(change: tuple[str, str], key: str, said: str) -> None:

@@ -22,7 +22,7 @@ DEBT = Speak(text="Su saldo es de {{amount}}.", language="es", content_class=Con
 def test_a_prompt_is_filled_in() -> None:
     told = spoken(NEUTRAL, values(), CHILE)
     assert told == "Hola, María. Atendemos lunes a viernes de 9 a 18 h."
-    assert spoken(DEBT, values(), CHILE) == "Su saldo es de $1.234.567."
+    assert spoken(DEBT, values(), CHILE) == "Su saldo es de 1.234.567 pesos chilenos."
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_values_of_the_promise_outrank_the_record() -> None:
         values={"promise_amount": Money(cents=5_000, currency="CLP")},
     )
     other = values(promise_amount=Money(cents=1, currency="CLP"))
-    assert spoken(command, other, CHILE) == "Anoté $5.000."
+    assert spoken(command, other, CHILE) == "Anoté 5.000 pesos chilenos."
 
 
 @pytest.mark.parametrize("made", sample_flows(), ids=lambda f: f.name)
