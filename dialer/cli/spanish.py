@@ -394,6 +394,9 @@ SPANISH: Final[dict[str, str]] = {
         "escriba un número de la cuenta como +12025550123, un código corto, o 11 letras y dígitos"
     ),
     "{number} can send no SMS": "{number} no puede enviar SMS",
+    "no flow {name} comes with Marcador; there are: {known}": (
+        "ningún flujo {name} viene con Marcador; hay: {known}"
+    ),
     "No such file or directory": "no existe el archivo o la carpeta",
     "Permission denied": "permiso denegado",
     "No space left on device": "no queda espacio en el disco",

@@ -118,24 +118,7 @@ class Engine:
             engine_of(config.prompts),
             carrier_speaks=adapter.facts.voice,
         )
-        self.floor = Floor(
-            Parts(
-                config=config,
-                clock=clock,
-                adapter=adapter,
-                calls=self.calls,
-                desk=self.desk,
-                outcomes=self.outcomes,
-                recorder=self.recorder,
-                ledger=ledger,
-                reader=self.reader,
-                packs=packs,
-                prompter=self.prompter,
-                queue_of=self._queues.of,
-                lookback=self.lookback,
-                wrap_up_limit_of=self._wrap_up_limit_of,
-            )
-        )
+        self.floor = self._make_floor()
         self.agents = self.floor.agents
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
@@ -155,6 +138,26 @@ class Engine:
         self.floor.recordings.campaign_of = self._campaign_of
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
+
+    def _make_floor(self) -> Floor:
+        return Floor(
+            Parts(
+                config=self.config,
+                clock=self.clock,
+                adapter=self.adapter,
+                calls=self.calls,
+                desk=self.desk,
+                outcomes=self.outcomes,
+                recorder=self.recorder,
+                ledger=self.ledger,
+                reader=self.reader,
+                packs=self.packs,
+                prompter=self.prompter,
+                queue_of=self._queues.of,
+                lookback=self.lookback,
+                wrap_up_limit_of=self._wrap_up_limit_of,
+            )
+        )
 
     def _make_sweeps(self) -> Sweeps:
         engine = self.config.engine
