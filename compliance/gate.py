@@ -271,6 +271,7 @@ def _record(
     first_allowed: datetime | None,
     releasing_event: str | None,
 ) -> DecisionRecord:
+    facts_hash, subject_hash = _fingerprints(ctx.facts)
     return DecisionRecord(
         decision_id=ctx.request.decision_id,
         at=now,
@@ -287,11 +288,11 @@ def _record(
         first_allowed=first_allowed,
         releasing_event=releasing_event,
         tzdata_version=tzdata_version(),
-        facts_sha256=facts_sha256(ctx.facts),
+        facts_sha256=facts_hash,
         holidays_version=holidays_version(),
         software=software(),
         pack_set=packs.sha256,
-        subject_sha256=subject_sha256(ctx.subject),
+        subject_sha256=subject_hash,
         collector=ctx.facts.collector,
         creditor_ids=tuple(
             dict.fromkeys(d.creditor_id for d in ctx.debts if d.creditor_id is not None)
@@ -314,12 +315,20 @@ def _local_times(now: datetime, names: tuple[str, ...]) -> dict[str, str]:
 
 def facts_sha256(facts: Facts) -> str:
     """Fingerprint of facts: SHA-256 of their canonical JSON."""
-    return hashlib.sha256(_FACTS_ENCODER.encode(facts)).hexdigest()
+    return _fingerprints(facts)[0]
 
 
 def subject_sha256(subject: Subject) -> str:
     """Fingerprint of what is known of a person: SHA-256 of its JSON as the ledger keeps it."""
     return hashlib.sha256(_FACTS_ENCODER.encode(subject)).hexdigest()
+
+
+def _fingerprints(facts: Facts) -> tuple[str, str]:
+    """Of the facts and of the person in them, whose JSON is made once for both."""
+    subject = _FACTS_ENCODER.encode(facts.subject)
+    # `Raw` stands in the JSON as it is: the bytes are those of the facts themselves.
+    whole = _FACTS_ENCODER.encode(msgspec.structs.replace(facts, subject=msgspec.Raw(subject)))
+    return hashlib.sha256(whole).hexdigest(), hashlib.sha256(subject).hexdigest()
 
 
 @cache
@@ -346,6 +355,7 @@ def _unreadable(
 ) -> DecisionRecord:
     """Record of a decision whose facts could not even be laid out."""
     finding = _fault("facts", error)
+    facts_hash, subject_hash = _fingerprints(facts)
     return DecisionRecord(
         decision_id=request.decision_id,
         at=now,
@@ -357,11 +367,11 @@ def _unreadable(
         guards=(StreamKey(request.person_id),),
         releasing_event=finding.releasing_event,
         tzdata_version=tzdata_version(),
-        facts_sha256=facts_sha256(facts),
+        facts_sha256=facts_hash,
         holidays_version=holidays_version(),
         software=software(),
         pack_set=packs.sha256,
-        subject_sha256=subject_sha256(facts.subject),
+        subject_sha256=subject_hash,
         collector=facts.collector,
         wide=facts.wide,
         abandonment=facts.abandonment,

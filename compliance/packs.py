@@ -110,6 +110,7 @@ class PackSet:
         )
         self._plans: dict[tuple[object, ...], Plan] = {}
         self._by_packs: dict[tuple[object, ...], Plan] = {}
+        self._of_pack: dict[tuple[object, ...], tuple[Rule, ...]] = {}
 
     @property
     def lookback_days(self) -> int:
@@ -130,6 +131,7 @@ class PackSet:
             if len(self._plans) >= _CACHE_LIMIT:
                 self._plans.clear()
                 self._by_packs.clear()
+                self._of_pack.clear()
             found = self._plans[key] = self._choose(ctx, at, period)
         return found
 
@@ -186,36 +188,48 @@ class PackSet:
         found = self._by_packs.get(kind)
         if found is None:
             packs = tuple(pack for n, pack in enumerate(self.packs) if binding >> n & 1)
-            found = self._by_packs[kind] = _bound(packs, request, line, label, at)
+            found = self._by_packs[kind] = self._bound(packs, request, line, label, at, period)
         return found
 
+    def _bound(
+        self,
+        packs: tuple[Pack, ...],
+        request: ContactRequest,
+        line: LineType,
+        label: PointLabel,
+        at: datetime,
+        period: int,
+    ) -> Plan:
+        """The plan of contacts of this kind that these packs bind at an instant.
 
-def _bound(
-    packs: tuple[Pack, ...],
-    request: ContactRequest,
-    line: LineType,
-    label: PointLabel,
-    at: datetime,
-) -> Plan:
-    """The rules of some packs that bind this kind of contact at an instant."""
-    given = When(
-        modes=(request.mode,),
-        purposes=(request.purpose,),
-        content_classes=(request.content_class,),
-        prerecorded=request.prerecorded,
-        autodialed=request.autodialed,
-    )
-    rules = tuple(
-        rule
-        for pack in packs
-        for rule in pack.rules
-        if not isinstance(rule, Retention)  # it binds records, never a contact
-        and rule.head.in_force(at)
-        and rule.head.binds(request.channel, given, line, label)
-    )
-    refs = tuple(pack.ref for pack in packs)
-    calendars = {country: source for pack in packs for country, source in pack.calendars.items()}
-    return Plan(refs, calendars, rules, request)
+        What a pack has for a kind of contact is the same whatever packs bind beside it, and is
+        looked through once: there are many more sets of packs than packs.
+        """
+        channel = request.channel
+        given = When(
+            modes=(request.mode,),
+            purposes=(request.purpose,),
+            content_classes=(request.content_class,),
+            prerecorded=request.prerecorded,
+            autodialed=request.autodialed,
+        )
+        kind = (period, channel, line, label, given)
+        rules: list[Rule] = []
+        for pack in packs:
+            key = (pack.doc.pack, *kind)
+            own = self._of_pack.get(key)
+            if own is None:
+                own = self._of_pack[key] = tuple(
+                    rule
+                    for rule in pack.rules
+                    if not isinstance(rule, Retention)  # it binds records, never a contact
+                    and rule.head.in_force(at)
+                    and rule.head.binds(channel, given, line, label)
+                )
+            rules += own
+        refs = tuple(pack.ref for pack in packs)
+        calendars = {name: source for pack in packs for name, source in pack.calendars.items()}
+        return Plan(refs, calendars, tuple(rules), request)
 
 
 # --- loading ------------------------------------------------------------------------------------

@@ -102,10 +102,14 @@ def load_rule_packs(config: Config) -> PackSet:
 
 
 @asynccontextmanager
-async def open_stores(config: Config) -> AsyncIterator[Ledger]:
-    """The ledger alone, for commands that need neither Redis nor a carrier."""
+async def open_stores(config: Config, *, mapped: bool = True) -> AsyncIterator[Ledger]:
+    """The ledger alone, for commands that need neither Redis nor a carrier.
+
+    `mapped`: see `open_ledger`.
+    """
     data_folder(config)
-    ledger = await open_ledger(config.ledger_url, now_ms=to_ms(datetime.now(UTC)))
+    now_ms = to_ms(datetime.now(UTC))
+    ledger = await open_ledger(config.ledger_url, now_ms=now_ms, mapped=mapped)
     try:
         yield ledger
     finally:
@@ -212,6 +216,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         trunk=config.telephony.trunk,
         caller_id=section.caller_id,
         amd_context=section.amd_context,
+        hold_music=section.hold_music,
         language=section.language,
         laboratory=section.laboratory,
         agent_ring_timeout_s=section.agent_ring_timeout_s,

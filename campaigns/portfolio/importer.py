@@ -2,7 +2,7 @@
 
 Every row that is not blank ends in exactly one place: in an account, in a `RejectedRow`, or among
 the duplicates that repeat an earlier row to the letter. Memory grows with the number of accounts
-(their numbers are remembered to find duplicates), not with the size of rows.
+alone (some thirty bytes each, to find duplicates), not with the size of rows.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from campaigns.portfolio.profile import ImportProfile, bind, fingerprint
 from campaigns.portfolio.reader import RawRow, RowReader
 from campaigns.portfolio.rejects import rejected
 from campaigns.portfolio.rows import RowBuilder, strongest
+from campaigns.portfolio.seen import HashSet, SeenAccounts, SeenRow
 from compliance.messages import Message
 from compliance.types import PartyRole
 
@@ -67,9 +68,8 @@ class PortfolioReader:
         self._plan = plan_rows(profile, binding)
         self._builder = RowBuilder(self._plan, settings.today)
         self._meaning = fingerprint(profile).encode()
-        self._seen: dict[str, int] = {}
-        """Account number to its row's number and hash, packed into one integer."""
-        self._joined: set[int] = set()
+        self._seen = SeenAccounts()
+        self._joined = HashSet()
         """Hashes of rows that were joined to an account that another row began."""
         self._tally: Counter[str] = Counter()
         self._warnings: Counter[str] = Counter()
@@ -132,17 +132,17 @@ class PortfolioReader:
         short = int.from_bytes(digest.digest()[:8], "big")
         try:
             external_id = self._builder.external_id(row.cells)
-            seen = self._seen.get(external_id)
+            seen = self._seen.row_of(external_id)
             if seen is not None:
-                if seen & _HASH_MASK == short or short in self._joined:
+                if seen.hashed == short or short in self._joined:
                     return None
                 if not self._plan.may_join_rows or pending is None:
-                    raise _Duplicate(seen >> 64)
+                    raise _Duplicate(seen.number)
             account = self._builder.build(row.cells, row.number, digest.hexdigest())
             if seen is not None and pending is not None:
                 joined = _join(pending, account)
                 if joined is None:
-                    raise _Duplicate(seen >> 64)
+                    raise _Duplicate(seen.number)
                 self._joined.add(short)
                 return joined
             if account.holder.role is not PartyRole.HOLDER:
@@ -156,11 +156,8 @@ class PortfolioReader:
                 value=error.value,
                 detail=str(error.row_number) if isinstance(error, _Duplicate) else "",
             )
-        self._seen[external_id] = row.number << 64 | short
+        self._seen.add(external_id, SeenRow(row.number, short))
         return account
-
-
-_HASH_MASK = (1 << 64) - 1
 
 
 class _Duplicate(Reject):

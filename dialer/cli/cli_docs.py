@@ -62,10 +62,14 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
         "marcador replay-decisions --sample 1000 --since 2026-11-24",
         "marcador replay-decisions --seed 7 --json",
     ),
-    "simulate": ("marcador simulate jump --agents 50 --seed 7", "marcador simulate --json"),
+    "simulate": (
+        "marcador simulate docs/examples/twin.toml --runs 5 --html day.html",
+        "marcador simulate --campaign morning --agents 8 --staff 8,10,12",
+        "marcador simulate jump --agents 50 --seed 7 --json",
+    ),
     "replay": (
-        "marcador replay mora-temprana --set target_abandonment=0.005",
-        "marcador replay mora-temprana --day 2026-11-25 --agents +2 --html day.html",
+        "marcador replay morning --set target_abandonment=0.02 --agents +2",
+        "marcador replay morning --day 2026-11-24 --set mode=progressive --html replay.html",
     ),
     "verify-ledger": (
         "marcador verify-ledger",

@@ -144,11 +144,14 @@ def campaign_pacing(
     decisions: Annotated[
         int, typer.Option(min=1, max=2000, help="Newest decisions to tell one by one.")
     ] = 8,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with charts, one file, there.")
+    ] = None,
 ) -> None:
     """How it was paced: calls, abandonments and occupancy, and why so many calls were placed."""
     from dialer.cli.pacing_command import show_pacing
 
-    show_pacing(shell_of(ctx), name, minutes=minutes, decisions=decisions)
+    show_pacing(shell_of(ctx), name, minutes=minutes, decisions=decisions, html=html)
 
 
 def _change_state(ctx: typer.Context, name: str, action: CampaignAction) -> None:

@@ -88,7 +88,7 @@ async def run_import(config: Config, options: ImportOptions, console: Console) -
     """
     texts = Texts(config.language)
     profile = await asyncio.to_thread(_read_profile, options.profile, texts)
-    async with open_stores(config) as ledger:
+    async with open_stores(config, mapped=False) as ledger:
         portfolio = await _portfolio(ledger, options, console, texts)
         title = f"{texts('importing')} {options.file.name}"
         with Steps(console, title, total=1) as steps:

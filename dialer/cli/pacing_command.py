@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from rich.table import Table
 
 from dialer.cli.exits import CliError, ExitCode
-from dialer.cli.shell import Shell
+from dialer.cli.shell import Shell, write_page
 from dialer.cli.stores import existing_ledger
 from dialer.cli.texts import Texts
 from dialer.core.pacing.messages import Clamp
@@ -35,7 +36,9 @@ CLAMPS: Final[dict[Clamp, tuple[str, str]]] = {
 }
 
 
-def show_pacing(shell: Shell, name: str, *, minutes: int, decisions: int) -> None:
+def show_pacing(
+    shell: Shell, name: str, *, minutes: int, decisions: int, html: Path | None = None
+) -> None:
     """The last so many minutes up to the newest decision."""
     campaign, report = shell.run(_read(shell, name, minutes, decisions))
     if report is None:
@@ -50,10 +53,14 @@ def show_pacing(shell: Shell, name: str, *, minutes: int, decisions: int) -> Non
                 "they are kept for 35 days, from when the campaign dials",
             ),
         )
+    zone = ZoneInfo(campaign.settings.timezone)
+    if html is not None:
+        from dialer.cli.pacing_page import pacing_page
+
+        write_page(shell, html, lambda: pacing_page(shell.texts, campaign, report, zone))
     if shell.json:
         shell.answer(report)
         return
-    zone = ZoneInfo(campaign.settings.timezone)
     shell.out.print(_table(shell.texts, in_slots(report.minutes, TABLE_ROWS), zone))
     for line in graph(shell.texts, in_slots(report.minutes, GRAPH_COLUMNS)):
         shell.say(line)

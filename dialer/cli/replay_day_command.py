@@ -12,8 +12,8 @@ import msgspec
 from campaigns.campaign import CampaignSettings, CampaignSettingsError
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
-from dialer.cli.shell import Shell
-from dialer.cli.simulate_command import day_of, write_page
+from dialer.cli.shell import Shell, write_page
+from dialer.cli.simulate_command import day_of
 from dialer.cli.stores import existing_ledger
 from dialer.cli.texts import Texts
 from dialer.cli.twin_page import day_charts

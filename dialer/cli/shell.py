@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 import tomllib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -163,6 +163,13 @@ def write_json(encoded: bytes) -> None:
     """One JSON document on standard output, spread over lines for people who look at it."""
     sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
     sys.stdout.flush()
+
+
+def write_page(shell: Shell, file: Path, render_page: Callable[[], str]) -> None:
+    """Write a page that stands alone, and say where. Raises `OSError`."""
+    file.write_text(render_page(), encoding="utf-8")
+    where = shell.texts.say(f"Página: {file}", f"Page: {file}")
+    shell.err.print(where, markup=False, highlight=False, soft_wrap=True)
 
 
 def _console(*, stderr: bool) -> Console:

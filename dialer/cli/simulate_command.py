@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import msgspec
 
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
-from dialer.cli.shell import Shell, write_json
+from dialer.cli.shell import Shell, write_json, write_page
 from dialer.cli.stores import existing_ledger
 from dialer.core.pacing import Law
 from dialer.simulation.report import config_for, render, scenario, simulate
@@ -82,13 +81,6 @@ def _page(shell: Shell, report: TwinReport) -> str:
     from dialer.cli.twin_page import twin_page
 
     return twin_page(shell.texts, report)
-
-
-def write_page(shell: Shell, file: Path, render_page: Callable[[], str]) -> None:
-    """Write a page that stands alone, and say where. Raises `OSError`."""
-    file.write_text(render_page(), encoding="utf-8")
-    where = shell.texts.say(f"Página: {file}", f"Page: {file}")
-    shell.err.print(where, markup=False, highlight=False, soft_wrap=True)
 
 
 def _file_case(shell: Shell, options: SimulateOptions) -> Case:

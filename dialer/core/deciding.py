@@ -30,13 +30,22 @@ from compliance.types import (
 )
 from dialer.core.outcome import EVENT_RECHECK, Place
 from dialer.core.proofs import sealed
-from dialer.core.records import AttemptEnded, AttemptPlanned, ContactBlocked, to_ms
+from dialer.core.records import (
+    AttemptEnded,
+    AttemptPlanned,
+    ContactBlocked,
+    InboundContact,
+    InboundEnded,
+    to_ms,
+)
 from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 
 _ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
 _OF_THE_PERSON = frozenset({ReasonGroup.STATUS, ReasonGroup.HOURS, ReasonGroup.PACING})
 
 
+LONGEST_INBOUND = timedelta(hours=2)
+"""A call to us that has no end on record by then has lost it in a crash."""
 NO_LAWFUL_MOMENT = "no_lawful_moment"
 """Reason of an account that the gate's rules release by an event alone. Whoever records one that
 may wakes it (`dialer.stores.ledger.waking`)."""
@@ -125,14 +134,21 @@ def in_order(
     )
 
 
-def in_flight(person: PersonSnapshot) -> bool:
-    """Whether an attempt on this person has no end yet: then nobody dials them again."""
+def in_flight(person: PersonSnapshot, now: datetime) -> bool:
+    """Whether an attempt on this person has no end yet, or they are on the line because they
+    called us: then nobody contacts them."""
     open_attempts: set[str] = set()
+    lately_ms = to_ms(now - LONGEST_INBOUND)
     for row in person.rows:
-        if isinstance(row.body, AttemptPlanned):
-            open_attempts.add(row.body.attempt_id)
-        elif isinstance(row.body, AttemptEnded):
-            open_attempts.discard(row.body.attempt_id)
+        body = row.body
+        if isinstance(body, AttemptPlanned):
+            open_attempts.add(body.attempt_id)
+        elif isinstance(body, AttemptEnded):
+            open_attempts.discard(body.attempt_id)
+        elif isinstance(body, InboundContact) and body.call_id and row.at_ms > lately_ms:
+            open_attempts.add(body.call_id)
+        elif isinstance(body, InboundEnded):
+            open_attempts.discard(body.call_id)
     return bool(open_attempts)
 
 

@@ -161,7 +161,7 @@ def plan_message(account: AccountSnapshot, values: ValuesOf, asked: Asked) -> Me
         return nothing(Place("done", 0, "attempts_spent"))
     found = _Found([], None, [], None)
     for person in in_order(account.people, None):
-        if in_flight(person):
+        if in_flight(person, now):
             found.later.append((now + IN_FLIGHT_RETRY, "attempt_open"))
             continue
         own = values.get((account_id, person.person_id))

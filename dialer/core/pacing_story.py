@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from dialer.core.pacing.messages import Decision
+from dialer.core.pacing.messages import Clamp, Decision
 
 MINUTE_MS = 60_000
 HOLDS_S = 15.0
@@ -48,6 +48,10 @@ class PacingMinute(msgspec.Struct, frozen=True, kw_only=True):
     """Mean agents logged in and not on a break."""
     occupancy_pct: float | None = None
     """Staffed time that was not idle, as the decisions saw it; None where nobody was staffed."""
+    ringing: float | None = None
+    """Mean calls ringing; None where no decision was logged."""
+    clamp_s: dict[str, float] = {}
+    """Seconds that each clamp held, by its name, a cap with its own (`cap:supply`)."""
 
 
 def in_slots(minutes: Sequence[PacingMinute], most: int) -> list[PacingMinute]:
@@ -69,6 +73,11 @@ def _merged(at_ms: int, parts: Sequence[PacingMinute]) -> PacingMinute:
     teams = [(m.staffed, m.occupancy_pct or 0.0) for m in parts if m.staffed is not None]
     staffed = sum(agents for agents, _ in teams)
     tolerances = [m.tolerance for m in parts if m.tolerance is not None]
+    ringing = [m.ringing for m in parts if m.ringing is not None]
+    clamp_s: dict[str, float] = {}
+    for part in parts:
+        for name, seconds in part.clamp_s.items():
+            clamp_s[name] = round(clamp_s.get(name, 0.0) + seconds, 3)
     return PacingMinute(
         at_ms=at_ms,
         calls_asked=sum(m.calls_asked for m in parts),
@@ -79,17 +88,22 @@ def _merged(at_ms: int, parts: Sequence[PacingMinute]) -> PacingMinute:
         tolerance=_ratio(sum(tolerances), len(tolerances), 5),
         staffed=_ratio(staffed, len(teams), 2),
         occupancy_pct=_ratio(sum(agents * pct for agents, pct in teams), staffed, 2),
+        ringing=_ratio(sum(ringing), len(ringing), 2),
+        clamp_s=clamp_s,
     )
 
 
 class _Sums:
     """What the decisions of one minute add up to."""
 
-    __slots__ = ("asked", "busy_s", "seconds", "staffed_s", "tolerance_s")
+    __slots__ = (
+        "asked", "busy_s", "clamp_s", "ringing_s", "seconds", "staffed_s", "tolerance_s",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.asked = 0
-        self.seconds = self.staffed_s = self.busy_s = self.tolerance_s = 0.0
+        self.seconds = self.staffed_s = self.busy_s = self.tolerance_s = self.ringing_s = 0.0
+        self.clamp_s: dict[str, float] = {}
 
 
 class MinuteSeries:
@@ -127,6 +141,11 @@ class MinuteSeries:
         sums.staffed_s += seconds * estimates.staffed
         sums.busy_s += seconds * max(0, estimates.staffed - estimates.idle)
         sums.tolerance_s += seconds * estimates.tolerance
+        sums.ringing_s += seconds * estimates.ringing
+        if decision.clamp is not Clamp.NONE:
+            name = decision.clamp.value
+            name = f"{name}:{decision.cap_name}" if decision.cap_name else name
+            sums.clamp_s[name] = sums.clamp_s.get(name, 0.0) + seconds
 
 
 def _minute(at_ms: int, sums: _Sums | None, placed: PlacedCalls) -> PacingMinute:
@@ -141,6 +160,8 @@ def _minute(at_ms: int, sums: _Sums | None, placed: PlacedCalls) -> PacingMinute
         tolerance=_ratio(sums.tolerance_s, sums.seconds, 5),
         staffed=_ratio(sums.staffed_s, sums.seconds, 2),
         occupancy_pct=_ratio(100.0 * sums.busy_s, sums.staffed_s, 2),
+        ringing=_ratio(sums.ringing_s, sums.seconds, 2),
+        clamp_s={name: round(seconds, 3) for name, seconds in sorted(sums.clamp_s.items())},
     )
 
 

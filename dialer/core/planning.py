@@ -137,7 +137,7 @@ def plan(
     for person in in_order(account.people, callback):
         history = fold_history(person.history())
         asked = callback is not None and callback.person_id == person.person_id
-        if in_flight(person):
+        if in_flight(person, now):
             later.append((now + IN_FLIGHT_RETRY, "attempt_open"))
             continue
         found = _try_points(
@@ -275,12 +275,12 @@ def _request(
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
-        statements=settings.statements,
+        statements=settings.says,
         language=settings.language or person.subject.person.language,
         ring_timeout_s=settings.ring_timeout_s,
         connect_limit_ms=settings.connect_limit_ms,
-        recorded=settings.recorded,
-        recording_can_pause=settings.recording_can_pause,
+        recorded=settings.is_recorded,
+        recording_can_pause=settings.can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 
 import msgspec
 import pytest
@@ -115,6 +116,18 @@ def test_replay_gives_the_same_record() -> None:
     assert replay(record, known, packs()) == record
     fresh = PackSet(packs().packs)
     assert replay(record, known, fresh) == record
+
+
+def test_fingerprints_are_those_of_the_canonical_json() -> None:
+    """However they are computed: records of every release must come out the same."""
+    known = facts(history=[event("e", NOON - timedelta(days=1))])
+    record = judge(known, NOON)
+    assert record.facts_sha256 == _sha256_of_json(known)
+    assert record.subject_sha256 == _sha256_of_json(known.subject)
+
+
+def _sha256_of_json(value: object) -> str:
+    return sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()
 
 
 # --- structural checks --------------------------------------------------------------------------

@@ -11,9 +11,10 @@ import asyncio
 import functools
 import selectors
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import aiosqlite
 import pytest
@@ -22,6 +23,7 @@ from dialer.stores.redis.client import RedisClient
 from telephony_adapters.clock import TimerHandle
 
 T = TypeVar("T")
+Given = TypeVarTuple("Given")
 
 STUCK_S = 30.0
 """Real seconds after which something real that is under way is taken to hang."""
@@ -38,9 +40,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self.now_s
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[..., T], *args: Any
-    ) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Given]], T], *args: *Given
+    ) -> asyncio.Future[T]:
         future = super().run_in_executor(executor, func, *args)
         self.under_way += 1
         future.add_done_callback(self._over)

@@ -409,10 +409,10 @@ async def prefer_indexes(conn: Conn) -> None:
 
 
 def _insert(table: Table, columns: Sequence[str], dialect: Dialect) -> list[str]:
-    source = _rows(table, columns, dialect)
-    # `WHERE true` tells SQLite's parser that a following ON belongs to the INSERT.
-    select = ["SELECT", _list(columns, "x"), "FROM", source, "WHERE true"]
-    return ["INSERT INTO", _quoted(table.name), "(", _list(columns), ")", *select]
+    into = ["INSERT INTO", _quoted(table.name), "(", _list(columns), ")"]
+    if dialect is Dialect.SQLITE:
+        return [*into, "VALUES", _VALUES]
+    return [*into, "SELECT", _list(columns, "x"), "FROM", _rows(table, columns, dialect)]
 
 
 _VALUES = "{values}"

@@ -38,6 +38,8 @@ POOL_TIMEOUT_S: Final = 30.0
 """How long a reader, or a writer of PostgreSQL, waits for a connection to become free."""
 SQLITE_READERS: Final = 3
 POSTGRESQL_CONNECTIONS: Final = 10
+MAPPED_BYTES: Final = 1 << 30
+"""Of a SQLite file, mapped into memory by each connection."""
 TRANSACTION_TRIES: Final = 8
 """How often `transact` starts again after PostgreSQL broke a deadlock."""
 
@@ -227,20 +229,22 @@ class Ledger:
             raise LedgerUnavailable(Trouble.DAMAGED, self.where, str(error)) from error
 
 
-async def open_ledger(url: str, *, now_ms: int) -> Ledger:
+async def open_ledger(url: str, *, now_ms: int, mapped: bool = True) -> Ledger:
     """Open the ledger, and bring its tables to this release's shape.
 
     Args:
         url: `sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER@HOST/DATABASE`; without a
             driver's name the same drivers are used.
         now_ms: the instant, for the audit entry of a migration that this opening makes.
+        mapped: read a SQLite file through this process's memory, which is faster. For work that
+            goes once through a large file it only makes the process look as large as the file.
 
     Raises:
         LedgerUnavailable: what is wrong, where, and how to mend it.
     """
     parsed = _parsed(url)
     if Dialect(parsed.get_backend_name()) is Dialect.SQLITE:
-        ledger = _sqlite(parsed)
+        ledger = _sqlite(parsed, mapped=mapped)
     else:
         ledger = _postgresql(parsed)
     try:
@@ -297,7 +301,7 @@ def _parsed(url: str) -> URL:
     return parsed
 
 
-def _sqlite(url: URL) -> Ledger:
+def _sqlite(url: URL, *, mapped: bool) -> Ledger:
     if sqlite3.sqlite_version_info < SQLITE_LEAST:
         raise LedgerUnavailable(
             Trouble.WRONG_VERSION,
@@ -307,11 +311,15 @@ def _sqlite(url: URL) -> Ledger:
     folder = Path(str(url.database)).resolve().parent
     if not folder.is_dir():
         raise LedgerUnavailable(Trouble.UNREACHABLE, _shown(url), f"there is no directory {folder}")
-    writer = _sqlite_engine(url, size=1, begin=_WRITE, pragmas=_pragmas(65536))
+    pragmas = _pragmas(65536, mapped=mapped)
+    writer = _sqlite_engine(url, size=1, begin=_WRITE, pragmas=pragmas)
     reader = _sqlite_engine(
-        url, size=SQLITE_READERS, begin=_READ, pragmas=(*_pragmas(32768), _QUERY_ONLY)
+        url,
+        size=SQLITE_READERS,
+        begin=_READ,
+        pragmas=(*_pragmas(32768, mapped=mapped), _QUERY_ONLY),
     )
-    return Ledger(writer, reader, SqliteThread(partial(_sqlite_connection, url)))
+    return Ledger(writer, reader, SqliteThread(partial(_sqlite_connection, url, pragmas)))
 
 
 class CleanlyClosed(sqlite3.Connection):
@@ -342,7 +350,7 @@ _READ: Final = "BEGIN"
 _QUERY_ONLY: Final = "PRAGMA query_only = ON"
 
 
-def _pragmas(cache_kib: int) -> tuple[str, ...]:
+def _pragmas(cache_kib: int, *, mapped: bool) -> tuple[str, ...]:
     """How every connection to SQLite is set up."""
     return (
         "PRAGMA journal_mode = WAL",
@@ -353,11 +361,11 @@ def _pragmas(cache_kib: int) -> tuple[str, ...]:
         "PRAGMA temp_store = MEMORY",
         f"PRAGMA cache_size = -{cache_kib}",
         # Reads go through the page cache of the system without a copy or a call each.
-        "PRAGMA mmap_size = 1073741824",
+        f"PRAGMA mmap_size = {MAPPED_BYTES if mapped else 0}",
     )
 
 
-def _sqlite_connection(url: URL) -> sqlite3.Connection:
+def _sqlite_connection(url: URL, pragmas: Sequence[str]) -> sqlite3.Connection:
     """A plain connection. No isolation level: the driver begins nothing by itself."""
     connection = sqlite3.connect(
         str(url.database),
@@ -365,7 +373,7 @@ def _sqlite_connection(url: URL) -> sqlite3.Connection:
         isolation_level=None,
         cached_statements=STATEMENTS_KEPT,
     )
-    for pragma in _pragmas(65536):
+    for pragma in pragmas:
         connection.execute(pragma)
     return connection
 

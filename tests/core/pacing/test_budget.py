@@ -171,3 +171,22 @@ def test_a_machine_among_the_answers_earns_nothing() -> None:
         heard.on_found_machine()
     assert heard.windows["30min"].total_answered == never.windows["30min"].total_answered
     assert abs(heard.tolerance() - never.tolerance()) < 1e-12
+
+
+def test_the_aim_is_that_of_the_whole_team_however_it_logs_in() -> None:
+    together, one_by_one = budget(100), budget(1)
+    for agents in range(2, 101):
+        one_by_one.start(agents)
+    assert one_by_one.state.margin == together.state.margin
+    assert one_by_one.tolerance() == together.tolerance()
+    one_by_one.start(3)
+    assert one_by_one.state.margin == together.state.margin
+
+
+def test_a_tolerance_that_was_steered_outlives_newcomers() -> None:
+    b = budget(10)
+    for _ in range(50):
+        b.on_placed(1.0, 0.2)
+    steered = b.tolerance()
+    b.start(40)
+    assert b.tolerance() == pytest.approx(steered)

@@ -1,0 +1,195 @@
+"""`marcador simulate` on definitions and campaigns, and `marcador replay`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from dialer.cli.app import hoisted
+from dialer.cli.exits import ExitCode
+from dialer.stores.redis import EmbeddedRedis
+from tests.cli.conftest import Cli
+from tests.cli.world import CAMPAIGN, Made
+from tests.simulation.twin_engine import Deck, Shape, engine
+from tests.support.redis_server import short_folder
+
+DEFINITION = """
+name = "prueba"
+timezone = "America/Santiago"
+date = 2026-11-30
+[where]
+country = "CL"
+[campaign]
+mode = "progressive"
+[[segments]]
+name = "1-30"
+accounts = 400
+[[shifts]]
+agents = 4
+start = "11:00"
+end = "11:30"
+"""
+
+
+@pytest.fixture
+def file(english: Cli) -> Path:
+    path = english.folder / "twin.toml"
+    path.write_text(DEFINITION, encoding="utf-8")
+    return path
+
+
+def test_a_definition_in_words_in_json_and_as_a_page(english: Cli, file: Path) -> None:
+    page = english.folder / "day.html"
+    ran = english("simulate", file, "--staff", "none", "--html", page)
+    assert ran.code == ExitCode.OK, ran.err
+    for word in (
+        "occupancy",
+        "right-party contacts",
+        "promises",
+        "of those the law allows that day",
+    ):
+        assert word in ran.out
+    text = page.read_text("utf-8")
+    assert text.count("<svg") >= 5
+    assert "<script" not in text
+    report = english("simulate", file, "--staff", "none", "--json").json
+    assert report["total"]["agents"] == 4
+    assert report["total"]["dials"] <= report["total"]["legal_dials"] == 400
+    again = english("simulate", file, "--staff", "none", "--json").json
+    assert again == report
+
+
+def test_staffing_advice_compares_teams_on_the_same_people(english: Cli, file: Path) -> None:
+    ran = english("simulate", file, "--staff", "2,6")
+    assert "With 2 agents instead of 4" in ran.out
+    assert "With 6 agents instead of 4" in ran.out
+    assert "promises" in ran.out
+
+
+def test_spanish_words(cli: Cli, file: Path) -> None:
+    out = cli("--language", "es", "simulate", file, "--staff", "none").out
+    assert "ocupación" in out
+    assert "contactos con titular" in out
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('[[shifts]]\nagents = 0\nstart = "09:00"\nend = "10:00"', "shifts[1].agents = 0"),
+        ("[law]\ndials = 2", "law.dials = 2: there is no such key"),
+        ("nonsense", "cannot be read as toml"),
+    ],
+)
+def test_a_bad_definition_names_key_value_reason_and_remedy(
+    english: Cli, file: Path, line: str, said: str
+) -> None:
+    file.write_text(f"{DEFINITION}\n{line}\n", encoding="utf-8")
+    ran = english("simulate", file)
+    assert ran.code == ExitCode.BAD_INPUT
+    assert said in ran.err
+    assert "To mend it" in ran.err
+
+
+def test_other_things_that_cannot_be_simulated(english: Cli, file: Path) -> None:
+    for args in (
+        ("simulate", "none.toml"),
+        ("simulate", "steady", "--html", "x.html"),
+        ("simulate", str(file), "--staff", "many"),
+        ("simulate", str(file), "--agents", "0"),
+        ("simulate", str(file), "--day", "tomorrow"),
+        ("simulate", str(file), "--target", "0.5"),
+    ):
+        ran = english(*args)
+        assert ran.code in (ExitCode.BAD_INPUT, ExitCode.UNAVAILABLE), args
+        assert "Traceback" not in ran.err
+
+
+def test_schema_and_definition_are_json(english: Cli, file: Path) -> None:
+    assert "$defs" in english("simulate", "--schema").json
+    tree = english("simulate", file, "--definition", "--agents", "9", "--mode", "predictive").json
+    again = english.folder / "again.json"
+    again.write_text(json.dumps(tree), encoding="utf-8")
+    read = english("simulate", again, "--definition").json
+    assert read == tree
+    assert sum(shift["agents"] for shift in read["shifts"]) == 9
+
+
+def test_a_campaign_is_simulated_as_the_ledger_knows_it(english: Cli, made: Made) -> None:
+    args = ("simulate", "--campaign", CAMPAIGN, "--agents", "3", "--from", "11:00", "--hours", "1",
+            "--day", "2026-11-30", "--staff", "none")  # fmt: skip
+    report = english(*args, "--json").json
+    definition = report["definition"]
+    assert definition["campaign"]["mode"] == "progressive"
+    assert sum(s["accounts"] for s in definition["segments"]) <= 150
+    assert report["total"]["dials"] <= report["total"]["legal_dials"]
+    assert "Law: the gate was asked about" in english(*args).out
+    unknown = english("simulate", "--campaign", "nobody")
+    assert unknown.code == ExitCode.BAD_INPUT
+    assert "nobody" in unknown.err
+
+
+# --- replay -------------------------------------------------------------------------------------
+
+
+def test_a_setting_given_to_replay_is_its_own() -> None:
+    args = ["replay", "x", "--set", "mode=progressive", "--json"]
+    assert hoisted(args) == ["--json", "replay", "x", "--set", "mode=progressive"]
+    assert hoisted(["--set", "a=b", "replay", "x"]) == ["--set", "a=b", "replay", "x"]
+    assert hoisted(["doctor", "--set", "a=b"]) == ["--set", "a=b", "doctor"]
+
+
+@pytest.fixture
+def recorded(english: Cli, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Ten minutes of six agents, as the live engine wrote them down."""
+    shape = Shape(agents=6, minutes=10.0)
+    with short_folder() as folder:
+        server = EmbeddedRedis(folder)
+        asyncio.run(server.start())
+        try:
+            data = english.folder / "var"
+            data.mkdir()
+            engine(shape, Deck(shape, 1), data, server.url, 260, monkeypatch)
+        finally:
+            asyncio.run(server.stop())
+    return english
+
+
+def test_a_recorded_day_beside_the_twin_and_beside_changed_settings(recorded: Cli) -> None:
+    page = recorded.folder / "replay.html"
+    ran = recorded("replay", "twin", "--set", "mode=progressive", "--agents", "+2", "--html", page)
+    assert ran.code == ExitCode.OK, ran.err
+    for word in ("recorded", "twin, same", "twin, changed", "mode predictive → progressive"):
+        assert word in ran.out
+    assert page.read_text("utf-8").count("<svg") >= 5
+    report = recorded("replay", "twin", "--agents", "3", "--json").json
+    was, same, other = report["recorded"], report["same"], report["other"]
+    assert was["dials"] > 60
+    assert same["staffed_h"] == pytest.approx(was["staffed_h"], rel=0.03)
+    assert same["occupancy"]["mean"] == pytest.approx(was["occupancy"], abs=0.08)
+    assert was["occupancy"] == pytest.approx(was["occupancy_seen"], abs=0.08)
+    assert other["staffed_h"] == pytest.approx(1.5 * was["staffed_h"], rel=0.05)
+    assert other["contacts"]["mean"] > same["contacts"]["mean"]
+    paced = recorded.folder / "paced.html"
+    assert recorded("campaign", "pacing", "twin", "--html", paced).code == ExitCode.OK
+    text = paced.read_text("utf-8")
+    assert text.count("<svg") >= 5
+    assert "cold start" in text
+    minutes = recorded("campaign", "pacing", "twin", "--json").json["minutes"]
+    assert max(minute["ringing"] or 0 for minute in minutes) > 1
+
+
+def test_what_cannot_be_replayed(english: Cli, made: Made) -> None:
+    for args, said in (
+        (("replay", CAMPAIGN), "no pacing decisions"),
+        (("replay", CAMPAIGN, "--day", "2001-01-01"), "no attempts"),
+        (("replay", "nobody"), "nobody"),
+        (("replay", CAMPAIGN, "--set", "abandon_target=0.02"), "--set target_abandonment="),
+        (("replay", CAMPAIGN, "--set", "target_abandonment=0.2"), "<= 0.03"),
+        (("replay", CAMPAIGN, "--agents", "many"), "--agents"),
+    ):
+        ran = english(*args)
+        assert ran.code == ExitCode.BAD_INPUT, (args, ran.err)
+        assert said in ran.err, args
