@@ -24,7 +24,7 @@ LIMIT = 2_000
 VALUES: Mapping[str, Any] = dict.fromkeys(
     (
         *("limit", "expected", "allowed", "seconds", "role", "roles", "name"),
-        *("state", "action", "possible", "least", "most"),
+        *("state", "action", "possible", "least", "most", "rule", "when", "cause"),
     ),
     7,
 )
