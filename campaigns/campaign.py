@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 from msgspec import Meta
 
+from campaigns.content.kinds import WRITTEN
 from campaigns.model import Bucket
 from campaigns.portfolio.model import Stage
 from compliance.messages import Message
-from compliance.types import Attestation, Mode, Purpose
+from compliance.types import Attestation, Channel, Mode, Purpose
 
-MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.IVR})
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.IVR, Mode.BLAST})
 """Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
 inside any of them."""
 
@@ -108,12 +109,40 @@ class SpokenSettings(Message, frozen=True, kw_only=True):
             )
 
 
+TemplateName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,79}$")]
+
+
+class MessageSettings(Message, frozen=True, kw_only=True):
+    """What a campaign of written messages sends, and how fast."""
+
+    templates: Annotated[tuple[TemplateName, ...], Meta(min_length=1, max_length=8)]
+    """Approved texts of the campaign's channel. Each person gets the one in their language; where
+    none is, the first."""
+    values: dict[str, Annotated[str, Meta(max_length=300)]] = {}
+    """Merge values that everybody has in common (`return_number`, `hours` ...)."""
+    sender: str | None = None
+    """Number, sender id or address it comes from; None: the provider's own."""
+    max_per_hour: Count | None = None
+    """Most messages in any hour: what answers can be coped with. None: no cap of its own."""
+    per_agent_hour: Annotated[float, Meta(gt=0, le=10_000)] | None = None
+    """Most messages in any hour for each agent who is on duty; without agents nothing is sent."""
+    max_balance_age_s: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 86_400
+    """A balance older than this is told to nobody."""
+    provider_templates: dict[TemplateName, Annotated[str, Meta(min_length=1, max_length=200)]] = {}
+    """WhatsApp: the provider's id of each of `templates`; its fields are numbered 1, 2 ... in the
+    order in which the text first names them."""
+
+
 class CampaignSettings(Message, frozen=True, kw_only=True):
-    """How a campaign dials. Every default is a cautious one."""
+    """How a campaign dials, or writes. Every default is a cautious one."""
 
     mode: Mode = Mode.PREDICTIVE
     purpose: Purpose = Purpose.COLLECTION
     accounts: AccountFilter = AccountFilter()
+    channel: Channel = Channel.VOICE
+    """`voice`, or `sms`, `whatsapp`, `email` with mode `blast`."""
+    message: MessageSettings | None = None
+    """What a campaign of mode `blast` sends."""
     target_abandonment: Annotated[float, Meta(gt=0, le=MAX_ABANDONMENT)] = 0.01
     """Abandoned calls per call answered by a live person that the pacer aims to stay under."""
     max_lines_per_agent: Annotated[float, Meta(ge=1, le=20)] = 6.0
@@ -196,10 +225,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
             raise ValueError(
                 f"`mode` must be one of {', '.join(sorted(MODES))}, not {self.mode.value}"
             )
-        if (self.flow is not None) is not (self.mode is Mode.IVR):
-            raise ValueError("`flow` must be given in the mode ivr, and in no other")
-        if self.leave_message and not (self.amd and self.flow):
-            raise ValueError("`leave_message` must come with mode ivr and amd")
+        self._check_channel()
+        self._check_flow()
         if any(team != team.strip().casefold() or not team for team in self.teams):
             raise ValueError(
                 f"`teams` must be names of teams in small letters, not {list(self.teams)!r}"
@@ -215,6 +242,29 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
             raise ValueError(
                 f"`timezone` must be an IANA zone such as America/Bogota, not {self.timezone!r}"
             ) from error
+
+    def _check_flow(self) -> None:
+        if (self.flow is not None) is not (self.mode is Mode.IVR):
+            raise ValueError("`flow` must be given in the mode ivr, and in no other")
+        if self.leave_message and not (self.amd and self.flow):
+            raise ValueError("`leave_message` must come with mode ivr and amd")
+
+    def _check_channel(self) -> None:
+        if self.mode is not Mode.BLAST:
+            if self.channel is not Channel.VOICE:
+                raise ValueError(f"`mode` must be blast for channel {self.channel.value}")
+            return
+        if self.channel not in WRITTEN:
+            raise ValueError(
+                f"`channel` must be one of {', '.join(sorted(WRITTEN))}, not {self.channel.value}"
+            )
+        if self.message is None:
+            raise ValueError("`message` must be given for mode blast, with its `templates`")
+
+    @property
+    def writes(self) -> bool:
+        """Whether it sends messages instead of calling."""
+        return self.mode is Mode.BLAST
 
 
 _NAMED_KEY: Final = re.compile(r"^`(?P<key>[a-z_]+)` must ")
@@ -260,6 +310,7 @@ _PARTS: Final[dict[str, type[Message]]] = {
     "retry": RetrySettings,
     "accounts": AccountFilter,
     "spoken": SpokenSettings,
+    "message": MessageSettings,
 }
 
 

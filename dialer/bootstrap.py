@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from compliance.packs import BUNDLED, PackSet, load_packs
 from compliance.types import Channel
 from dialer.config import Config, ConfigError, LogConfig
 from dialer.core.records import to_ms
+from dialer.runtime.blasts.opt_outs import load_or_create_link_key
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.engine import Engine
 from dialer.runtime.safety import check_messenger
@@ -143,6 +144,7 @@ async def open_marcador(
     *,
     clock: Clock | None = None,
     adapter: TelephonyAdapter | None = None,
+    messengers: Mapping[Channel, MessagingAdapter] | None = None,
 ) -> AsyncIterator[Marcador]:
     """Put everything together; the engine is made, and started by the caller.
 
@@ -163,6 +165,10 @@ async def open_marcador(
             packs=packs,
             checkpoints=Checkpoints(ledger, key),
             revive_redis=revive,
+            messengers=(
+                messengers_of(config, the_clock, carrier) if messengers is None else messengers
+            ),
+            link_key=load_or_create_link_key(data_folder(config) / "opt-out-link-key"),
         )
         yield Marcador(config, the_clock, ledger, redis, carrier, packs, engine)
 

@@ -62,6 +62,9 @@ class HttpConfig(Section, frozen=True, kw_only=True):
     """Address to listen on. Leave it on loopback unless a TLS proxy stands before it."""
     port: Port = 8460
     """TCP port; 0 lets the system choose."""
+    public_url: str = ""
+    """Address under which people reach this server, such as `https://portal.example.com`: opt-out
+    links in e-mails begin with it. Empty: e-mails carry no such link."""
     session_hours: Positive = 12
     """How long a login lasts."""
     max_body_bytes: Positive = 262_144

@@ -22,6 +22,7 @@ from typer.main import get_command
 from compliance.types import CollectorRole, DebtClass
 from dialer.cli.exits import ExitCode
 from dialer.cli.groups import campaign_app, content_app, packs_app, prompts_app, users_app
+from dialer.cli.message_groups import add_messages_to
 from dialer.cli.officer_groups import add_to
 from dialer.cli.shell import GlobalOptions, Shell, shell_of, write_json
 from dialer.cli.twin_groups import add_twin_to
@@ -56,6 +57,9 @@ class RunMode(StrEnum):
     PREDICTIVE = "predictive"
     PROGRESSIVE = "progressive"
     IVR = "ivr"
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    EMAIL = "email"
 
 
 # --- running ------------------------------------------------------------------------------------
@@ -335,7 +339,8 @@ def run(
         typer.Option(help="Carrier: the simulator, or an Asterisk on this machine."),
     ] = None,
     mode: Annotated[
-        RunMode, typer.Option(help="Agents take the calls, or (ivr) a flow does.")
+        RunMode,
+        typer.Option(help="Agents or a flow (ivr) take calls; or the channel of messages."),
     ] = RunMode.PREDICTIVE,
     flow: Annotated[
         str, typer.Option(help="With --mode ivr: one of the flows that come with Marcador.")
@@ -455,6 +460,7 @@ def doctor(ctx: typer.Context) -> None:
 
 
 add_to(app)
+add_messages_to(app)
 add_twin_to(app)
 app.add_typer(campaign_app, name="campaign")
 app.add_typer(content_app, name="content")

@@ -45,6 +45,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "run": (
         "marcador run --sample",
         "marcador run --portfolio banco-norte --agents 20 --speed 10 --minutes 60",
+        "marcador run --sample --mode sms",
     ),
     "serve": ("marcador serve", "marcador serve --set http.port=8461"),
     "check": (
@@ -149,6 +150,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "erase approve": ("marcador erase approve ID --user rosa --password-stdin",),
     "erase refuse": ("marcador erase refuse ID --user rosa",),
     "erase list": ("marcador erase list --json",),
+    "messages": ("marcador messages recordatorio", "marcador messages recordatorio --json"),
+    "inbox list": ("marcador inbox list", "marcador inbox list --state all --json"),
+    "inbox show": ("marcador inbox show sms:01M8B074R8ZBKYV94HENCW02TV",),
+    "inbox close": ("marcador inbox close THREAD --resolution 'called back'",),
     "users add": ("marcador users add luis --role supervisor --password-stdin",),
     "users list": ("marcador users list",),
     "users deactivate": ("marcador users deactivate luis",),

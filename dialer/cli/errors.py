@@ -20,7 +20,7 @@ from dialer.cli.texts import Texts
 from dialer.config import Config, ConfigError, Section
 from dialer.console.server import CannotListen, PortTaken
 from dialer.runtime.importing import ImportFailed, ProfileUnusable
-from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.safety import CannotSend, UnsafeDialing
 from dialer.runtime.speech import SpeechUnavailable
 from dialer.stores.ledger.campaigns import CampaignExists
 from dialer.stores.ledger.checkpoints import KeyUnusable
@@ -70,6 +70,8 @@ def told(error: BaseException, texts: Texts) -> Told | None:
         return _told(error.code, "usage", error.what, error.mend)
     if isinstance(error, ConfigError):
         return _config(error, texts)
+    if isinstance(error, CannotSend):
+        return _told(ExitCode.BAD_INPUT, "cannot_send", texts.say(error.es, error.en), "")
     if isinstance(error, LedgerUnavailable | RedisUnavailable | CarrierUnavailable):
         return _unavailable(error, texts)
     if isinstance(error, CannotListen):

@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.live import Live
 
 from campaigns.campaign import CampaignSettings, SpokenSettings
+from campaigns.content.kinds import WRITTEN
 from campaigns.sample.generator import SampleSettings
-from compliance.types import CollectorRole, Mode
+from compliance.types import Channel, CollectorRole, Mode
 from dialer.bootstrap import (
     Marcador,
     carrier_of,
@@ -34,8 +35,10 @@ from dialer.cli.texts import Texts
 from dialer.config import Config
 from dialer.console.server import serve
 from dialer.core.figures import LiveFigures
+from dialer.core.records import to_ms
+from dialer.runtime.blasts.sample import sample_blast
 from dialer.runtime.clock import SimulatedClock
-from dialer.runtime.safety import check_simulated_agents
+from dialer.runtime.safety import check_simulated_agents, no_provider
 from dialer.runtime.services import EngineServices
 from dialer.runtime.shift import (
     Shift,
@@ -217,12 +220,7 @@ async def _work(
     minutes: int | None,
 ) -> ShiftSummary:
     shift = Shift(marcador, portfolio, options.agents, url)
-    settings = CampaignSettings(
-        mode=Mode(options.mode),
-        flow=options.flow,
-        amd=options.flow is not None and marcador.adapter.facts.amd,
-        spoken=SPOKEN,
-    )
+    settings = await _settings(marcador, options)
     await shift.begin(settings)
     until = None if minutes is None else marcador.clock.now() + timedelta(minutes=minutes)
     stop = asyncio.Event()
@@ -241,6 +239,21 @@ async def _work(
     place = write_reports(summary, data_folder(marcador.config) / "reports")
     _tell(summary, console, texts, place)
     return summary
+
+
+async def _settings(marcador: Marcador, options: RunOptions) -> CampaignSettings:
+    if options.mode not in WRITTEN:
+        return CampaignSettings(
+            mode=Mode(options.mode),
+            flow=options.flow,
+            amd=options.flow is not None and marcador.adapter.facts.amd,
+            spoken=SPOKEN,
+        )
+    channel = Channel(options.mode)
+    messenger = marcador.engine.post.sender.messengers.get(channel)
+    if messenger is None:
+        raise no_provider(channel)
+    return await sample_blast(marcador.ledger, channel, messenger, to_ms(marcador.clock.now()))
 
 
 @contextlib.contextmanager
@@ -281,6 +294,8 @@ async def _board(
 
 
 def _line(figures: LiveFigures, texts: Texts) -> str:
+    if figures.channel is not Channel.VOICE:
+        return _message_line(figures, texts)
     queue = " ".join(f"{texts(f'queue_{state}')}={count}" for state, count in figures.queue.items())
     return (
         f"{figures.at:%H:%M:%S} {texts('dialed')}={figures.dialed} "
@@ -288,6 +303,15 @@ def _line(figures: LiveFigures, texts: Texts) -> str:
         f"{texts('abandoned')}={figures.abandoned_pct:.2f}% "
         f"{texts('occupancy')}={figures.occupancy_pct:.1f}% "
         f"{texts('blocked')}={figures.blocked} {queue}"
+    )
+
+
+def _message_line(figures: LiveFigures, texts: Texts) -> str:
+    counts = " ".join(f"{code}={count}" for code, count in figures.outcomes.items())
+    return (
+        f"{figures.at:%H:%M:%S} {texts('messages_started')}={figures.dialed} {counts} "
+        f"{texts('replies')}={figures.replies} {texts('opt_outs')}={figures.opt_outs} "
+        f"{texts('blocked')}={figures.blocked}"
     )
 
 

@@ -8,12 +8,23 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from campaigns.dispositions import DispositionCode
+from compliance.types import Channel
 from dialer.cli.texts import Texts
 from dialer.core.figures import LiveFigures
 
 BAR_CHARS = 40
 RULES_SHOWN = 6
 CODES_SHOWN = 8
+MESSAGE_CODES = (
+    DispositionCode.MESSAGE_SENT,
+    DispositionCode.MESSAGE_DELIVERED,
+    DispositionCode.MESSAGE_READ,
+    DispositionCode.NOT_DELIVERED,
+    DispositionCode.BOUNCED,
+    DispositionCode.OPT_OUT,
+    DispositionCode.TECHNICAL_ERROR,
+)
 
 
 def draw(figures: LiveFigures, texts: Texts, *, url: str, speed: float) -> RenderableType:
@@ -26,9 +37,14 @@ def draw(figures: LiveFigures, texts: Texts, *, url: str, speed: float) -> Rende
         f"  x{speed:g}" if speed != 1 else "",
         f"  {url}",
     )
+    ours = (
+        [_calls(figures, texts), _agents(figures, texts)]
+        if figures.channel is Channel.VOICE
+        else [_messages(figures, texts)]
+    )
     return Group(
         head,
-        Columns([_calls(figures, texts), _agents(figures, texts), _queue(figures, texts)]),
+        Columns([*ours, _queue(figures, texts)]),
         Columns([_blocked(figures, texts), _outcomes(figures, texts)]),
     )
 
@@ -44,6 +60,16 @@ def _calls(figures: LiveFigures, texts: Texts) -> Panel:
     table.add_row(texts("abandoned"), share)
     table.add_row(texts("connect_p99"), f"{figures.connect_p99_ms} ms")
     return Panel(table, title=texts("calls"), width=42)
+
+
+def _messages(figures: LiveFigures, texts: Texts) -> Panel:
+    table = _table()
+    table.add_row(texts("messages_started"), f"{figures.dialed:,}")
+    for code in MESSAGE_CODES:
+        table.add_row(texts.code(code), f"{figures.outcomes.get(code, 0):,}")
+    table.add_row(texts("replies"), f"{figures.replies:,}")
+    table.add_row(texts("opt_outs"), f"{figures.opt_outs:,}")
+    return Panel(table, title=f"{texts('messages')}: {figures.channel}", width=50)
 
 
 def _agents(figures: LiveFigures, texts: Texts) -> Panel:

@@ -14,6 +14,11 @@ from typing import Final
 from dialer.console.decoding import spanish as decoding_in_spanish
 
 SPANISH: Final[dict[str, str]] = {
+    "there is no thread {name}": "no hay conversación {name}",
+    "there is no thread {name}; see `marcador inbox list`": (
+        "no hay conversación {name}; vea `marcador inbox list`"
+    ),
+    "campaign {name} has no text to send": "la campaña {name} no tiene texto que enviar",
     "another program listens there already": "otro programa ya escucha ahí",
     "stop it, or set http.port to a free port (0 lets the system choose)": (
         "ciérrelo, o ponga en http.port un puerto libre (con 0 elige el sistema)"

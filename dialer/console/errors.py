@@ -300,6 +300,46 @@ RECORDING_GONE: Final = _problem(
     "Búsquelo en el respaldo de la carpeta de grabaciones; su nombre es la huella.",
     "Look for it in the backup of the recordings' folder; its name is the hash.",
 )
+CANNOT_SEND: Final = _problem(
+    "cannot_send",
+    409,
+    "La campaña no puede enviar: {what}.",
+    "The campaign cannot send: {what}.",
+    "docs/messages.md dice qué necesita una campaña de mensajes.",
+    "docs/messages.md tells what a campaign of messages needs.",
+)
+NOTHING_TO_ANSWER: Final = _problem(
+    "nothing_to_answer",
+    409,
+    "En esa conversación no escribió nadie conocido: no hay qué responder.",
+    "Nobody known has written in that thread: there is nothing to answer.",
+    "Espere un mensaje de la persona, o atiéndala por otro medio.",
+    "Wait for a message of the person, or serve them by another way.",
+)
+REPLY_TELLS_TOO_MUCH: Final = _problem(
+    "reply_tells_too_much",
+    422,
+    "La respuesta dice lo que no se puede: {what}.",
+    "The reply says what it may not: {what}.",
+    "Escriba algo neutro; la deuda sólo se habla con la identidad verificada.",
+    "Write something neutral; the debt is talked of only with a verified identity.",
+)
+REPLY_NOT_ALLOWED: Final = _problem(
+    "reply_not_allowed",
+    409,
+    "La regla {rule} no permite responder ahora (primer momento permitido: {when}).",
+    "The rule {rule} does not let you reply now (first allowed: {when}).",
+    "`marcador explain` con el id de la persona dice por qué.",
+    "`marcador explain` with the person's id tells why.",
+)
+REPLY_NOT_SENT: Final = _problem(
+    "reply_not_sent",
+    503,
+    "El proveedor no tomó la respuesta, o no se sabe ({cause}).",
+    "The provider did not take the reply, or it is not known ({cause}).",
+    "Si la causa es `unknown`, espere: se averigua solo. Si no, inténtelo de nuevo.",
+    "If the cause is `unknown`, wait: it is found out by itself. Otherwise try again.",
+)
 LAST_ADMIN: Final = _problem(
     "last_admin",
     409,

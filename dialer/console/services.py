@@ -19,6 +19,7 @@ from compliance.types import CampaignId
 from dialer.config import Config
 from dialer.core.desk_messages import AnyClientMessage
 from dialer.core.figures import LiveFigures
+from dialer.runtime.blasts.replies import Sent
 from dialer.runtime.checking import Answer, Question
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
@@ -122,6 +123,19 @@ class CampaignControl(Protocol):
         """
 
 
+class MessageDoor(Protocol):
+    """Written messages: answers to people, and their opt-out links."""
+
+    async def reply(self, thread_id: str, text: str, *, author: str) -> Sent:
+        """Answer the last thing that the person wrote. Raises as `Replies.reply` does."""
+
+    def knows_link(self, token: str) -> bool:
+        """Whether an opt-out link is one of ours."""
+
+    async def unsubscribe(self, token: str) -> bool:
+        """Do what an opt-out link asks for; False for one that is not ours."""
+
+
 class Upload(msgspec.Struct, frozen=True):
     """Where a file that is being uploaded goes."""
 
@@ -170,6 +184,8 @@ class Services(Protocol):
     def agents(self) -> AgentDoor: ...
     @property
     def campaigns(self) -> CampaignControl: ...
+    @property
+    def messages(self) -> MessageDoor: ...
     @property
     def imports(self) -> ImportControl: ...
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from compliance.types import Channel
 from dialer.core.agent import AgentSession, AgentState
 from dialer.core.call import Call, CallState
 
@@ -23,7 +24,9 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     at: datetime
     """Engine time of these figures; a board greys out when it is old."""
+    channel: Channel = Channel.VOICE
     dialed: int = 0
+    """Contacts started: calls, or messages."""
     ringing: int = 0
     answered: int = 0
     """Answered by a live person."""
@@ -38,11 +41,15 @@ class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):
     """(Talk + wrap-up) of staffed time."""
     right_party: int = 0
     promises: int = 0
+    replies: int = 0
+    """Messages that people wrote back."""
+    opt_outs: int = 0
+    """Of them, requests to stop."""
     blocked: int = 0
     blocked_by_rule: dict[str, int] = {}
     """Decisions that denied, by headline rule."""
     outcomes: dict[str, int] = {}
-    """Ended attempts by disposition code."""
+    """Ended attempts by disposition code; a message by the newest that is known of it."""
     agents: dict[str, int] = {}
     queue: dict[str, int] = {}
     """Accounts ready, waiting, leased, done."""
@@ -63,6 +70,8 @@ class Tally:
         self.abandoned = 0
         self.right_party = 0
         self.promises = 0
+        self.replies = 0
+        self.opt_outs = 0
         self.blocked: Counter[str] = Counter()
         self.outcomes: Counter[str] = Counter()
         self.connect_ms: list[int] = []

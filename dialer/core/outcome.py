@@ -46,6 +46,7 @@ from dialer.core.records import (
     AttemptEnded,
     CallbackRequested,
     DispositionSet,
+    MessageProgress,
     PromiseMade,
     to_ms,
 )
@@ -91,6 +92,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     links: tuple[StreamKey, ...] = ()
     """Streams shared with other people that this contact moves."""
     segment: str = ""
+    channel: Channel = Channel.VOICE
     callback: Callback | None = None
     """The person's request that this attempt answers."""
     callback_id: str | None = None
@@ -229,7 +231,7 @@ def lost(
 
 def judged(
     contact: Contact,
-    body: AttemptEnded | DispositionSet,
+    body: AttemptEnded | DispositionSet | MessageProgress,
     own_writes: tuple[Write, ...],
     code: DispositionCode,
     now: datetime,
@@ -240,7 +242,7 @@ def judged(
     written: bool = False,
     given: tuple[Write, ...] = (),
 ) -> Outcome:
-    """What a code means: its effects, and the account's next place."""
+    """The event of a contact with all that follows from its code."""
     end = EndedContact(
         code=code,
         contact_point_id=contact.point.contact_point_id,
@@ -258,7 +260,7 @@ def judged(
         if isinstance(effect, fx.TrunkAlert):
             alerts.append(effect.alert)
         else:
-            writes += _writes(effect, contact, code, now, is_holiday, new_id)
+            writes += writes_of(effect, contact, code, now, is_holiday, new_id)
     writes.append(_move(contact, place, code))
     if contact.callback_id is not None:
         writes.append(CloseCallback(callback_id=contact.callback_id, state="done"))
@@ -357,7 +359,7 @@ def disposed(
         callback=callback,
         promise_review_at=said.promise_review_at or contact.promise_review_at,
     )
-    done = judged(
+    result = judged(
         contact,
         body,
         (DisposeAttempt(),),
@@ -369,7 +371,7 @@ def disposed(
         written=said.written,
         given=tuple(given),
     )
-    return done._replace(recorded=(*done.recorded, *more))
+    return result._replace(recorded=(*result.recorded, *more))
 
 
 def _callback(
@@ -440,7 +442,7 @@ def _preference(
 # --- effects ----------------------------------------------------------------------------------
 
 
-def _writes(
+def writes_of(
     effect: fx.Effect,
     contact: Contact,
     code: DispositionCode,
@@ -500,7 +502,7 @@ def _suppressions(
     ends: datetime | None,
     new_id: NewId,
 ) -> list[Write]:
-    channel = Channel.VOICE if effect.own_channel else effect.channel
+    channel = contact.channel if effect.own_channel else effect.channel
     targets: tuple[str | None, ...] = (None,)
     if effect.scope is SuppressionScope.ACCOUNT:
         targets = (contact.account_id,)

@@ -13,102 +13,64 @@ from typing import NamedTuple
 
 import msgspec
 
-from campaigns.campaign import CampaignSettings
 from campaigns.model import Callback
 from campaigns.next_contact import ContactChoice, choose
 from compliance import gate
 from compliance.messages import (
-    AbandonmentStat,
-    Collector,
     ContactPointFacts,
     ContactRequest,
     DecisionRecord,
-    Facts,
     HistoryEvent,
-    Subject,
-    TrafficStat,
 )
 from compliance.packs import PackSet
 from compliance.permit import Allowed, ContactPermit, Verdict
 from compliance.types import (
     AccountId,
-    CampaignId,
     Channel,
     ContactPointId,
     ContentClass,
     DecisionId,
     Mode,
-    PartyRole,
     PersonId,
     ReasonGroup,
     RuleKind,
     StreamKey,
 )
-from dialer.core.outcome import EVENT_RECHECK, Contact, Place
+from dialer.core.deciding import (
+    MISSING,
+    MISSING_RECHECK,
+    Blocked,
+    CampaignContext,
+    facts_of,
+    headline,
+    in_flight,
+    in_order,
+    point_of,
+    refused,
+    shared_streams,
+    sleep,
+    stops_the_person,
+)
+from dialer.core.outcome import Contact, Place
 from dialer.core.proofs import sealed
 from dialer.core.records import (
-    AttemptEnded,
     AttemptPlanned,
-    ContactBlocked,
-    InboundContact,
-    InboundEnded,
     fold_history,
     from_ms,
     to_ms,
 )
-from dialer.core.script import Scripts
 from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 
-_ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
 POINTS_TRIED = 4
 """Contact points put to the gate for one claim, at most."""
-LONGEST_INBOUND = timedelta(hours=2)
-"""A call to us that has no end on record by then has lost it in a crash."""
 IN_FLIGHT_RETRY = timedelta(minutes=2)
 """A person whose attempt is still open is looked at again after this."""
-NO_LAWFUL_MOMENT = "no_lawful_moment"
-"""Reason of an account that the gate's rules release by an event alone. Whoever records one that
-may wakes it (`dialer.stores.ledger.waking`)."""
-MISSING_RECHECK = timedelta(days=1)
-"""An account without anything to call is looked at again after this: a file may bring it."""
-_MISSING = "missing:"
 DIALLING_RETRY = timedelta(minutes=30)
 """An account that waits for the campaign as a whole (too many abandoned calls) rests this long."""
 AGENT_RETRY = timedelta(seconds=30)
 """An account that needs an agent beforehand is looked at again after this."""
 OWN_AGENT_PATIENCE = timedelta(minutes=15)
 """How long a callback waits for its own agent before any agent may take it."""
-
-
-_OF_THE_PERSON = frozenset({ReasonGroup.STATUS, ReasonGroup.HOURS, ReasonGroup.PACING})
-
-
-class CampaignContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What all contacts of a campaign have in common."""
-
-    campaign_id: CampaignId
-    name: str
-    settings: CampaignSettings
-    collector: Collector
-    lookback: timedelta
-    """How far back the snapshots' history reaches: the longest memory of the packs in force."""
-    scripts: Scripts = Scripts()
-    """What is said by machine."""
-    abandonment: tuple[AbandonmentStat, ...] = ()
-    """The campaign's figures for rules about abandonment, a little old at most."""
-    traffic: tuple[TrafficStat, ...] = ()
-    """Figures for rules about calls as a whole, a minute old at most."""
-    started_at: datetime | None = None
-    """When it was first started; None: not known."""
-
-
-class Blocked(NamedTuple):
-    """A decision that denied, with the body and record to append."""
-
-    person_id: PersonId
-    body: ContactBlocked
-    record: DecisionRecord
-    heads: dict[StreamKey, int]
 
 
 class Dial(NamedTuple):
@@ -170,10 +132,10 @@ def plan(
             return Plan(account_id, (), None, wait)
     blocked: list[Blocked] = []
     later: list[tuple[datetime, str]] = []
-    for person in _in_order(account.people, callback):
+    for person in in_order(account.people, callback):
         history = fold_history(person.history())
         asked = callback is not None and callback.person_id == person.person_id
-        if _in_flight(person, now):
+        if in_flight(person, now):
             later.append((now + IN_FLIGHT_RETRY, "attempt_open"))
             continue
         found = _try_points(
@@ -193,38 +155,7 @@ def plan(
         if found.dial is not None:
             return Plan(account_id, tuple(blocked), found.dial, None)
         later += found.later
-    return Plan(account_id, tuple(blocked), None, _sleep(later, now, asked=bool(blocked)))
-
-
-def _in_order(
-    people: Sequence[PersonSnapshot], callback: OpenCallback | None
-) -> list[PersonSnapshot]:
-    """Whoever asked to be called comes first; then those who owe, by role."""
-    if len(people) == 1:
-        return list(people)
-    asked = callback.person_id if callback is not None else None
-    return sorted(
-        people,
-        key=lambda p: (p.person_id != asked, _ROLE_ORDER.get(p.role, 9), p.person_id),
-    )
-
-
-def _in_flight(person: PersonSnapshot, now: datetime) -> bool:
-    """Whether an attempt on this person has no end yet, or they are on the line because they
-    called us: then nobody dials them."""
-    open_attempts: set[str] = set()
-    lately_ms = to_ms(now - LONGEST_INBOUND)
-    for row in person.rows:
-        body = row.body
-        if isinstance(body, AttemptPlanned):
-            open_attempts.add(body.attempt_id)
-        elif isinstance(body, AttemptEnded):
-            open_attempts.discard(body.attempt_id)
-        elif isinstance(body, InboundContact) and body.call_id and row.at_ms > lately_ms:
-            open_attempts.add(body.call_id)
-        elif isinstance(body, InboundEnded):
-            open_attempts.discard(body.call_id)
-    return bool(open_attempts)
+    return Plan(account_id, tuple(blocked), None, sleep(later, now, asked=bool(blocked)))
 
 
 def _due_callback(callbacks: Sequence[OpenCallback], now: datetime) -> OpenCallback | None:
@@ -265,11 +196,11 @@ def _try_points(
     agent_is_idle: AgentIsIdle,
 ) -> _Found:
     """Put the person's best contact points to the gate, one after the other."""
-    facts = _facts(account, person, history, campaign, now)
+    facts = facts_of(account, person, history, campaign, now)
     wish = _as_callback(callback)
 
     def ask(choice: ContactChoice) -> tuple[ContactRequest, Verdict]:
-        point = _point(person.subject, choice.contact_point_id)
+        point = point_of(person.subject, choice.contact_point_id)
         request = _request(choice, point, person, campaign, new_id, callback, own_agent)
         return request, gate.decide(request, facts, packs, now, permit_lifetime_s=permit_lifetime_s)
 
@@ -287,12 +218,12 @@ def _try_points(
         )
         if not isinstance(choice, ContactChoice):
             if not blocked:
-                later.append((now + MISSING_RECHECK, f"{_MISSING}{choice.missing}"))
+                later.append((now + MISSING_RECHECK, f"{MISSING}{choice.missing}"))
             break
         if (choice.preview_only or wish is not None) and not agent_is_idle(own_agent):
             later.append((now + AGENT_RETRY, "agent_first"))
             break
-        point = _point(person.subject, choice.contact_point_id)
+        point = point_of(person.subject, choice.contact_point_id)
         tried.add(point.contact_point_id)
         request, verdict = ask(choice)
         if not isinstance(verdict, Allowed) and _asks_for_an_agent(verdict.record):
@@ -307,37 +238,15 @@ def _try_points(
                 account, person, history, campaign, choice, point, verdict, callback, own_agent
             )
             return _Found(blocked, dial, later)
-        headline = _headline(verdict.record)
-        blocked.append(_blocked(account, person, request, verdict.record, headline))
+        reason = headline(verdict.record)
+        blocked.append(refused(account, person, request, verdict.record, reason))
         if verdict.first_allowed is not None:
-            later.append((verdict.first_allowed, headline))
+            later.append((verdict.first_allowed, reason))
         elif _waits_for_the_campaign(verdict.record):
-            later.append((now + DIALLING_RETRY, headline))
-        if _stops_the_person(verdict.record):
+            later.append((now + DIALLING_RETRY, reason))
+        if stops_the_person(verdict.record):
             break
     return _Found(blocked, None, later)
-
-
-def _facts(
-    account: AccountSnapshot,
-    person: PersonSnapshot,
-    history: tuple[HistoryEvent, ...],
-    campaign: CampaignContext,
-    now: datetime,
-) -> Facts:
-    return Facts(
-        subject=person.subject,
-        collector=campaign.collector,
-        history=history,
-        heads=person.heads,
-        abandonment=campaign.abandonment,
-        traffic=campaign.traffic,
-        campaign_started_at=campaign.started_at,
-        complete_from=now - campaign.lookback,
-        wide=account.house.wide,
-        emergencies=account.house.emergencies.in_force,
-        ended_emergencies=account.house.emergencies.ended,
-    )
 
 
 def _request(
@@ -423,7 +332,7 @@ def _dial(
         debt_ids=choice.debt_ids,
         subject=person.subject,
         history=history,
-        links=_shared_streams(verdict.record.guards, person),
+        links=shared_streams(verdict.record.guards, person),
         segment=account.bucket,
         callback=_as_callback(callback),
         callback_id=callback.callback_id if callback is not None else None,
@@ -451,40 +360,6 @@ def _dial(
     return Dial(contact, body, record, verdict.permit, agent_first, own_agent, person.heads)
 
 
-def _shared_streams(guards: tuple[StreamKey, ...], person: PersonSnapshot) -> tuple[StreamKey, ...]:
-    """Guarded streams beside the person's own. One that nobody shares has no head to move."""
-    own = StreamKey(person.person_id)
-    return tuple(key for key in guards if key in person.heads and key != own)
-
-
-def _blocked(
-    account: AccountSnapshot,
-    person: PersonSnapshot,
-    request: ContactRequest,
-    record: DecisionRecord,
-    headline: str,
-) -> Blocked:
-    body = ContactBlocked(
-        decision_id=request.decision_id,
-        campaign_id=request.campaign_id,
-        account_id=account.account_id,
-        contact_point_id=request.contact_point_id,
-        channel=request.channel,
-        rule_id=headline,
-        first_allowed_ms=None if record.first_allowed is None else to_ms(record.first_allowed),
-    )
-    return Blocked(person.person_id, body, sealed(record, person.subject), person.heads)
-
-
-def _stops_the_person(record: DecisionRecord) -> bool:
-    """Whether another number of the person would be refused as well: a status of theirs, the
-    hour, which must be lawful in every zone that any of their numbers may be in, or the way the
-    campaign dials."""
-    return any(
-        finding.outcome.stops and finding.group in _OF_THE_PERSON for finding in record.findings
-    )
-
-
 def _waits_for_the_campaign(record: DecisionRecord) -> bool:
     """Whether what stops is the campaign's dialling alone, which mends itself in time."""
     stops = [finding for finding in record.findings if finding.outcome.stops]
@@ -497,24 +372,6 @@ def _asks_for_an_agent(record: DecisionRecord) -> bool:
     return all(finding.kind is RuleKind.ABANDONMENT_LIMIT for finding in stops)
 
 
-def _headline(record: DecisionRecord) -> str:
-    """The first denial in the order of reasons for people."""
-    return next((f.rule_id for f in record.findings if f.outcome.stops), "unknown")
-
-
-def _sleep(later: list[tuple[datetime, str]], now: datetime, *, asked: bool) -> Place:
-    """Wait for the first moment that looks lawful; without one, look again in a month.
-
-    That one party has nothing to call does not bring the others forward, whom the gate was asked
-    about and forbade.
-    """
-    moments = [moment for moment in later if not asked or not moment[1].startswith(_MISSING)]
-    if not moments:
-        return Place("waiting", to_ms(now + EVENT_RECHECK), NO_LAWFUL_MOMENT)
-    at, reason = min(moments)
-    return Place("waiting", to_ms(max(at, now + timedelta(seconds=1))), reason[:40])
-
-
 def _as_callback(callback: OpenCallback | None) -> Callback | None:
     if callback is None:
         return None
@@ -524,7 +381,3 @@ def _as_callback(callback: OpenCallback | None) -> Callback | None:
         contact_point_id=callback.contact_point_id,
         agent_id=callback.agent_id,
     )
-
-
-def _point(subject: Subject, contact_point_id: ContactPointId) -> ContactPointFacts:
-    return next(p for p in subject.contact_points if p.contact_point_id == contact_point_id)

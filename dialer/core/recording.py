@@ -14,8 +14,8 @@ from compliance.gate import decide
 from compliance.messages import ContactRequest, Facts
 from compliance.packs import PackSet
 from compliance.types import Channel, ConsentScope, RuleKind
+from dialer.core.deciding import CampaignContext
 from dialer.core.outcome import Contact
-from dialer.core.planning import CampaignContext
 
 
 class Basis(StrEnum):

@@ -76,6 +76,11 @@ class AttemptPlanned(Body, frozen=True, kw_only=True, tag="attempt_planned"):
     prerecorded: bool = False
     agent_id: str | None = None
     answers_event_id: str | None = None
+    template: str | None = None
+    """`NAME/VERSION` of the text of a written message."""
+    template_hash: str | None = None
+    text_sha256: str | None = None
+    """Of the text exactly as it was to leave. The text itself is kept outside the chain."""
 
 
 class ContactBlocked(Body, frozen=True, kw_only=True, tag="contact_blocked"):
@@ -111,6 +116,19 @@ class AttemptEnded(Body, frozen=True, kw_only=True, tag="attempt_ended"):
     """NAME/VERSION of the flow that spoke in the call."""
     reconciled: bool = False
     """Found by the sweep after a crash or a silent carrier, not reported by an event."""
+
+
+class MessageProgress(Body, frozen=True, kw_only=True, tag="message_progress"):
+    """A written message came further, or failed, after the provider had taken it."""
+
+    attempt_id: DecisionId
+    state: str
+    """`delivered`, `read`, `failed`, `bounced`."""
+    outcome: EventKind
+    """How the attempt counts from now on."""
+    code: str
+    refusal: str = ""
+    provider_code: str = ""
 
 
 class DispositionSet(Body, frozen=True, kw_only=True, tag="disposition_set"):
@@ -177,6 +195,9 @@ class InboundContact(Body, frozen=True, kw_only=True, tag="inbound_contact"):
     contact_point_id: ContactPointId | None = None
     debt_ids: tuple[DebtId, ...] = ()
     campaign_id: CampaignId | None = None
+    message_id: str = ""
+    """Of a written message; its text is kept outside the chain."""
+    text_sha256: str = ""
     call_id: DecisionId | None = None
     """Of a call; `InboundEnded` and `InboundDisposed` name it, and identity checks do."""
 
@@ -234,6 +255,7 @@ AnyBody = (
     | AttemptPlanned
     | ContactBlocked
     | AttemptEnded
+    | MessageProgress
     | DispositionSet
     | IdentityChecked
     | ConversationShared
@@ -255,6 +277,7 @@ KINDS: dict[str, type[Body]] = {
         AttemptPlanned,
         ContactBlocked,
         AttemptEnded,
+        MessageProgress,
         DispositionSet,
         IdentityChecked,
         ConversationShared,
@@ -316,7 +339,7 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
     counted: list[StreamRow] = []
     for row in rows:
         body = row.body
-        if isinstance(body, DispositionSet):
+        if isinstance(body, DispositionSet | MessageProgress):
             kind_of[body.attempt_id] = body.outcome
         elif isinstance(body, AttemptEnded):
             # What an agent has said stands, even when the network's word comes later.

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from compliance.types import CampaignId, ContactPointId, DecisionId, PersonId, StreamKey
+from compliance.types import (
+    CampaignId,
+    Channel,
+    ContactPointId,
+    DebtId,
+    DecisionId,
+    PersonId,
+    StreamKey,
+)
 from dialer.core.outcome import Contact
 from dialer.core.records import AttemptPlanned, event_id, fold_history
 from dialer.core.snapshots import AccountSnapshot
@@ -31,7 +39,10 @@ def contact_of_attempt(
     )
     if point is None:
         return None
-    debt_ids = planned.body.debt_ids if planned and isinstance(planned.body, AttemptPlanned) else ()
+    debt_ids: tuple[DebtId, ...] = ()
+    channel = Channel.VOICE
+    if planned is not None and isinstance(planned.body, AttemptPlanned):
+        debt_ids, channel = planned.body.debt_ids, planned.body.channel
     number = StreamKey(f"number:{point.address}")
     return Contact(
         attempt_id=attempt_id,
@@ -45,4 +56,5 @@ def contact_of_attempt(
         event_id=event_id(person_id, planned.seq) if planned is not None else "",
         links=(number,) if number in person.heads else (),
         segment=account.bucket,
+        channel=channel,
     )

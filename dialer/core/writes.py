@@ -17,6 +17,7 @@ from compliance.types import (
     DebtId,
     DebtStatus,
     DecisionId,
+    EventKind,
     PartyRole,
     PersonId,
     StatusKind,
@@ -55,6 +56,74 @@ class MoveEnrolment(Write, frozen=True, kw_only=True):
     reason: str
     attempts_added: int = 0
     code: str | None = None
+
+
+# --- written messages ------------------------------------------------------------------------
+
+
+class KeepMessage(Write, frozen=True, kw_only=True):
+    """A message of ours that is about to leave, in its thread. The text stands nowhere else."""
+
+    message_id: str
+    person_id: PersonId
+    account_id: AccountId
+    campaign_id: CampaignId | None
+    contact_point_id: ContactPointId
+    channel: Channel
+    address: str
+    subject: str | None
+    text: str
+    text_sha256: str
+    template: str | None
+    language: str | None
+    author: str
+    """User who wrote it, or `campaign`, `automatic`."""
+    answers: str | None
+    """Id of the message that it answers."""
+    at_ms: int
+
+
+class MoveMessage(Write, frozen=True, kw_only=True):
+    """How far a message of ours came. Of two moves the one with the higher rank stands."""
+
+    message_id: str
+    state: str
+    rank: int
+    moved_ms: int
+    outcome: EventKind | None = None
+    """How its attempt counts from now on; None: as before."""
+    code: str | None = None
+    refusal: str | None = None
+    provider_code: str | None = None
+    provider_id: str | None = None
+    segments: int | None = None
+    price_micros: int | None = None
+    currency: str | None = None
+
+
+class KeepInbound(Write, frozen=True, kw_only=True):
+    """What somebody wrote to us, in the thread of that person and address."""
+
+    message_id: str
+    person_id: str
+    """Empty where the address is nobody's, or of several people."""
+    contact_point_id: str | None
+    channel: Channel
+    address: str
+    to: str
+    subject: str | None
+    text: str
+    text_sha256: str
+    provider_id: str
+    requests: str
+    """What it was understood to ask for, separated by blanks."""
+    thread_state: str
+    reason: str
+    """Why a person has to read it; empty: nobody has to."""
+    review_id: str | None
+    answers: str | None
+    """Id of our message that it answers."""
+    at_ms: int
 
 
 # --- the subject: these rebuild the person's profile -------------------------------------------

@@ -287,16 +287,7 @@ class CampaignRunner:
 
     async def figures(self) -> LiveFigures:
         now = self._clock.now()
-        try:
-            counts = await self._queue.counts(to_ms(now))
-            self._queue_counts = {
-                "ready": counts.ready,
-                "waiting": counts.waiting,
-                "leased": counts.leased,
-                "done": counts.done,
-            }
-        except RedisStoreError:
-            log.debug("queue_counts_missing", campaign=self.campaign.name)
+        self._queue_counts = await queue_figures(self._queue, now) or self._queue_counts
         agents: dict[str, int] = {}
         for session in self._desk.sessions(self.campaign_id):
             agents[session.state] = agents.get(session.state, 0) + 1
@@ -329,9 +320,28 @@ class CampaignRunner:
         )
 
     async def publish(self) -> LiveFigures:
-        figures = await self.figures()
-        try:
-            await self._feed.publish(msgspec.json.encode(figures))
-        except RedisStoreError:
-            log.debug("figures_not_published", campaign=self.campaign.name)
-        return figures
+        return await send_figures(self._feed, await self.figures())
+
+
+async def queue_figures(queue: CampaignQueue, now: datetime) -> dict[str, int]:
+    """Where a campaign's accounts are; empty while Redis is away."""
+    try:
+        counts = await queue.counts(to_ms(now))
+    except RedisStoreError:
+        log.debug("queue_counts_missing")
+        return {}
+    return {
+        "ready": counts.ready,
+        "waiting": counts.waiting,
+        "leased": counts.leased,
+        "done": counts.done,
+    }
+
+
+async def send_figures(feed: LiveFeed, figures: LiveFigures) -> LiveFigures:
+    """Figures for whoever watches; while Redis is away nobody does."""
+    try:
+        await feed.publish(msgspec.json.encode(figures))
+    except RedisStoreError:
+        log.debug("figures_not_published", campaign=figures.campaign)
+    return figures

@@ -17,10 +17,12 @@ from compliance.types import CampaignId
 from dialer.config import Config
 from dialer.core.agent import AgentSession
 from dialer.core.call import Call
+from dialer.core.deciding import CampaignContext
 from dialer.core.figures import LiveFigures, Tally
-from dialer.core.planning import CampaignContext
 from dialer.core.records import to_ms
 from dialer.runtime.allocator import Allocator
+from dialer.runtime.blasts.post_office import PostOffice
+from dialer.runtime.blasts.sender import Messengers
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
@@ -90,6 +92,8 @@ class Engine:
         packs: PackSet,
         checkpoints: Checkpoints,
         revive_redis: Callable[[], Awaitable[None]],
+        messengers: Messengers,
+        link_key: bytes,
     ) -> None:
         self.worker_id = new_id()
         self.config = config
@@ -129,17 +133,14 @@ class Engine:
         self.agents = self.floor.agents
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
-        self.prompter = Prompter(
-            config.prompts_path,
-            engine_of(config.prompts),
-            carrier_speaks=adapter.facts.voice,
-        )
+        self.prompter = _prompter(config, adapter)
         self.flows = self._make_flows()
         self.alerts: dict[AlertKind, int] = {}
         self._replay = NightlyReplay(ledger, clock, packs, config.engine)
         self._pacing_memory = PacingMemory(ledger)
         self._checkpoints = checkpoints
         self._revive_redis = revive_redis
+        self.post = self._make_post(messengers, link_key)
         self.fleet = self._make_fleet()
         self.calls.observe(self)
         self.desk.observe(self)
@@ -182,6 +183,23 @@ class Engine:
             agent_is_idle=self.desk.has_idle,
         )
 
+    def _make_post(self, messengers: Messengers, link_key: bytes) -> PostOffice:
+        grace_s = self.config.engine.unknown_grace_s + self._permit_lifetime_s
+        return PostOffice(
+            config=self.config,
+            clock=self.clock,
+            store=self.store,
+            recorder=self.recorder,
+            packs=self.packs,
+            messengers=messengers,
+            link_key=link_key,
+            queue_of=self._queues.of,
+            tally_of=self._tallies.get,
+            lookback=self.lookback,
+            permit_lifetime_s=self._permit_lifetime_s,
+            unknown_grace=timedelta(seconds=grace_s),
+        )
+
     def _make_fleet(self) -> Fleet:
         runners = RunnerMaker(
             config=self.config,
@@ -202,6 +220,7 @@ class Engine:
                 prompter=self.prompter,
             ),
             flows=self.flows,
+            post=self.post,
             queue_of=self._queues.of,
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,
@@ -238,6 +257,7 @@ class Engine:
         self.recorder.start()
         await keep_packs(self.ledger, self.packs, now_ms=to_ms(self.clock.now()))
         await self.adapter.start(self.calls.sink)
+        await self.post.start()
         self._tasks.start("own", self._repeat("own", self.own_campaigns, OWN_S))
         self._tasks.start("publish", self._repeat("publish", self.fleet.publish, PUBLISH_S))
         self._tasks.start("sweep", self._repeat("sweep", self.sweep, self.config.engine.sweep_s))
@@ -278,6 +298,7 @@ class Engine:
         await self._tasks.cancel()
         await self.floor.supervision.close()
         await self.fleet.let_all_go()
+        await self.post.stop()
         await self.recorder.close()
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
@@ -323,7 +344,7 @@ class Engine:
 
     def call_moved(self, before: Call | None, after: Call) -> None:
         runner = self.fleet.runner(after.campaign_id)
-        if runner is not None and not after.inbound:
+        if isinstance(runner, CampaignRunner) and not after.inbound:
             runner.call_moved(before, after)
         self.floor.call_moved(before, after)
 
@@ -338,7 +359,7 @@ class Engine:
         places = {after.campaign_id, before.campaign_id if before is not None else None}
         for campaign_id in places:
             runner = self.fleet.runner(campaign_id)
-            if runner is not None:
+            if isinstance(runner, CampaignRunner):
                 runner.agent_changed(before, after)
 
     def next_waiting(self, campaign_id: CampaignId) -> CallId | None:
@@ -365,7 +386,7 @@ class Engine:
 
     def _found_machine(self, campaign_id: CampaignId, call_id: str) -> None:
         runner = self.fleet.runner(campaign_id)
-        if runner is not None:
+        if isinstance(runner, CampaignRunner):
             runner.found_machine(call_id)
 
     def _alert(self, campaign_id: CampaignId, alert: AlertKind) -> None:
@@ -377,6 +398,7 @@ class Engine:
         """One round of everything that heals; the engine does it by itself every `sweep_s`."""
         await self.fleet.heal_queues()
         await self.sweeps.run(self.fleet.queues(), self.fleet.ended)
+        await self.post.sweep(self.fleet.ids())
         for runner in self.fleet.runners():
             await runner.remember()
         await self._pacing_memory.write(self.clock.now())
@@ -397,9 +419,9 @@ class Engine:
         return await runner.figures() if runner is not None else None
 
     def runner_of(self, campaign_id: CampaignId) -> CampaignRunner:
-        """The runner of a campaign that this worker drives. Raises `KeyError`."""
+        """The runner of a campaign of calls that this worker drives. Raises `KeyError`."""
         runner = self.fleet.runner(campaign_id)
-        if runner is None:
+        if not isinstance(runner, CampaignRunner):
             raise KeyError(campaign_id)
         return runner
 
@@ -432,3 +454,8 @@ class Engine:
         runner = self.fleet.runner(campaign_id)
         settings = runner.campaign.settings if runner is not None else CampaignSettings()
         return settings.wrap_up_limit_s
+
+
+def _prompter(config: Config, adapter: TelephonyAdapter) -> Prompter:
+    speaks = adapter.facts.voice
+    return Prompter(config.prompts_path, engine_of(config.prompts), carrier_speaks=speaks)

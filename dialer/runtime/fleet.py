@@ -13,6 +13,7 @@ from compliance.types import CampaignId
 from dialer.core.figures import Tally
 from dialer.core.records import to_ms
 from dialer.runtime.allocator import Allocator
+from dialer.runtime.blasts.runner import BlastRunner
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
@@ -44,10 +45,13 @@ OWNER_LEASE_MS = 10_000
 OWNED_STATES = (CampaignState.RUNNING, CampaignState.PAUSED, CampaignState.DRAINING)
 
 
+AnyRunner = CampaignRunner | BlastRunner
+
+
 class Owned(msgspec.Struct):
     """A campaign that this worker drives, with its lease."""
 
-    runner: CampaignRunner
+    runner: AnyRunner
     queue: CampaignQueue
     lease: OwnerLease
     token: int
@@ -121,12 +125,12 @@ class Fleet:
     def ids(self) -> list[CampaignId]:
         return list(self._owned)
 
-    def runner(self, campaign_id: CampaignId | None) -> CampaignRunner | None:
+    def runner(self, campaign_id: CampaignId | None) -> AnyRunner | None:
         """The runner of a campaign, where this worker drives it."""
         owned = self._owned.get(campaign_id) if campaign_id is not None else None
         return owned.runner if owned is not None else None
 
-    def runners(self) -> Iterator[CampaignRunner]:
+    def runners(self) -> Iterator[AnyRunner]:
         """Runners of all that are owned now, whatever becomes of them meanwhile."""
         return iter([owned.runner for owned in self._owned.values()])
 
@@ -157,7 +161,11 @@ class Fleet:
 
     async def allot(self) -> None:
         """Give the agents to the campaigns that run here."""
-        running = [r for r in self.runners() if r.state is CampaignState.RUNNING]
+        running = [
+            runner
+            for runner in self.runners()
+            if isinstance(runner, CampaignRunner) and runner.state is CampaignState.RUNNING
+        ]
         await self._allocator.allot([runner.claim() for runner in running])
 
     async def _own(self, campaign: Campaign) -> None:
@@ -196,6 +204,9 @@ class Fleet:
             await self.act(campaign.campaign_id, CampaignAction.COMPLETE, actor="engine")
 
     def _in_hand(self, campaign_id: CampaignId) -> int:
+        runner = self.runner(campaign_id)
+        if isinstance(runner, BlastRunner):
+            return runner.in_hand
         contacts = self._outcomes.contacts.values()
         return sum(1 for c in contacts if c.contact.campaign_id == campaign_id)
 
@@ -215,7 +226,7 @@ class Fleet:
         tally = self._tallies.setdefault(campaign.campaign_id, Tally())
         runner = await self._runners.make(campaign, tally)
         runner.state = campaign.state
-        runner.carrier_is_up = self._carrier_up
+        runner.carrier_is_up = self._carrier_up or isinstance(runner, BlastRunner)
         await runner.take_over()
         queue = self._queues.of(campaign.campaign_id)
         await self._sweeps.reap(campaign.campaign_id, queue, all_leases=True)
@@ -266,7 +277,9 @@ class Fleet:
         """Dial on, or dial nothing more."""
         self._carrier_up = up
         for runner in self.runners():
-            runner.carrier_is_up = up
+            # Messages do not leave by the carrier of calls.
+            if isinstance(runner, CampaignRunner) or self.draining:
+                runner.carrier_is_up = up
 
     # --- upkeep -------------------------------------------------------------------------------
 

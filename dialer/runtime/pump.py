@@ -16,17 +16,16 @@ import msgspec
 import structlog
 
 from compliance.packs import PackSet
-from compliance.types import AccountId, StreamKey
+from compliance.types import AccountId, CampaignId, StreamKey
 from dialer.core.agent import AgentSession
 from dialer.core.call import Call
+from dialer.core.deciding import Blocked, CampaignContext
 from dialer.core.figures import Tally
 from dialer.core.outcome import Contact, Place
 from dialer.core.overriding import uses
 from dialer.core.planning import (
     AGENT_RETRY,
     AgentIsIdle,
-    Blocked,
-    CampaignContext,
     Dial,
     Plan,
     plan,
@@ -273,26 +272,17 @@ class Pump:
         for index, planned in enumerate(plans):
             for position, blocked in enumerate(planned.blocked):
                 last = planned.dial is None and position == len(planned.blocked) - 1
-                events.append(self._blocked_event(planned, blocked, at_ms, last=last))
+                place = planned.place if last else None
+                events.append(
+                    blocked_event(
+                        self.campaign.campaign_id, planned.account_id, blocked, at_ms, place
+                    )
+                )
                 owners.append(index)
             if planned.dial is not None:
                 events.append(self._dial_event(planned, planned.dial, at_ms, house_head))
                 owners.append(index)
         return events, owners
-
-    def _blocked_event(
-        self, planned: Plan, blocked: Blocked, at_ms: int, *, last: bool
-    ) -> NewEvent:
-        writes: tuple[MoveEnrolment, ...] = ()
-        if last and planned.place is not None:
-            writes = (self._move(planned, planned.place),)
-        return NewEvent(
-            person_id=blocked.person_id,
-            at_ms=at_ms,
-            body=blocked.body,
-            record=_encode(blocked.record),
-            writes=writes,
-        )
 
     def _dial_event(self, planned: Plan, dial: Dial, at_ms: int, house_head: int) -> NewEvent:
         person_id = dial.contact.person_id
@@ -312,24 +302,13 @@ class Pump:
             writes=(
                 OpenAttempt(),
                 *uses(dial.record, at_ms),
-                MoveEnrolment(
-                    campaign_id=self.campaign.campaign_id,
-                    account_id=planned.account_id,
-                    state="waiting",
-                    not_before_ms=at_ms,
-                    reason="attempt_open",
+                move(
+                    self.campaign.campaign_id,
+                    planned.account_id,
+                    Place("waiting", at_ms, "attempt_open"),
                     attempts_added=1,
                 ),
             ),
-        )
-
-    def _move(self, planned: Plan, place: Place) -> MoveEnrolment:
-        return MoveEnrolment(
-            campaign_id=self.campaign.campaign_id,
-            account_id=planned.account_id,
-            state=place.state,
-            not_before_ms=place.not_before_ms,
-            reason=place.reason,
         )
 
     # --- acting ------------------------------------------------------------------------------
@@ -399,3 +378,36 @@ class Pump:
             segment=contact.segment,
         )
         self._calls.place(call, originate, dial.permit, reserved)
+
+
+# --- what every pump writes ----------------------------------------------------------------------
+
+
+def blocked_event(
+    campaign_id: CampaignId,
+    account_id: AccountId,
+    blocked: Blocked,
+    at_ms: int,
+    place: Place | None,
+) -> NewEvent:
+    """A contact that the gate forbade; with `place`, the last one of its account's plan."""
+    return NewEvent(
+        person_id=blocked.person_id,
+        at_ms=at_ms,
+        body=blocked.body,
+        record=_encode(blocked.record),
+        writes=() if place is None else (move(campaign_id, account_id, place),),
+    )
+
+
+def move(
+    campaign_id: CampaignId, account_id: AccountId, place: Place, *, attempts_added: int = 0
+) -> MoveEnrolment:
+    return MoveEnrolment(
+        campaign_id=campaign_id,
+        account_id=account_id,
+        state=place.state,
+        not_before_ms=place.not_before_ms,
+        reason=place.reason,
+        attempts_added=attempts_added,
+    )

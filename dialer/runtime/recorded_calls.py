@@ -33,6 +33,7 @@ from compliance.types import (
 )
 from dialer.config import RecordingConfig
 from dialer.core.call import Call, CallState
+from dialer.core.deciding import CampaignContext
 from dialer.core.desk_messages import (
     PauseRecording,
     RecordingAnswer,
@@ -43,7 +44,6 @@ from dialer.core.desk_messages import (
     SensitiveEntry,
 )
 from dialer.core.outcome import Contact
-from dialer.core.planning import CampaignContext
 from dialer.core.recording import Basis, Refusal, may_record
 from dialer.core.records import ConversationRecorded, SubjectChanged, from_ms, to_ms
 from dialer.core.writes import AddConsent, RevokeConsent, Write

@@ -6,28 +6,41 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
-from compliance.messages import Collector, Place
 from compliance.packs import PackSet
 from compliance.types import CampaignId, CollectorRole
 from dialer.config import Config
 from dialer.core.agent import AgentState
-from dialer.core.figures import Tally
-from dialer.core.planning import CampaignContext
+from dialer.core.deciding import CampaignContext
+from dialer.core.figures import STAFFED, Tally
 from dialer.core.records import from_ms
+from dialer.core.script import Scripts
 from dialer.runtime.abandonment import AbandonmentFigures
+from dialer.runtime.blasts.capacity import ReplyCapacity
+from dialer.runtime.blasts.post_office import PostOffice
+from dialer.runtime.blasts.pump import BlastPump
+from dialer.runtime.blasts.runner import BlastRunner
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner, RunnerLimits
 from dialer.runtime.clock import Clock
+from dialer.runtime.collector import collector_of
 from dialer.runtime.desk import Desk
 from dialer.runtime.flows import FlowRuns
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.pump import Pump, PumpSettings
-from dialer.runtime.safety import check_campaign, check_portfolio
+from dialer.runtime.safety import (
+    CannotSend,
+    check_campaign,
+    check_portfolio,
+    check_recipients,
+    check_written_campaign,
+    no_provider,
+)
 from dialer.runtime.scripts import ScriptReader
 from dialer.runtime.traffic import TrafficFigures
 from dialer.stores.ledger.campaigns import Campaign, first_started_ms
-from dialer.stores.ledger.portfolios import get_portfolio
+from dialer.stores.ledger.content import approved_template
+from dialer.stores.ledger.portfolios import Portfolio, get_portfolio
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.streams import EventStore
 from dialer.stores.redis.client import RedisClient
@@ -36,6 +49,8 @@ from dialer.stores.redis.queue import CampaignQueue
 from dialer.stores.redis.tokens import TokenBucket
 from telephony_adapters.port import TelephonyAdapter
 
+MESSAGES_PER_S = 20.0
+"""Messages per second to a provider that names no limit of its own."""
 TRUNK_BURST_S = 1.0
 """A trunk's bucket holds this many seconds of its rate."""
 
@@ -59,6 +74,7 @@ class RunnerMaker:
         memory: PacingMemory,
         scripts: ScriptReader,
         flows: FlowRuns,
+        post: PostOffice,
         queue_of: Callable[[CampaignId], CampaignQueue],
         lookback: timedelta,
         permit_lifetime_s: float,
@@ -76,6 +92,7 @@ class RunnerMaker:
         self._memory = memory
         self._scripts = scripts
         self._flows = flows
+        self._post = post
         self._queue_of = queue_of
         self._lookback = lookback
         self._permit_lifetime_s = permit_lifetime_s
@@ -92,27 +109,57 @@ class RunnerMaker:
             started_ms = await first_started_ms(conn, campaign.campaign_id)
         if portfolio is None:
             raise LookupError(f"campaign {campaign.name} has no portfolio")
-        check_portfolio(portfolio.name, self._adapter, synthetic=portfolio.synthetic)
-        check_campaign(campaign.name, self._adapter, amd=campaign.settings.amd)
-        scripts = await self._scripts.read(campaign.name, campaign.settings, portfolio)
+        scripts = Scripts()
+        if campaign.settings.writes:
+            await self._check_messages(campaign, portfolio)
+        else:
+            check_portfolio(portfolio.name, self._adapter, synthetic=portfolio.synthetic)
+            check_campaign(campaign.name, self._adapter, amd=campaign.settings.amd)
+            scripts = await self._scripts.read(campaign.name, campaign.settings, portfolio)
         return CampaignContext(
             campaign_id=campaign.campaign_id,
             name=campaign.name,
             settings=campaign.settings,
-            collector=Collector(
-                collector_id="house",
-                role=CollectorRole(portfolio.collector_role),
-                name_neutral=portfolio.creditor_name_neutral,
-                place=Place(country=portfolio.country),
-            ),
+            collector=collector_of(portfolio),
             lookback=self._lookback,
             scripts=scripts,
             started_at=None if started_ms is None else from_ms(started_ms),
         )
 
-    async def make(self, campaign: Campaign, tally: Tally) -> CampaignRunner:
+    async def _check_messages(self, campaign: Campaign, portfolio: Portfolio) -> None:
+        """Raises `CannotSend`, `UnsafeDialing`."""
+        settings = campaign.settings
+        messenger = self._post.sender.messengers.get(settings.channel)
+        if messenger is None:
+            raise no_provider(settings.channel)
+        check_recipients(portfolio.name, messenger, synthetic=portfolio.synthetic)
+        role = CollectorRole(portfolio.collector_role)
+        check_written_campaign(messenger, settings.channel, portfolio.country, role)
+        message = settings.message
+        for name in message.templates if message is not None else ():
+            async with self._reader.ledger.read() as conn:
+                approved = await approved_template(conn, name)
+            if approved is None:
+                raise CannotSend(
+                    es=f"el texto `{name}` no está aprobado; preséntelo y que otra persona lo "
+                    "apruebe",
+                    en=f"text `{name}` is not approved; submit it and let a second person "
+                    "approve it",
+                )
+            theirs, ours = approved.template.channel.value, settings.channel.value
+            if theirs != ours:
+                raise CannotSend(
+                    es=f"el texto `{name}` es para {theirs} y la campaña escribe por {ours}; "
+                    "nombre otro texto",
+                    en=f"text `{name}` is for {theirs}, the campaign writes by {ours}; name "
+                    "another text",
+                )
+
+    async def make(self, campaign: Campaign, tally: Tally) -> CampaignRunner | BlastRunner:
         """A runner that has not begun. Raises as `context` does."""
         context = await self.context(campaign)
+        if campaign.settings.writes:
+            return self._blast(context, tally)
         self._flows.scripts[context.campaign_id] = context.scripts
         telephony = self._config.telephony
         return CampaignRunner(
@@ -138,16 +185,61 @@ class RunnerMaker:
             traffic=self._traffic,
         )
 
-    def _pump(self, context: CampaignContext, tally: Tally) -> Pump:
+    def _blast(self, context: CampaignContext, tally: Tally) -> BlastRunner:
+        settings, campaign_id = context.settings, context.campaign_id
+        if settings.message is None:
+            raise LookupError(f"campaign {context.name} has no text to send")
+        queue = self._queue_of(campaign_id)
+        facts = self._post.sender.messengers[settings.channel].facts
+        rate_per_s = facts.max_per_s or MESSAGES_PER_S
+        pump = BlastPump(
+            campaign=context,
+            settings=self._pump_settings(),
+            clock=self._clock,
+            queue=queue,
+            store=self._store,
+            reader=self._reader,
+            packs=self._packs,
+            sender=self._post.sender,
+            tally=tally,
+            unsubscribe_url=self._post.unsubscribe_url,
+        )
+        return BlastRunner(
+            pump=pump,
+            queue=queue,
+            reader=self._reader,
+            feed=LiveFeed(self._redis, campaign_id),
+            bucket=TokenBucket(
+                self._redis,
+                f"messages-{facts.name}",
+                rate_per_s=rate_per_s,
+                burst=max(1, round(rate_per_s * TRUNK_BURST_S)),
+            ),
+            sender=self._post.sender,
+            clock=self._clock,
+            tally=tally,
+            tick_s=self._config.engine.tick_ms / 1000,
+            capacity=ReplyCapacity(
+                self._reader.ledger, campaign_id, settings.message, self._agents_on_duty
+            ),
+        )
+
+    def _agents_on_duty(self) -> int:
+        return sum(1 for session in self._desk.sessions() if session.state in STAFFED)
+
+    def _pump_settings(self) -> PumpSettings:
         engine = self._config.engine
+        return PumpSettings(
+            lease_ms=engine.lease_s * 1000,
+            batch_size=engine.batch_size,
+            permit_lifetime_s=self._permit_lifetime_s,
+            trunk=self._config.telephony.trunk,
+        )
+
+    def _pump(self, context: CampaignContext, tally: Tally) -> Pump:
         return Pump(
             campaign=context,
-            settings=PumpSettings(
-                lease_ms=engine.lease_s * 1000,
-                batch_size=engine.batch_size,
-                permit_lifetime_s=self._permit_lifetime_s,
-                trunk=self._config.telephony.trunk,
-            ),
+            settings=self._pump_settings(),
             clock=self._clock,
             queue=self._queue_of(context.campaign_id),
             store=self._store,

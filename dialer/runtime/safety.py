@@ -12,6 +12,23 @@ class UnsafeDialing(Exception):
     """The safety catch: this portfolio or campaign may not be dialed through this carrier."""
 
 
+class CannotSend(UnsafeDialing):
+    """A campaign of messages lacks what it needs: a provider, or an approved text."""
+
+    def __init__(self, *, es: str, en: str) -> None:
+        super().__init__(en)
+        self.es = es
+        self.en = en
+
+
+def no_provider(channel: Channel) -> CannotSend:
+    key = f"messages.{channel.value}"
+    return CannotSend(
+        es=f"ningún proveedor lleva {channel.value}; configure {key}",
+        en=f"no provider carries {channel.value}; set {key}",
+    )
+
+
 def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
     """A carrier that can reach real people needs the explicit switch. Raises `UnsafeDialing`."""
     facts = adapter.facts
@@ -45,23 +62,21 @@ def check_recipients(name: str, messenger: MessagingAdapter, *, synthetic: bool)
 
 
 def check_written_campaign(
-    name: str,
-    messenger: MessagingAdapter,
-    channel: Channel,
-    country: str,
-    role: CollectorRole,
-    language: str,
+    messenger: MessagingAdapter, channel: Channel, country: str, role: CollectorRole
 ) -> None:
     """A campaign that the provider forbids is refused before its first message, with the reason.
 
-    Raises `UnsafeDialing`.
+    Raises `CannotSend`.
     """
     facts = messenger.facts
     if channel not in facts.channels:
-        raise UnsafeDialing(f"campaign `{name}`: provider `{facts.name}` carries no {channel}")
+        raise CannotSend(
+            es=f"el proveedor `{facts.name}` no lleva {channel.value}",
+            en=f"provider `{facts.name}` carries no {channel.value}",
+        )
     found = messenger.objection(channel, country, role)
     if found is not None:
-        raise UnsafeDialing(f"campaign `{name}`: {found.text(language)}")
+        raise CannotSend(es=found.es, en=found.en)
 
 
 def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) -> None:

@@ -18,6 +18,7 @@ from dialer.core.desk_messages import AnyClientMessage
 from dialer.core.figures import LiveFigures
 from dialer.core.records import to_ms
 from dialer.runtime import checking
+from dialer.runtime.blasts.replies import Sent
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story, explain_contact
@@ -122,6 +123,22 @@ class EngineCampaigns:
         return LiveFeed(self._redis, campaign_id).follow(last_id)
 
 
+class EngineMessages:
+    """Written messages through the engine's post office."""
+
+    def __init__(self, marcador: Marcador) -> None:
+        self._post = marcador.engine.post
+
+    async def reply(self, thread_id: str, text: str, *, author: str) -> Sent:
+        return await self._post.replies.reply(thread_id, text, author=author)
+
+    def knows_link(self, token: str) -> bool:
+        return self._post.knows_link(token)
+
+    async def unsubscribe(self, token: str) -> bool:
+        return await self._post.unsubscribe(token)
+
+
 class EngineServices:
     """Satisfies `dialer.console.services.Services` with a whole Marcador."""
 
@@ -129,6 +146,7 @@ class EngineServices:
         self._marcador = marcador
         self.agents = EngineAgents(marcador)
         self.campaigns = EngineCampaigns(marcador)
+        self.messages = EngineMessages(marcador)
         self.imports = ImportRuns(marcador.ledger, marcador.config.data_path, marcador.clock)
 
     @property

@@ -27,6 +27,7 @@ from dialer.simulation.headsets import headsets_for
 from dialer.simulation.keypads import Keypads
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
+from dialer.stores.ledger.messages import CampaignMessages, campaign_messages
 from dialer.stores.ledger.portfolios import Portfolio
 from dialer.stores.ledger.schema import ledger_event
 from dialer.stores.ledger.screens import read_person_on_screen
@@ -62,6 +63,8 @@ class ShiftSummary(msgspec.Struct, frozen=True, kw_only=True):
     agents: int
     figures: LiveFigures
     dialed_per_agent_hour: float
+    messages: CampaignMessages | None = None
+    """Of a campaign of messages: what became of them, and what people wrote back."""
     queue_conserved: bool
     ledger: VerifyReport | None
     refused_to_agents: dict[str, int]
@@ -134,7 +137,8 @@ class Shift:
         chosen = settings or CampaignSettings()
         if chosen.flow is not None:
             await approve_shipped(self._marcador.ledger, chosen.flow, now_ms)
-        name = f"{self._portfolio.name} {chosen.flow or 'predictive'}"
+        kind = chosen.channel if chosen.writes else chosen.flow or "predictive"
+        name = f"{self._portfolio.name} {kind}"
         async with self._marcador.ledger.write() as conn:
             campaign = await campaign_named(conn, name)
             if campaign is None or campaign.state.is_final:
@@ -157,7 +161,8 @@ class Shift:
             campaign = await engine.act(campaign.campaign_id, action, actor=ACTOR)
         await engine.own_campaigns()
         self.campaign = campaign
-        await self._hire()
+        if not campaign.settings.writes:
+            await self._hire()
         return campaign
 
     async def _hire(self) -> None:
@@ -258,6 +263,11 @@ class Shift:
         await self._headsets.close()
         await engine.recorder.flush()
         counts = await engine.queue_of(campaign.campaign_id).counts(to_ms(ended_at))
+        messages = None
+        if campaign.settings.writes:
+            await engine.post.settled()
+            async with self._marcador.ledger.read() as conn:
+                messages = await campaign_messages(conn, campaign.campaign_id)
         report = await verify_ledger(self._marcador.ledger)
         refused: dict[str, int] = {}
         for client in self._clients:
@@ -271,9 +281,10 @@ class Shift:
             campaign=campaign.name,
             started_at=self.started_at,
             ended_at=ended_at,
-            agents=self._agents,
+            agents=len(self._clients),
             figures=figures,
             dialed_per_agent_hour=round(figures.dialed / max(hours * self._agents, 0.001), 1),
+            messages=messages,
             queue_conserved=counts.conserved,
             ledger=report,
             refused_to_agents=refused,
@@ -308,11 +319,16 @@ def write_reports(summary: ShiftSummary, folder: Path) -> Path:
     for name, value in msgspec.structs.asdict(summary.figures).items():
         if isinstance(value, int | float | str):
             lines.append(f"| {name} | {value} |")
+    messages = summary.messages
     for title, table in (
+        ("Messages", {} if messages is None else messages.states),
+        ("Replies", {} if messages is None else messages.requests),
         ("Blocked by rule", summary.figures.blocked_by_rule),
         ("Outcomes", summary.figures.outcomes),
         ("Queue", summary.figures.queue),
     ):
+        if not table:
+            continue
         lines += ["", f"## {title}", "", "| | |", "|---|---|"]
         lines += [f"| {key} | {count} |" for key, count in table.items()]
     (place / "summary.md").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -16,7 +16,7 @@ from datetime import timedelta
 import msgspec
 import structlog
 
-from compliance.types import AccountId, CampaignId
+from compliance.types import AccountId, CampaignId, Channel
 from dialer.core.call import CallState
 from dialer.core.outcome import Contact, Place
 from dialer.core.records import DispositionSet, to_ms
@@ -180,7 +180,8 @@ class Sweeps:
         rows = [
             row
             for row in await self._reader.open_attempts(before, ROUND_ITEMS)
-            if row.attempt_id not in self._outcomes.contacts
+            if row.channel is Channel.VOICE
+            and row.attempt_id not in self._outcomes.contacts
             and (
                 row.campaign_id in queues
                 or (row.campaign_id in ended and row.planned_ms < long_before)

@@ -103,7 +103,9 @@ class SmtpMessenger:
         self._used.add(message.message_id)
         try:
             await self._pace.turn(permit.expires_at)
-            await self._connections.deliver(letter)
+            await self._connections.deliver(
+                letter, may_leave=lambda: self._clock.now() < permit.expires_at
+            )
         except (MessageRejected, CarrierUnavailable):
             self._used.discard(message.message_id)
             raise

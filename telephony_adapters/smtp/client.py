@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -26,6 +27,7 @@ from aiosmtplib import (
 )
 
 from telephony_adapters.errors import CarrierUnavailable, MessageRejected, OutcomeUnknown
+from telephony_adapters.messaging import Refusal
 from telephony_adapters.smtp.codes import Stage, provider_code, refusal_of
 from telephony_adapters.smtp.letters import Letter
 from telephony_adapters.smtp.settings import Security, SmtpSettings
@@ -78,13 +80,21 @@ class Connections:
         for link in idle:
             await _quit(link)
 
-    async def deliver(self, letter: Letter) -> str:
-        """Hand one letter over; what the server said to it.
+    async def deliver(self, letter: Letter, may_leave: Callable[[], bool]) -> str:
+        """Hand one letter over; what the server said to it. `may_leave` is asked when a server
+        waits for it, which may be much later: a permit lives for seconds.
 
         Raises `MessageRejected`, `CarrierUnavailable`, `OutcomeUnknown`.
         """
         async with self._slots:
             link = await self._addressed(letter)
+            if not may_leave():
+                await self._reset(link)
+                raise MessageRejected(
+                    "the mail server was too slow: the permit has lapsed meanwhile",
+                    refusal=Refusal.RATE,
+                    provider_code="local:late",
+                )
             try:
                 reply = await link.smtp.data(letter.raw)
             except (*_LOST, SMTPException) as error:
@@ -146,7 +156,11 @@ class Connections:
         """After a refusal the connection goes on, unless the server ended it."""
         if error.code == GOODBYE:
             link.smtp.close()
-            return
+        else:
+            await self._reset(link)
+
+    async def _reset(self, link: _Link) -> None:
+        """Take the envelope back; the connection goes on."""
         try:
             await link.smtp.rset()
         except (*_LOST, SMTPException):

@@ -52,6 +52,8 @@ class PostOffice:
         """Replies to `RCPT` by address."""
         self.after_data: dict[str, str] = {}
         """Replies to the whole letter by address."""
+        self.slow_s = 0.0
+        """How long the answer to `RCPT` takes."""
         self.port = 0
         self.sessions = 0
         self.logins = 0
@@ -106,6 +108,8 @@ class PostOffice:
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self.slow_s:
+            await asyncio.sleep(self.slow_s)
         reply = self.replies.get(address, "250 2.1.5 OK")
         if reply.startswith("2"):
             envelope.rcpt_tos.append(address)

@@ -238,6 +238,21 @@ async def test_the_pace_is_kept_and_no_letter_leaves_after_its_permit(tmp_path: 
     await lab.stop()
 
 
+async def test_a_letter_that_waits_for_a_slow_server_does_not_outlive_its_permit(
+    lab: SmtpLab,
+) -> None:
+    message = lab.message(lab.address(FarSide.TAKES))
+    permit = permit_for(message.to, lab.now(), channel=message.channel, valid_s=0.5)
+    lab.post.slow_s = 0.6
+    with pytest.raises(MessageRejected) as rejected:
+        await lab.adapter.send(message, permit)
+    assert (rejected.value.refusal, rejected.value.provider_code) == (Refusal.RATE, "local:late")
+    assert lab.taken() == 0
+    lab.post.slow_s = 0.0
+    await lab.send(message)
+    assert (lab.taken(), lab.post.sessions) == (1, 1)
+
+
 # --- encryption and login ------------------------------------------------------------------------
 
 

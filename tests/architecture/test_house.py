@@ -73,17 +73,35 @@ def test_the_tests_mint_no_permit_of_their_own() -> None:
         assert "_MINT" not in imported or allowed_there, path
 
 
-def test_every_door_to_a_person_asks_for_a_permit() -> None:
-    port = ast.parse((ROOT / "telephony_adapters/port.py").read_text(encoding="utf-8"))
-    adapter = next(
-        node
-        for node in port.body
-        if isinstance(node, ast.ClassDef) and node.name == "TelephonyAdapter"
+@pytest.mark.parametrize(
+    ("port", "adapter", "door"),
+    [
+        ("telephony_adapters/port.py", "TelephonyAdapter", "originate"),
+        ("telephony_adapters/messaging.py", "MessagingAdapter", "send"),
+    ],
+)
+def test_every_door_to_a_person_asks_for_a_permit(port: str, adapter: str, door: str) -> None:
+    tree = ast.parse((ROOT / port).read_text(encoding="utf-8"))
+    protocol = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == adapter)
+    method = next(
+        n for n in protocol.body if isinstance(n, ast.AsyncFunctionDef) and n.name == door
     )
-    reaching = {"originate"}
-    for method in adapter.body:
-        if isinstance(method, ast.AsyncFunctionDef) and method.name in reaching:
-            assert "permit" in [argument.arg for argument in method.args.args]
+    assert "permit" in [argument.arg for argument in method.args.args]
+
+
+def test_messages_leave_by_one_door_of_the_engine() -> None:
+    senders = {
+        name
+        for name, tree in trees()
+        if name.startswith("dialer/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "send"
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "messenger"
+    }
+    assert senders == {"dialer/runtime/blasts/sender.py"}
 
 
 @pytest.mark.parametrize("name", [str(p.relative_to(ROOT)) for p in sources()])

@@ -102,6 +102,7 @@ def local(day: int, hour: int, minute: int = 0) -> datetime:
         (Code.VULNERABLE, timedelta(days=30), PointPolicy.SAME),
         (Code.LANGUAGE_BARRIER, timedelta(days=1), PointPolicy.SAME),
         (Code.BOUNCED, timedelta(days=1), PointPolicy.NEXT_CHANNEL),
+        (Code.NOT_DELIVERED, timedelta(hours=4), PointPolicy.NEXT_CHANNEL),
         (Code.VISIT_MET, timedelta(days=7), PointPolicy.SAME),
         (Code.VISIT_NOT_MET, timedelta(days=7), PointPolicy.SAME),
     ],
@@ -137,6 +138,9 @@ FINAL = [
     Code.DECEASED,
     Code.OPT_OUT,
     Code.PAID_BY_LINK,
+    Code.MESSAGE_SENT,
+    Code.MESSAGE_DELIVERED,
+    Code.MESSAGE_READ,
 ]
 
 
@@ -148,7 +152,13 @@ def test_codes_that_end_it(code: Code) -> None:
 
 
 def test_the_tests_above_cover_every_code() -> None:
-    here = {Code.PROMISE, Code.PLAN, Code.CALLBACK, Code.BLOCKED_BY_COMPLIANCE}
+    here = {
+        Code.PROMISE,
+        Code.PLAN,
+        Code.CALLBACK,
+        Code.BLOCKED_BY_COMPLIANCE,
+        Code.NOT_DELIVERED,
+    }
     tried = {
         code
         for code in Code

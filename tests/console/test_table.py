@@ -18,6 +18,7 @@ PUBLIC_PATHS = {
     f"{API}/openapi.json",
     "/healthz",
     "/readyz",
+    "/u/{token}",
 }
 PROXIED = {"X-Forwarded-For": "203.0.113.9"}
 GUARDED = [entry for entry in ROUTES if not entry.is_public]
@@ -45,7 +46,7 @@ def test_the_router_knows_the_table_and_nothing_else(services: FakeServices) -> 
 def test_only_these_are_public_and_all_else_is_versioned() -> None:
     assert {entry.path for entry in ROUTES if entry.is_public} == PUBLIC_PATHS
     for entry in ROUTES:
-        unversioned = entry.path in ("/healthz", "/readyz", "/metrics")
+        unversioned = entry.path in ("/healthz", "/readyz", "/metrics", "/u/{token}")
         assert unversioned or entry.path.startswith(f"{API}/"), entry.path
 
 

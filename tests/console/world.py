@@ -33,6 +33,7 @@ from dialer.core.desk_messages import (
 )
 from dialer.core.figures import LiveFigures
 from dialer.core.records import to_ms
+from dialer.runtime.blasts.replies import NoSuchThread, Sent
 from dialer.runtime.calls import Calls
 from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
@@ -183,6 +184,26 @@ class FakeCampaigns:
         return to_ms(self._clock.now())
 
 
+class FakeMessages:
+    """No messages: the routes' own tests put what they need in its place."""
+
+    def __init__(self) -> None:
+        self.links: set[str] = set()
+        self.unsubscribed: list[str] = []
+
+    async def reply(self, thread_id: str, text: str, *, author: str) -> Sent:
+        raise NoSuchThread(thread_id)
+
+    def knows_link(self, token: str) -> bool:
+        return token in self.links
+
+    async def unsubscribe(self, token: str) -> bool:
+        if token not in self.links:
+            return False
+        self.unsubscribed.append(token)
+        return True
+
+
 class FakeServices:
     """Satisfies `dialer.console.services.Services`."""
 
@@ -208,6 +229,7 @@ class FakeServices:
             tell_agents=False,
         )
         self.agents = FakeAgents(self.desk)
+        self.messages = FakeMessages()
         self.campaigns = FakeCampaigns(ledger, redis, self.clock)
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
         self.problems: list[NotReady] = []

@@ -40,12 +40,12 @@ from compliance.types import (
     StreamKey,
     Validity,
 )
+from dialer.core.deciding import CampaignContext
 from dialer.core.planning import (
     AGENT_RETRY,
     DIALLING_RETRY,
     IN_FLIGHT_RETRY,
     OWN_AGENT_PATIENCE,
-    CampaignContext,
     Plan,
     caller_id_of,
     plan,

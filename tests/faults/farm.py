@@ -15,7 +15,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 EXIT_TIMEOUT_S = 60.0
-_PRELOADED = ["tests.faults.worker", "tests.faults.importer", "tests.races.racer"]
+_PRELOADED = [
+    "tests.faults.worker",
+    "tests.faults.blaster",
+    "tests.faults.importer",
+    "tests.races.racer",
+]
 
 
 def _context() -> ForkServerContext:

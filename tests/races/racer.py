@@ -19,8 +19,8 @@ from compliance.packs import BUNDLED, load_packs
 from compliance.permit import ContactPermit
 from compliance.types import CampaignId, CollectorRole
 from dialer.core.call import Call
+from dialer.core.deciding import CampaignContext
 from dialer.core.figures import Tally
-from dialer.core.planning import CampaignContext
 from dialer.core.records import to_ms
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import SimulatedClock

@@ -8,7 +8,12 @@ from compliance.types import Channel, CollectorRole
 from dialer.bootstrap import carrier_of, messengers_of
 from dialer.config import Config, ConfigError, load_config
 from dialer.runtime.clock import WallClock
-from dialer.runtime.safety import UnsafeDialing, check_recipients, check_written_campaign
+from dialer.runtime.safety import (
+    CannotSend,
+    UnsafeDialing,
+    check_recipients,
+    check_written_campaign,
+)
 from telephony_adapters.twilio.adapter import TwilioAdapter
 from telephony_adapters.twilio.messages import TwilioMessenger
 
@@ -113,12 +118,13 @@ def test_what_the_provider_forbids_is_refused_as_a_campaign() -> None:
     config = configured(**TWILIO, **{"messages.allow_real_sending": "true"})
     messengers = messengers_of(config, WallClock())
     sms, third = messengers[Channel.SMS], CollectorRole.THIRD_PARTY
-    with pytest.raises(UnsafeDialing, match="cobranza por cuenta de terceros"):
-        check_written_campaign("mora", sms, Channel.SMS, "US", third, "es")
-    with pytest.raises(UnsafeDialing, match="carries no email"):
-        check_written_campaign("mora", sms, Channel.EMAIL, "CL", third, "es")
-    check_written_campaign("mora", sms, Channel.SMS, "CL", third, "es")
-    check_written_campaign("mora", messengers[Channel.EMAIL], Channel.EMAIL, "US", third, "es")
+    with pytest.raises(CannotSend) as refused:
+        check_written_campaign(sms, Channel.SMS, "US", third)
+    assert "cobranza por cuenta de terceros" in refused.value.es
+    with pytest.raises(CannotSend, match="carries no email"):
+        check_written_campaign(sms, Channel.EMAIL, "CL", third)
+    check_written_campaign(sms, Channel.SMS, "CL", third)
+    check_written_campaign(messengers[Channel.EMAIL], Channel.EMAIL, "US", third)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.rules.windows import emergency_codes
 from compliance.types import CampaignId, PersonId, SuppressionScope
-from dialer.core.planning import NO_LAWFUL_MOMENT
+from dialer.core.deciding import NO_LAWFUL_MOMENT
 from dialer.core.records import to_ms
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.evidence_files import read_notices

@@ -11,8 +11,9 @@ from campaigns.dispositions import DispositionCode
 from compliance.messages import Collector, Place
 from compliance.packs import PackSet
 from compliance.types import AccountId, CollectorRole, EventKind, StreamKey
+from dialer.core.deciding import CampaignContext
 from dialer.core.overriding import uses
-from dialer.core.planning import CampaignContext, Dial, Plan, plan
+from dialer.core.planning import Dial, Plan, plan
 from dialer.core.records import AttemptEnded, to_ms
 from dialer.core.snapshots import in_house
 from dialer.core.writes import CloseAttempt, OpenAttempt

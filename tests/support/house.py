@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from campaigns.campaign import CampaignAction, CampaignSettings
+from campaigns.content.lifecycle import ContentAction
+from campaigns.content.template import Template
 from campaigns.sample.generator import SampleSettings, generate
-from compliance.types import CollectorRole, CreditorId, DebtClass, Mode
+from compliance.types import Channel, CollectorRole, CreditorId, DebtClass, Mode
 from dialer.bootstrap import Marcador, open_marcador
 from dialer.config import Config, load_config
 from dialer.core.desk_messages import AnyClientMessage, AnyServerMessage, Refused, SetReady
@@ -20,9 +22,13 @@ from dialer.core.records import to_ms
 from dialer.runtime.clock import Clock, SimulatedClock
 from dialer.runtime.importing import ImportJob, ImportSummary
 from dialer.stores.ledger.campaigns import Campaign, create_campaign, enrol
+from dialer.stores.ledger.content import ContentKind, act_on_version, create_version
 from dialer.stores.ledger.portfolios import Portfolio, ensure_portfolio
 from telephony_adapters.port import TelephonyAdapter
 from telephony_adapters.simulator.carrier import SimulatedCarrier
+from telephony_adapters.simulator.correspondents import MessageWorld
+from telephony_adapters.simulator.message_script import CALM, MessageScript
+from telephony_adapters.simulator.messenger import SimulatedMessenger
 from telephony_adapters.simulator.script import FAIR_WEATHER, Script
 from telephony_adapters.simulator.world import World
 
@@ -63,6 +69,33 @@ class House:
     def carrier(self) -> SimulatedCarrier:
         assert isinstance(self.marcador.adapter, SimulatedCarrier)
         return self.marcador.adapter
+
+    @property
+    def messenger(self) -> SimulatedMessenger:
+        """The one provider of messages, of all channels."""
+        messenger = self.engine.post.sender.messengers[Channel.SMS]
+        assert isinstance(messenger, SimulatedMessenger)
+        return messenger
+
+    async def approve(self, *templates: Template) -> None:
+        """Let a second person approve texts."""
+        ledger, now_ms = self.marcador.ledger, to_ms(self.marcador.clock.now())
+        for template in templates:
+            async with ledger.write() as conn:
+                made = await create_version(conn, template, actor="author", now_ms=now_ms)
+            for action, actor in (
+                (ContentAction.SUBMIT, "author"),
+                (ContentAction.APPROVE, "approver"),
+            ):
+                await act_on_version(
+                    ledger,
+                    ContentKind.TEMPLATE,
+                    template.name,
+                    made.info.version,
+                    action,
+                    actor=actor,
+                    now_ms=now_ms,
+                )
 
     async def campaign(
         self, name: str = "test", *, start: bool = True, settings: CampaignSettings | None = None
@@ -178,17 +211,26 @@ async def open_house(
     adapter: TelephonyAdapter | None = None,
     make_adapter: Callable[[Clock], TelephonyAdapter] | None = None,
     overrides: Mapping[str, object] | None = None,
+    letters: MessageWorld | None = None,
+    message_script: MessageScript = CALM,
+    start: datetime | None = None,
 ) -> AsyncIterator[House]:
     """A started engine over an imported portfolio; stopped at the end.
 
     `make_adapter` is for an adapter that needs the engine's own clock.
     """
-    clock = SimulatedClock(NOON_IN_CHILE, speed)
+    clock = SimulatedClock(start or NOON_IN_CHILE, speed)
     if make_adapter is not None:
         adapter = make_adapter(clock)
     carrier = adapter or SimulatedCarrier(clock=clock, world=world, script=script)
     config = house_config(folder, redis_url, **dict(overrides or {}))
-    async with open_marcador(config, clock=clock, adapter=carrier) as marcador:
+    messengers = None
+    if letters is not None:
+        messenger = SimulatedMessenger(clock=clock, world=letters, script=message_script)
+        messengers = dict.fromkeys(messenger.facts.channels, messenger)
+    async with open_marcador(
+        config, clock=clock, adapter=carrier, messengers=messengers
+    ) as marcador:
         portfolio, _ = await import_sample(marcador, folder, accounts, country)
         await marcador.engine.start()
         try:

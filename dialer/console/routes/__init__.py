@@ -17,6 +17,7 @@ from dialer.console.routes import (
     content,
     emergencies,
     evidence,
+    inbox,
     lists,
     orders,
     oversight,
@@ -27,6 +28,7 @@ from dialer.console.routes import (
     session,
     supervision,
     system,
+    unsubscribe,
     users,
 )
 from dialer.console.table import API, PUBLIC, Call, Nothing, Route, stream
@@ -51,6 +53,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *pacing.ROUTES,
     *content.ROUTES,
     *prompts.ROUTES,
+    *inbox.ROUTES,
     *agents.ROUTES,
     *supervision.ROUTES,
     *recordings.ROUTES,
@@ -59,6 +62,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *oversight.ROUTES,
     *lists.ROUTES,
     *orders.ROUTES,
+    *unsubscribe.ROUTES,
     *system.ROUTES,
     stream(
         "GET",

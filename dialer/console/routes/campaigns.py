@@ -20,6 +20,7 @@ from dialer.console.auth import secret_of
 from dialer.console.errors import (
     BAD_FIELD,
     BAD_QUERY,
+    CANNOT_SEND,
     IMPOSSIBLE_ACTION,
     NAME_TAKEN,
     UNSAFE_DIALING,
@@ -39,7 +40,7 @@ from dialer.console.table import (
     stream,
 )
 from dialer.core.figures import LiveFigures
-from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.safety import CannotSend, UnsafeDialing
 from dialer.stores.ledger.campaigns import Campaign, CampaignExists, EnrolmentCounts
 from dialer.stores.ledger.users import Role
 from dialer.stores.redis.live import checked_event_id
@@ -141,6 +142,8 @@ def _acting(
             )
         except ImpossibleAction as error:
             raise impossible(error.state, error.action) from error
+        except CannotSend as error:
+            raise ApiError(CANNOT_SEND, es=error.es, en=error.en) from error
         except UnsafeDialing as error:
             raise ApiError(UNSAFE_DIALING) from error
         return _view(moved)
@@ -299,7 +302,7 @@ ROUTES: tuple[Route, ...] = (
             tag="campaigns",
             en=en,
             es=es,
-            errors=(IMPOSSIBLE_ACTION, UNSAFE_DIALING),
+            errors=(IMPOSSIBLE_ACTION, UNSAFE_DIALING, CANNOT_SEND),
         )
         for action, (roles, en, es) in _WORDS.items()
     ),

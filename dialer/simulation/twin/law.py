@@ -45,7 +45,8 @@ from compliance.types import (
     StreamKey,
     Validity,
 )
-from dialer.core.planning import CampaignContext, Plan, plan
+from dialer.core.deciding import CampaignContext
+from dialer.core.planning import Plan, plan
 from dialer.core.records import AttemptEnded, StreamRow, from_ms, to_ms
 from dialer.core.snapshots import AccountSnapshot, EnrolmentState, PersonSnapshot
 from dialer.simulation.twin.definition import WhereSpec

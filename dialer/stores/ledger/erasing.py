@@ -8,7 +8,6 @@ hold stops both erasure and retention, whoever asks, until it is released with a
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final
 
 import msgspec
 from sqlalchemy import delete, func, select, update
@@ -18,7 +17,9 @@ from compliance.types import PersonId, StreamKey, SuppressionScope, Validity
 from dialer.core.records import SubjectChanged
 from dialer.stores.ledger import recordings, schema
 from dialer.stores.ledger.audit import record_audit
+from dialer.stores.ledger.erasing_messages import ERASED, erase_messages
 from dialer.stores.ledger.ids import new_id
+from dialer.stores.ledger.messages_schema import message, message_thread
 from dialer.stores.ledger.oversight_schema import (
     erasure,
     legal_hold,
@@ -28,9 +29,6 @@ from dialer.stores.ledger.oversight_schema import (
 )
 from dialer.stores.ledger.profiles import lock_persons, rebuild_profiles
 from dialer.stores.ledger.streams import EventStore, NewEvent
-
-ERASED: Final = "erased"
-"""Stands where data was; followed by an id where it must be unique."""
 
 
 class ErasureState(StrEnum):
@@ -180,6 +178,8 @@ async def would_erase(conn: AsyncConnection, person_id: str) -> WouldErase:
         schema.review_item,
         recording,
         subject_snapshot,
+        message,
+        message_thread,
     ):
         query = select(func.count()).select_from(table).where(table.c.person_id == person_id)
         rows[table.name] = (await conn.execute(query)).scalar_one()
@@ -296,6 +296,7 @@ async def was_erased(conn: AsyncConnection, person_id: str) -> bool:
 async def _erase(conn: AsyncConnection, person_id: PersonId, erasure_id: str, now_ms: int) -> None:
     """Take away everything that identifies the person. Accounts and debts are the creditor's
     books and stay; so do events, codes, instants and ids."""
+    await erase_messages(conn, person_id, await _own_numbers(conn, person_id))
     await _erase_numbers(conn, person_id)
     p, c = schema.person, schema.contact_point
     await conn.execute(

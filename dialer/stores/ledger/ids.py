@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from itertools import count
 
 from ulid import ULID
@@ -10,6 +11,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(high + low for high in _CROCKFORD for low in _CROCKFORD)
 _PAIR_COUNT = len(_PAIRS)
 _HEAD_CHARS = 22
+_TIME_CHARS = 10
 
 
 class Ids:
@@ -33,7 +35,10 @@ class Ids:
         return self._head + _PAIRS[high] + _PAIRS[low]
 
     def _renew(self) -> None:
-        self._head = str(ULID())[:_HEAD_CHARS]
+        # Of ULIDs made in one millisecond the second counts up from the first, so that their heads
+        # are the same: the chance is drawn here.
+        chance = "".join(secrets.choice(_CROCKFORD) for _ in range(_HEAD_CHARS - _TIME_CHARS))
+        self._head = str(ULID())[:_TIME_CHARS] + chance
         self._next = count()
 
 

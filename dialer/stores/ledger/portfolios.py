@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.types import CollectorRole, CreditorId, DebtClass
-from dialer.stores.ledger.schema import portfolio
+from dialer.stores.ledger.schema import person, portfolio
 
 
 class Portfolio(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +68,16 @@ async def ensure_portfolio(conn: AsyncConnection, wanted: Portfolio) -> Portfoli
 
 async def get_portfolio(conn: AsyncConnection, portfolio_id: str) -> Portfolio | None:
     query = select(portfolio).where(portfolio.c.portfolio_id == portfolio_id)
+    row = (await conn.execute(query)).one_or_none()
+    return None if row is None else msgspec.convert(row, Portfolio, from_attributes=True)
+
+
+async def portfolio_of_person(conn: AsyncConnection, person_id: str) -> Portfolio | None:
+    query = (
+        select(portfolio)
+        .join(person, person.c.portfolio_id == portfolio.c.portfolio_id)
+        .where(person.c.person_id == person_id)
+    )
     row = (await conn.execute(query)).one_or_none()
     return None if row is None else msgspec.convert(row, Portfolio, from_attributes=True)
 

@@ -12,7 +12,10 @@ from dialer.core.writes import (
     CloseAttempt,
     CloseCallback,
     DisposeAttempt,
+    KeepInbound,
+    KeepMessage,
     MoveEnrolment,
+    MoveMessage,
     OpenAttempt,
     OpenReview,
     SaveCallback,
@@ -21,7 +24,7 @@ from dialer.core.writes import (
     SubjectWrite,
     Write,
 )
-from dialer.stores.ledger import subjects
+from dialer.stores.ledger import message_rows, subjects
 from dialer.stores.ledger.bulk import Row, bulk_insert, bulk_update
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.schema import attempt, callback, enrolment, note, promise, review_item
@@ -105,8 +108,19 @@ async def apply(conn: Conn, won: Sequence[Won]) -> None:
     await _CLOSE_CALLBACK.run(conn, list(rows.closed_callbacks.values()))
     await _REVIEW.run(conn, rows.reviews)
     await _NOTE.run(conn, rows.notes)
+    if rows.messages:
+        await message_rows.apply(conn, rows.messages)
     if rows.subject:
         await subjects.apply_subject_writes(conn, rows.subject)
+
+
+async def move_accounts(conn: Conn, moves: Sequence[MoveEnrolment]) -> None:
+    """Where accounts stand in campaigns, when no event tells it: nobody was contacted, and no gate
+    was asked."""
+    rows = _Rows()
+    for one in moves:
+        rows.move(one)
+    await _MOVE.run(conn, list(rows.moved.values()))
 
 
 class _Move(msgspec.Struct, gc=False):
@@ -156,11 +170,12 @@ class _Rows:
         self.reviews: list[Row] = []
         self.notes: list[Row] = []
         self.subject: list[SubjectWrite] = []
+        self.messages: list[tuple[str | None, Write]] = []
 
     def add(self, event: Won, write: Write) -> None:
         # What nearly every event carries comes first.
         if isinstance(write, MoveEnrolment):
-            self._move(write)
+            self.move(write)
         elif isinstance(write, OpenAttempt | CloseAttempt | DisposeAttempt):
             self._attempt(event)
         else:
@@ -183,6 +198,8 @@ class _Rows:
                 self.reviews.append(msgspec.structs.asdict(write) | _NEW)
             case SaveNote():
                 self.notes.append(msgspec.structs.asdict(write))
+            case KeepMessage() | MoveMessage() | KeepInbound():
+                self.messages.append((event_id(event.person_id, event.seq), write))
             case _:
                 raise TypeError(f"no table for the write {type(write).__name__}")
 
@@ -214,7 +231,7 @@ class _Rows:
             case _:
                 raise TypeError(f"{type(body).__name__} changes no attempt")
 
-    def _move(self, write: MoveEnrolment) -> None:
+    def move(self, write: MoveEnrolment) -> None:
         key = (write.campaign_id, write.account_id)
         before = self.moved.get(key)
         self.moved[key] = _Move(

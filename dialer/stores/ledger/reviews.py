@@ -131,7 +131,9 @@ async def _release(conn: AsyncConnection, review: Review, actor: str, now_ms: in
     ).one_or_none()
     if held is None:
         return
-    people = set(await parties_of(conn, [AccountId(held.target_id)], [])) | {held.person_id}
+    people = {held.person_id}
+    if held.target_id is not None:
+        people |= set(await parties_of(conn, [AccountId(held.target_id)], []))
     body = SubjectChanged(
         change="release", target=review.review_id, value=REVIEW_HOLD, source="review", actor=actor
     )

@@ -25,6 +25,7 @@ from dialer.core.records import (
     Body,
     ContactBlocked,
     DispositionSet,
+    MessageProgress,
 )
 from dialer.core.snapshots import HOUSE_STREAM
 from dialer.core.writes import CloseAttempt, DisposeAttempt, OpenAttempt, Write
@@ -172,7 +173,7 @@ def _prepare(event: NewEvent) -> _Prepared:
         decision_id = body.attempt_id
     elif isinstance(body, ContactBlocked):
         decision_id = body.decision_id
-    elif isinstance(body, AttemptEnded | DispositionSet):
+    elif isinstance(body, AttemptEnded | DispositionSet | MessageProgress):
         ends = body.attempt_id
     kind_name = str(body.__struct_config__.tag)
     return _Prepared(event, kind_name, _encode(body), record, decision_id, ends)

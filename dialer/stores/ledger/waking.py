@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from campaigns.effects import Release
 from compliance.types import AccountId, CampaignId, PersonId
-from dialer.core.planning import NO_LAWFUL_MOMENT
+from dialer.core.deciding import NO_LAWFUL_MOMENT
 from dialer.stores.ledger.bulk import Command
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.schema import enrolment
