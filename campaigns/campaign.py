@@ -47,6 +47,20 @@ class CampaignSettingsError(Exception):
         self.problem = problem
 
 
+class RecordPolicy(StrEnum):
+    """Whether Marcador records the campaign's conversations."""
+
+    OFF = "off"
+    ALL = "all"
+    """Wherever the law allows; where it asks for an announcement, after that."""
+    ON_CONSENT = "on_consent"
+    """Only whoever has consented, beforehand or in the conversation."""
+
+
+RECORDING_NOTICE: Final = "recording_notice"
+"""Statement of the announcement that a conversation is recorded."""
+
+
 class RetrySettings(Message, frozen=True, kw_only=True):
     """What a campaign asks for beyond the ladders of the dispositions, which it cannot shorten."""
 
@@ -106,6 +120,14 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     recorded: bool = False
     """Whether conversations are recorded, by whatever device."""
     recording_can_pause: bool | None = None
+    record: RecordPolicy = RecordPolicy.OFF
+    """Whether Marcador itself records conversations."""
+    recording_prompt: str | None = None
+    """Prompt that announces the recording (`recording_notice`), played before it begins where the
+    law asks for it; None: where it does, nothing is recorded."""
+    recording_auto_pause: bool = True
+    """Leave out of the recording what is said while the agent's client has a form open for
+    identity or payment data."""
     daily_cap: Count | None = None
     """Most contacts the campaign starts on one day of `timezone`; None: no cap of its own."""
     timezone: str = "UTC"
@@ -119,6 +141,23 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     """Share of the agents among campaigns of the same priority."""
     max_agents: Count | None = None
     """Most agents at once; None: no limit of its own."""
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether every conversation counts as recorded before it begins."""
+        return self.recorded or self.record is RecordPolicy.ALL
+
+    @property
+    def can_pause(self) -> bool | None:
+        return self.recording_can_pause if self.record is RecordPolicy.OFF else True
+
+    @property
+    def says(self) -> tuple[str, ...] | None:
+        """The declared statements, with the announcement that Marcador plays by itself."""
+        announces = self.record is RecordPolicy.ALL and self.recording_prompt is not None
+        if self.statements is None or not announces or RECORDING_NOTICE in self.statements:
+            return self.statements
+        return (*self.statements, RECORDING_NOTICE)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

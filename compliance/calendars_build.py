@@ -31,6 +31,10 @@ DECREED_WEEKDAYS: Final = {"AR": (1, 5)}
 """Weekdays on which alone they may: Ley 27.399 art. 7 (up to three tourist days a year, on Mondays
 or Fridays) and arts. 6 ff., Decreto 614/2025 (movable holidays go to a Monday or Friday)."""
 
+MUNICIPAL: Final = {"ES": {"Barcelona": "CT"}}
+"""Cities whose holidays the library knows, with their subdivision: our places are known to the
+subdivision, and not known is the stricter case, so all of it keeps them."""
+
 _ISO_SUBDIVISION: Final = re.compile(r"[A-Z0-9]{1,3}")
 
 
@@ -46,13 +50,15 @@ def build(country: str) -> CalendarData:
     national = _dates(country, None)
     subdivisions: dict[str, dict[str, str]] = {}
     for subdivision in sorted(holidays.country_holidays(country).subdivisions):
-        if not _ISO_SUBDIVISION.fullmatch(subdivision):
-            continue  # a municipality: our places are known to the subdivision
+        region = MUNICIPAL.get(country, {}).get(subdivision, subdivision)
+        if not _ISO_SUBDIVISION.fullmatch(region):
+            continue  # an alias, or a city without holidays of its own
         own = {
             day: name for day, name in _dates(country, subdivision).items() if day not in national
         }
         if own:
-            subdivisions[f"{country}-{subdivision}"] = own
+            both = subdivisions.get(f"{country}-{region}", {}) | own
+            subdivisions[f"{country}-{region}"] = dict(sorted(both.items()))
     return CalendarData(
         calendar=country,
         source=f"holidays=={importlib.metadata.version('holidays')}",

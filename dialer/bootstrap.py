@@ -212,6 +212,7 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         trunk=config.telephony.trunk,
         caller_id=section.caller_id,
         amd_context=section.amd_context,
+        hold_music=section.hold_music,
         language=section.language,
         laboratory=section.laboratory,
         agent_ring_timeout_s=section.agent_ring_timeout_s,

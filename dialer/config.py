@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from msgspec import Meta
 
 Positive = Annotated[int, Meta(ge=1)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
+_ENDPOINT = re.compile(r"\+[1-9][0-9]{6,14}|agent:[^\s,=]+")
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -103,6 +105,8 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """Shown when a campaign names no number of its own."""
     amd_context: str | None = None
     """Dialplan context that detects answering machines; default: no detection."""
+    hold_music: str = "default"
+    """Class of musiconhold.conf that a person hears who holds."""
     language: str | None = None
     """Language of prompts, as Asterisk names it; default: the channel's own."""
     laboratory: bool = False
@@ -112,6 +116,64 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """How long an agent's device may ring."""
     command_timeout_s: PositiveFloat = 5.0
     """Longest wait for Asterisk's reply; after it the outcome of a call is unknown."""
+
+
+class TransfersConfig(Section, frozen=True, kw_only=True):
+    """Where agents may transfer calls outside the house, and whom they may consult there."""
+
+    destinations: str = ""
+    """Names and whom they reach, `legal=+56221234567, ombudsman=agent:omb`: a number in E.164, or a
+    device of the house. Agents choose a name and cannot type a number; nothing is shown there."""
+
+    def endpoints(self) -> dict[str, str]:
+        """Endpoint by name. Raises `ConfigError`."""
+        found: dict[str, str] = {}
+        for item in filter(None, (part.strip() for part in self.destinations.split(","))):
+            name, equals, endpoint = (part.strip() for part in item.partition("="))
+            good = name and equals and _ENDPOINT.fullmatch(endpoint) and name not in found
+            if not good:
+                raise ConfigError(
+                    f"`transfers.destinations`: {item!r} must be NAME=+NUMBER (E.164) or "
+                    "NAME=agent:DEVICE, each name once"
+                )
+            found[name] = endpoint
+        return found
+
+
+class RecordingConfig(Section, frozen=True, kw_only=True):
+    """Where recorded conversations are kept. Campaigns say which are recorded."""
+
+    folder: str | None = None
+    """Folder of the sound files, by hash; default: `call-recordings` in the data folder."""
+    keep_days: Positive = 1096
+    """Days after the conversation: three years (12 CFR 1006.100(b)), and never less than what the
+    packs ask for. A legal hold outlasts it."""
+
+
+class InboundConfig(Section, frozen=True, kw_only=True):
+    """People who call us, where the carrier's adapter brings their calls."""
+
+    wait_s: Positive = 60
+    """How long a caller may wait for an agent."""
+    max_waiting: Positive = 20
+    """Callers in line at the same time; whoever comes then is not answered."""
+    campaign: str = ""
+    """Name of the campaign whose agents take callers whom no campaign works; empty: the running
+    one with most agents."""
+    sticky: bool = True
+    """First try the agent who last spoke with the person."""
+    busy_prompt: str | None = None
+    """Prompt for whoever has waited too long, short and neutral; default: none, they are hung up
+    on."""
+    callback: bool = True
+    """Call a person back whose call nobody took, as far as the rules allow."""
+
+
+class SupervisionConfig(Section, frozen=True, kw_only=True):
+    """Supervisors who listen, whisper to the agent, or barge in. The audit shows all of it."""
+
+    tell_agents: bool = False
+    """Tell an agent's client that a supervisor is on the call."""
 
 
 class EngineConfig(Section, frozen=True, kw_only=True):
@@ -291,6 +353,10 @@ class Config(Section, frozen=True, kw_only=True):
     telephony: TelephonyConfig = TelephonyConfig()
     asterisk: AsteriskConfig = AsteriskConfig()
     engine: EngineConfig = EngineConfig()
+    transfers: TransfersConfig = TransfersConfig()
+    inbound: InboundConfig = InboundConfig()
+    recording: RecordingConfig = RecordingConfig()
+    supervision: SupervisionConfig = SupervisionConfig()
     retention: RetentionConfig = RetentionConfig()
     simulator: SimulatorConfig = SimulatorConfig()
     twilio: TwilioConfig = TwilioConfig()
@@ -301,6 +367,11 @@ class Config(Section, frozen=True, kw_only=True):
     @property
     def data_path(self) -> Path:
         return Path(self.data_dir).resolve()
+
+    @property
+    def recordings_path(self) -> Path:
+        folder = self.recording.folder
+        return Path(folder).resolve() if folder else self.data_path / "call-recordings"
 
     @property
     def ledger_url(self) -> str:

@@ -98,7 +98,10 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """Base of what a provider tells. `event_id` is the provider's: a repeat carries the same."""
+    """Base of what a provider tells. `event_id` is the provider's: a repeat carries the same.
+
+    After a start an adapter may tell again what it told in the last day.
+    """
 
     event_id: str
     at: datetime
@@ -122,6 +125,7 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
 
     channel: Channel
     sender: str
+    """As people's numbers and addresses are kept: E.164, or e-mail in lower case."""
     to: str
     text: str
     provider_id: str

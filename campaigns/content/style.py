@@ -43,8 +43,10 @@ def money(text: str) -> list[tuple[int, int]]:
 # --- capitals and alarm --------------------------------------------------------------------------
 
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
+STOP_WORDS: Final = ("baja", "alto", "parar", "cancelar", "salir", "sair")
+"""Words by which a text in Spanish or Portuguese may tell how to stop it. Packs know them all."""
 _KEYWORDS: Final = frozenset(
-    {"BAJA", "ALTO", "STOP", "SMS", "ALTA", "HELP", "AYUDA", "INFO", "UTC"}
+    {*(word.upper() for word in STOP_WORDS), "STOP", "SMS", "ALTA", "HELP", "AYUDA", "INFO", "UTC"}
 )
 _ALARMS: Final = re.compile(r"!{2,}|[⚖🏛🚨⚠🔴👮🛑❗❌💰💸💳⛔☠📛🔔‼⁉]|\?{3,}|!\s*!|[¡!]{3,}")
 MOST_CAPITAL_SHARE: Final = 0.4
@@ -149,7 +151,7 @@ OPT_OUT_LINES: Final[dict[TextLanguage, str]] = {
 }
 _ASKS: Final[dict[TextLanguage, re.Pattern[str]]] = {
     TextLanguage.ES: re.compile(
-        r"(?:respond|envi|escrib|contest|mand)\w*[^.\n]{0,30}\b(?:baja|alto)\b"
+        rf"(?:respond|envi|escrib|escrev|contest|mand)\w*[^.\n]{{0,30}}\b(?:{'|'.join(STOP_WORDS)})\b"
     ),
     TextLanguage.EN: re.compile(r"(?:reply|text|send|write|answer)\w*[^.\n]{0,30}\bstop\b"),
 }
@@ -159,7 +161,8 @@ _STOP: Final = re.compile(r"\bSTOP\b")
 def has_opt_out(text: str, language: TextLanguage) -> bool:
     """Whether a text says how to stop it: a word to reply, or the opt-out link.
 
-    Spanish texts name BAJA or ALTO, and STOP beside it: carriers know only that one.
+    Texts in Spanish (or Portuguese, for Brazil) name one of `STOP_WORDS`, and STOP beside it:
+    carriers know only that one.
     """
     if "{{opt_out_link}}" in text.replace(" ", ""):
         return True

@@ -19,10 +19,12 @@ from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import to_ms
+from dialer.runtime.recorded_calls import remove_erased
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.suppression_lists import AlreadyEnded
 from dialer.stores.ledger.users import Role, User, credentials_of, verify_password
+from dialer.stores.recording_files import RecordingFiles
 
 T = TypeVar("T")
 
@@ -56,7 +58,10 @@ def give_order(
     async def work() -> msgspec.Struct:
         async with existing_ledger(shell) as ledger:
             user = await log_in(shell, ledger, username, roles, stdin=password_stdin)
-            return await ledger.transact(lambda conn: order(conn, user))
+            done = await ledger.transact(lambda conn: order(conn, user))
+            # What an erasure took away in the ledger must not stay as a file.
+            await remove_erased(ledger, RecordingFiles(shell.config.recordings_path))
+            return done
 
     tell(shell, refusing(shell, lambda: shell.run(work())))
 

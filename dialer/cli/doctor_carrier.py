@@ -46,6 +46,9 @@ async def carrier_findings(config: Config, texts: Texts) -> AsyncIterator[Findin
         return
     yield _version(found, settings, texts)
     yield _trunk(found, texts)
+    yield _inbound(found, settings, texts)
+    yield _modules(found, texts)
+    yield _recordings(found, texts)
     yield _app(found, settings, texts)
     if found.detection is not None:
         yield _detection(found, settings, texts)
@@ -103,6 +106,68 @@ def _trunk(found: CheckUp, texts: Texts) -> Finding:
         )
     return Finding(
         check="asterisk_trunk", state=State.OK, found=f"{found.trunk}: {found.trunk_state}"
+    )
+
+
+def _inbound(found: CheckUp, settings: AsteriskSettings, texts: Texts) -> Finding:
+    """Whether the context has the line cannot be asked, so it is told."""
+    if found.inbound_context is None:
+        return Finding(
+            check="asterisk_inbound",
+            state=State.WARNING,
+            found=texts.say(
+                "no se sabe a qué contexto llegan las llamadas entrantes",
+                "it is not known which context inbound calls come to",
+            ),
+        )
+    line = f"Stasis({settings.app},inbound,${{CALLERID(num-pres)}})"
+    return Finding(
+        check="asterisk_inbound",
+        state=State.OK,
+        found=texts.say(
+            f"contexto `{found.inbound_context}`; las que deban llegar a Marcador: {line}",
+            f"context `{found.inbound_context}`; those that Marcador is to take: {line}",
+        ),
+    )
+
+
+def _modules(found: CheckUp, texts: Texts) -> Finding:
+    if not found.missing_modules:
+        return Finding(
+            check="asterisk_modules",
+            state=State.OK,
+            found=texts.say(
+                "retención, conferencia, supervisión y grabación",
+                "hold, conference, supervision and recording",
+            ),
+        )
+    missing = ", ".join(found.missing_modules)
+    return Finding(
+        check="asterisk_modules",
+        state=State.PROBLEM,
+        found=texts.say(f"faltan módulos: {missing}", f"modules are missing: {missing}"),
+        mend=texts.say(
+            "cárguelos en modules.conf (`module load ...`)",
+            "load them in modules.conf (`module load ...`)",
+        ),
+    )
+
+
+def _recordings(found: CheckUp, texts: Texts) -> Finding:
+    if found.recordings_folder:
+        told = texts.say("la carpeta se puede leer", "the folder can be read")
+        return Finding(check="asterisk_recordings", state=State.OK, found=told)
+    return Finding(
+        check="asterisk_recordings",
+        state=State.PROBLEM,
+        found=texts.say(
+            "Asterisk no puede leer su carpeta de grabaciones",
+            "Asterisk cannot read its folder of recordings",
+        ),
+        mend=texts.say(
+            "cree la carpeta `recording` en astspooldir (asterisk.conf), con dueño asterisk",
+            "make the folder `recording` in astspooldir (asterisk.conf), owned by asterisk",
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.runtime.exporting import CannotExport, PersonExport, export_person, find_people
+from dialer.stores.recording_files import RecordingFiles
 
 
 def run_export(shell: Shell, asked: str, out: Path) -> None:
@@ -51,7 +52,12 @@ async def _export(shell: Shell, asked: str, out: Path) -> list[PersonExport]:
         folders = [out] if len(people) == 1 else [out / person_id for person_id in people]
         return [
             await export_person(
-                ledger, person_id, folder, actor=actor_name(), now=datetime.now(UTC)
+                ledger,
+                person_id,
+                folder,
+                actor=actor_name(),
+                now=datetime.now(UTC),
+                recordings=RecordingFiles(shell.config.recordings_path),
             )
             for person_id, folder in zip(people, folders, strict=True)
         ]

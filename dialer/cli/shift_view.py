@@ -48,8 +48,11 @@ def _calls(figures: LiveFigures, texts: Texts) -> Panel:
 
 def _agents(figures: LiveFigures, texts: Texts) -> Panel:
     table = _table()
+    agents = figures.agents
     for state in ("ready", "reserved", "on_call", "wrap_up", "paused"):
-        table.add_row(texts(f"agent_{state}"), str(figures.agents.get(state, 0)))
+        # Whoever helps a colleague is on a call too.
+        helping = agents.get("consulted", 0) if state == "on_call" else 0
+        table.add_row(texts(f"agent_{state}"), str(agents.get(state, 0) + helping))
     table.add_row(texts("occupancy"), Text(f"{figures.occupancy_pct:.1f} %", style="bold"))
     table.add_row(texts("right_party"), f"{figures.right_party:,}")
     table.add_row(texts("promises"), f"{figures.promises:,}")

@@ -336,6 +336,13 @@ SPANISH: Final[dict[str, str]] = {
     "{address} is no e-mail address": "{address} no es una dirección de correo",
     "write it as cobranza@example.com": "escríbala como cobranza@example.com",
     "asterisk.{key}: {why}": "asterisk.{key}: {why}",
+    (
+        "`transfers.destinations`: {item} must be NAME=+NUMBER (E.164) or NAME=agent:DEVICE, "
+        "each name once"
+    ): (
+        "`transfers.destinations`: {item} debe ser NOMBRE=+NÚMERO (E.164) o "
+        "NOMBRE=agent:APARATO, cada nombre una sola vez"
+    ),
     "give http://HOST:PORT of Asterisk's HTTP server": (
         "dé http://SERVIDOR:PUERTO del servidor HTTP de Asterisk"
     ),

@@ -29,7 +29,7 @@ from dialer.core.records import (
     event_id,
     from_ms,
 )
-from dialer.runtime.agent_service import masked
+from dialer.runtime.screens import masked
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.schema import attempt, contact_point, ledger_event, person

@@ -268,6 +268,38 @@ UNSAFE_DIALING: Final = _problem(
     "Synthetic portfolios may only be dialed through a simulated or loopback carrier; real "
     "dialing needs telephony.allow_real_dialing.",
 )
+NOT_TALKING: Final = _problem(
+    "not_talking",
+    409,
+    "Ese agente no tiene ahora una conversación en este proceso.",
+    "That agent has no conversation on this worker now.",
+    "Elija una de GET /api/v1/conversations.",
+    "Choose one of GET /api/v1/conversations.",
+)
+NOT_SUPERVISING: Final = _problem(
+    "not_supervising",
+    409,
+    "Usted no está en ninguna llamada.",
+    "You are on no call.",
+    "Comience con POST /api/v1/supervision.",
+    "Begin with POST /api/v1/supervision.",
+)
+TELEPHONY_REFUSED: Final = _problem(
+    "telephony_refused",
+    503,
+    "La central telefónica no lo hizo: {what}.",
+    "The telephone system did not do it: {what}.",
+    "Revise su teléfono y si el adaptador ofrece esto; inténtelo de nuevo.",
+    "Check your telephone, and whether the adapter offers this; try again.",
+)
+RECORDING_GONE: Final = _problem(
+    "recording_gone",
+    404,
+    "El archivo de la grabación falta, o no es el que se guardó.",
+    "The recording's file is missing, or is not what was kept.",
+    "Búsquelo en el respaldo de la carpeta de grabaciones; su nombre es la huella.",
+    "Look for it in the backup of the recordings' folder; its name is the hash.",
+)
 LAST_ADMIN: Final = _problem(
     "last_admin",
     409,

@@ -23,6 +23,8 @@ from dialer.runtime.checking import Answer, Question
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story
+from dialer.runtime.inbound import InboundFigures
+from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import Campaign, EnrolmentCounts
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.portfolios import Portfolio
@@ -163,6 +165,8 @@ class Services(Protocol):
     @property
     def desk(self) -> Desk: ...
     @property
+    def supervision(self) -> Supervision: ...
+    @property
     def agents(self) -> AgentDoor: ...
     @property
     def campaigns(self) -> CampaignControl: ...
@@ -174,6 +178,9 @@ class Services(Protocol):
 
     async def explain(self, asked: str, language: Language, *, limit: int) -> Story | None:
         """Why contacts were made or not; None when nothing is known by that id or number."""
+
+    def inbound(self) -> InboundFigures:
+        """Calls to this worker."""
 
     def carrier_counts(self) -> Mapping[str, int]:
         """What the carrier's adapter has counted since the start; empty if it counts nothing."""

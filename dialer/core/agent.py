@@ -18,6 +18,8 @@ class AgentState(StrEnum):
     RESERVED = "reserved"
     """Taken for a call that is being bridged."""
     ON_CALL = "on_call"
+    CONSULTED = "consulted"
+    """Speaks with a colleague about the colleague's call, or takes part in it."""
     WRAP_UP = "wrap_up"
     OFFLINE = "offline"
 
@@ -28,6 +30,10 @@ class AgentStep(StrEnum):
     RESERVE = "reserve"
     RELEASE = "release"
     CONNECT = "connect"
+    CONSULT = "consult"
+    """A colleague asks."""
+    HANDED_ON = "handed_on"
+    """The call has another agent now, who will dispose of it."""
     CALL_ENDED = "call_ended"
     DISPOSED = "disposed"
     LOGOUT = "logout"
@@ -52,11 +58,19 @@ TRANSITIONS: dict[tuple[AgentState, AgentStep], AgentState] = {
     (_A.READY, AgentStep.RESERVE): _A.RESERVED,
     (_A.RESERVED, AgentStep.RELEASE): _A.READY,
     (_A.RESERVED, AgentStep.CONNECT): _A.ON_CALL,
+    (_A.RESERVED, AgentStep.CONSULT): _A.CONSULTED,
+    (_A.CONSULTED, AgentStep.RELEASE): _A.READY,
+    (_A.CONSULTED, AgentStep.CONNECT): _A.ON_CALL,
+    (_A.ON_CALL, AgentStep.HANDED_ON): _A.READY,
     (_A.ON_CALL, AgentStep.CALL_ENDED): _A.WRAP_UP,
     (_A.WRAP_UP, AgentStep.DISPOSED): _A.READY,
     **{(state, AgentStep.LOGOUT): _A.OFFLINE for state in _A if state is not _A.OFFLINE},
 }
 """Every allowed step. A pause or logout asked for while busy waits until the agent is free."""
+
+
+BUSY = frozenset({_A.RESERVED, _A.ON_CALL, _A.CONSULTED, _A.WRAP_UP})
+"""A pause or logout asked for waits until the agent is free."""
 
 
 class AgentSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +113,7 @@ def step(
     reason: PauseReason | None = None,
 ) -> AgentSession:
     """Advance the session. Raises `ImpossibleStep`; a wish to pause or leave is remembered."""
-    busy = session.state in (_A.RESERVED, _A.ON_CALL, _A.WRAP_UP)
+    busy = session.state in BUSY
     if how is AgentStep.PAUSE and busy:
         return msgspec.structs.replace(session, pause_wanted=reason or PauseReason.BREAK)
     if how is AgentStep.LOGOUT and busy:
@@ -132,6 +146,6 @@ def step(
 def _call_after(session: AgentSession, how: AgentStep, call_id: CallId | None) -> CallId | None:
     if how is AgentStep.RESERVE:
         return call_id
-    if how is AgentStep.CONNECT:
+    if how in (AgentStep.CONNECT, AgentStep.CONSULT):
         return session.call_id
     return None

@@ -1,6 +1,8 @@
-"""The life of one outbound call: one table, one pure step function.
+"""The life of one call: one table, one pure step function up to the conversation.
 
     step(call, event, now) -> (call, commands)
+
+What can happen between the bridge and the end is stepped by `dialer.core.conversation`.
 
 Events come from the carrier, from the agents' desk, or from timers; commands are carried out by
 the runtime. A repeat, a late event or one that makes no sense in the present phase changes
@@ -42,6 +44,17 @@ class CallState(StrEnum):
     BRIDGING = "bridging"
     """An agent is taken; the bridge is asked for."""
     BRIDGED = "bridged"
+    """Person and agent hear each other."""
+    HELD = "held"
+    """The person hears music; the call is still its agent's."""
+    CONSULTING = "consulting"
+    """The person hears music while the agent speaks with another party."""
+    CONFERENCE = "conference"
+    """Another party takes part in the conversation."""
+    MOVING = "moving"
+    """The call is on its way to another party."""
+    HANDED_OVER = "handed_over"
+    """The person speaks with somebody outside; none of our agents is there."""
     ENDING = "ending"
     """We asked for the hang-up and wait for the carrier's word."""
     ENDED = "ended"
@@ -49,6 +62,22 @@ class CallState(StrEnum):
     @property
     def is_before_answer(self) -> bool:
         return self in (CallState.PLANNED, CallState.DIALING, CallState.RINGING)
+
+    @property
+    def is_conversation(self) -> bool:
+        """An agent of ours has the call and a person."""
+        return self in CONVERSATION
+
+
+CONVERSATION = frozenset(
+    {
+        CallState.BRIDGED,
+        CallState.HELD,
+        CallState.CONSULTING,
+        CallState.CONFERENCE,
+        CallState.MOVING,
+    }
+)
 
 
 class CallStep(StrEnum):
@@ -63,6 +92,14 @@ class CallStep(StrEnum):
     ASSIGN = "assign"
     UNASSIGN = "unassign"
     BRIDGE = "bridge"
+    HOLD = "hold"
+    CONSULT = "consult"
+    STOP_CONSULT = "stop_consult"
+    JOIN = "join"
+    PART = "part"
+    MOVE = "move"
+    MOVE_FAILED = "move_failed"
+    HAND_OVER = "hand_over"
     GIVE_UP = "give_up"
     END = "end"
 
@@ -83,6 +120,20 @@ TRANSITIONS: dict[tuple[CallState, CallStep], CallState] = {
     (_S.WAITING, CallStep.ASSIGN): _S.BRIDGING,
     (_S.BRIDGING, CallStep.UNASSIGN): _S.WAITING,
     (_S.BRIDGING, CallStep.BRIDGE): _S.BRIDGED,
+    (_S.BRIDGED, CallStep.HOLD): _S.HELD,
+    (_S.HELD, CallStep.BRIDGE): _S.BRIDGED,
+    (_S.HELD, CallStep.CONSULT): _S.CONSULTING,
+    (_S.CONSULTING, CallStep.BRIDGE): _S.BRIDGED,
+    (_S.CONSULTING, CallStep.STOP_CONSULT): _S.HELD,
+    (_S.BRIDGED, CallStep.JOIN): _S.CONFERENCE,
+    (_S.CONFERENCE, CallStep.PART): _S.BRIDGED,
+    (_S.BRIDGED, CallStep.MOVE): _S.MOVING,
+    (_S.HELD, CallStep.MOVE): _S.MOVING,
+    (_S.CONSULTING, CallStep.MOVE): _S.MOVING,
+    (_S.CONFERENCE, CallStep.MOVE): _S.MOVING,
+    (_S.MOVING, CallStep.MOVE_FAILED): _S.HELD,
+    (_S.MOVING, CallStep.BRIDGE): _S.BRIDGED,
+    (_S.MOVING, CallStep.HAND_OVER): _S.HANDED_OVER,
     **{(state, CallStep.GIVE_UP): _S.ENDING for state in _S if state not in (_S.ENDING, _S.ENDED)},
     **{(state, CallStep.END): _S.ENDED for state in _S if state is not _S.ENDED},
 }
@@ -178,6 +229,33 @@ Command = FindAgent | Bridge | Hangup | Connected | ReleaseAgent | Finished
 # --- the call --------------------------------------------------------------------------------
 
 
+class PartyKind(StrEnum):
+    AGENT = "agent"
+    EXTERNAL = "external"
+    """Somebody outside, at an endpoint of the configuration."""
+
+
+class PartyWish(StrEnum):
+    """What the agent wants the other party for."""
+
+    CONSULT = "consult"
+    JOIN = "join"
+    MOVE = "move"
+
+
+class Party(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The other party of a conversation: a colleague, or somebody outside."""
+
+    kind: PartyKind
+    leg_id: LegId
+    name: str
+    """The colleague's name, or the destination's name in the configuration."""
+    wish: PartyWish
+    agent_id: str | None = None
+    ready: bool = False
+    """The leg is up."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All that is known of a call. Instants are None until they happen."""
 
@@ -189,6 +267,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     segment: str
     lease_token: str
     planned_at: datetime
+    inbound: bool = False
+    """The person called us."""
     amd: bool = False
     connect_limit_ms: int = 2_000
     state: CallState = CallState.PLANNED
@@ -203,6 +283,12 @@ class Call(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     leg_id: LegId | None = None
     amd_verdict: AmdVerdict | None = None
     amd_ms: int | None = None
+    party: Party | None = None
+    """Whom the agent consults, has joined, or moves the call to."""
+    held_at: datetime | None = None
+    """Since when the person hears music."""
+    hold_ms: int = 0
+    """All holds that are over."""
     abandoned: bool = False
     given_up_by: str | None = None
     cause: HangupCause | None = None
@@ -236,7 +322,7 @@ def step(call: Call, event: CallInput, now: datetime) -> tuple[Call, tuple[Comma
         case CallAnswered():
             return _answered(call, event.at)
         case CallRinging():
-            return _move(call, CallStep.RING, ringing_at=event.at), ()
+            return move(call, CallStep.RING, ringing_at=event.at), ()
         case AmdResult():
             return _screened(call, event)
         case CallBridged():
@@ -244,7 +330,7 @@ def step(call: Call, event: CallInput, now: datetime) -> tuple[Call, tuple[Comma
         case CallEnded():
             return _ended(call, event.at, event.cause, event.provider_code)
         case Originated() | CallProgress():
-            return _move(call, CallStep.ORIGINATED), ()
+            return move(call, CallStep.ORIGINATED), ()
         case AgentAssigned():
             return _assigned(call, event, now)
         case AgentLost():
@@ -264,7 +350,8 @@ def step(call: Call, event: CallInput, now: datetime) -> tuple[Call, tuple[Comma
             return call, ()
 
 
-def _move(call: Call, how: CallStep, **changes: object) -> Call:
+def move(call: Call, how: CallStep, **changes: object) -> Call:
+    """Take one step of the table with what it changes; a step that is not there changes nothing."""
     state = TRANSITIONS.get((call.state, how))
     if state is None:
         return call
@@ -273,8 +360,8 @@ def _move(call: Call, how: CallStep, **changes: object) -> Call:
 
 def _answered(call: Call, at: datetime) -> tuple[Call, tuple[Command, ...]]:
     if call.amd:
-        return _move(call, CallStep.ANSWER_SCREENED, answered_at=at), ()
-    after = _move(call, CallStep.ANSWER, answered_at=at, live_at=at)
+        return move(call, CallStep.ANSWER_SCREENED, answered_at=at), ()
+    after = move(call, CallStep.ANSWER, answered_at=at, live_at=at)
     return after, (_find_agent(after, at),) if after is not call else ()
 
 
@@ -287,14 +374,14 @@ def _screened(call: Call, event: AmdResult) -> tuple[Call, tuple[Command, ...]]:
     machine = event.verdict in (AmdVerdict.MACHINE, AmdVerdict.FAX)
     facts = {"amd_verdict": event.verdict, "amd_ms": event.took_ms}
     if machine:
-        after = _move(call, CallStep.MACHINE, given_up_by="screening", **facts)
+        after = move(call, CallStep.MACHINE, given_up_by="screening", **facts)
         return after, (Hangup(),) if after is not call else ()
-    after = _move(call, CallStep.HUMAN, live_at=event.at, **facts)
+    after = move(call, CallStep.HUMAN, live_at=event.at, **facts)
     return after, (_find_agent(after, event.at),) if after is not call else ()
 
 
 def _assigned(call: Call, event: AgentAssigned, now: datetime) -> tuple[Call, tuple[Command, ...]]:
-    after = _move(
+    after = move(
         call, CallStep.ASSIGN, agent_id=event.agent_id, leg_id=event.leg_id, assigned_at=now
     )
     if after is call:
@@ -303,14 +390,16 @@ def _assigned(call: Call, event: AgentAssigned, now: datetime) -> tuple[Call, tu
 
 
 def _unassigned(call: Call) -> tuple[Call, tuple[Command, ...]]:
-    after = _move(call, CallStep.UNASSIGN, agent_id=None, leg_id=None, assigned_at=None)
+    after = move(call, CallStep.UNASSIGN, agent_id=None, leg_id=None, assigned_at=None)
     if after is call or after.live_at is None:
         return after, ()
     return after, (_find_agent(after, after.live_at),)
 
 
 def _bridged(call: Call, event: CallBridged) -> tuple[Call, tuple[Command, ...]]:
-    after = _move(call, CallStep.BRIDGE, bridged_at=event.at)
+    if call.state is not CallState.BRIDGING:
+        return call, ()
+    after = move(call, CallStep.BRIDGE, bridged_at=event.at)
     if after is call or after.agent_id is None:
         return after, ()
     return after, (Connected(after.agent_id),)
@@ -319,12 +408,12 @@ def _bridged(call: Call, event: CallBridged) -> tuple[Call, tuple[Command, ...]]
 def _too_late(call: Call) -> tuple[Call, tuple[Command, ...]]:
     if call.state is not CallState.WAITING:
         return call, ()
-    return _move(call, CallStep.GIVE_UP, abandoned=True, given_up_by="abandon"), (Hangup(),)
+    return move(call, CallStep.GIVE_UP, abandoned=True, given_up_by="abandon"), (Hangup(),)
 
 
 def _give_up(call: Call, by: str) -> tuple[Call, tuple[Command, ...]]:
     abandoned = call.abandoned or call.state in (CallState.WAITING, CallState.BRIDGING)
-    after = _move(call, CallStep.GIVE_UP, given_up_by=by, abandoned=abandoned)
+    after = move(call, CallStep.GIVE_UP, given_up_by=by, abandoned=abandoned)
     if after is call:
         return call, ()
     if call.state is CallState.BRIDGING and call.agent_id is not None:
@@ -336,7 +425,7 @@ def _give_up(call: Call, by: str) -> tuple[Call, tuple[Command, ...]]:
 def _ended(
     call: Call, at: datetime, cause: HangupCause, provider_code: str
 ) -> tuple[Call, tuple[Command, ...]]:
-    after = _move(call, CallStep.END, ended_at=at, cause=cause, provider_code=provider_code)
+    after = move(call, CallStep.END, ended_at=at, cause=cause, provider_code=provider_code)
     if after is call:
         return call, ()
     if call.state is CallState.BRIDGING and call.agent_id is not None:

@@ -8,12 +8,14 @@ one it saw and gets what it missed, or a whole snapshot. Debt data appears only 
 from __future__ import annotations
 
 from datetime import date, datetime
+from enum import StrEnum
 
 import msgspec
 
 from compliance.messages import WeeklyInterval
 from compliance.types import Channel
 from dialer.core.agent import AgentState, PauseReason
+from dialer.core.call import CallState, PartyKind
 
 
 class ClientMessage(
@@ -52,6 +54,121 @@ class CheckIdentity(ClientMessage, frozen=True, kw_only=True, tag="check_identit
 
 class HangUp(ClientMessage, frozen=True, kw_only=True, tag="hang_up"):
     call_id: str
+
+
+class Hold(ClientMessage, frozen=True, kw_only=True, tag="hold"):
+    """The person waits with music; answered with `call_changed`."""
+
+    call_id: str
+
+
+class BackToCall(ClientMessage, frozen=True, kw_only=True, tag="back_to_call"):
+    """Back to the person: ends a hold, a consultation, or the ringing of another party."""
+
+    call_id: str
+
+
+class TargetKind(StrEnum):
+    AGENT = "agent"
+    """One colleague, by `name` (the id, or the shown name)."""
+    TEAM = "team"
+    """Whoever has been ready for longest: of the team called `name`; without a name, of the
+    call's campaign."""
+    DESTINATION = "destination"
+    """Somebody outside, by `name` in the configuration; a number cannot be given."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom a call goes to, or who is asked for help."""
+
+    kind: TargetKind
+    name: str = ""
+
+
+class Transfer(ClientMessage, frozen=True, kw_only=True, tag="transfer"):
+    """Leave the person with somebody else, as soon as they are there."""
+
+    call_id: str
+    to: Target
+    note: str = ""
+    """For the colleague who takes over; kept with the person's notes."""
+
+
+class Consult(ClientMessage, frozen=True, kw_only=True, tag="consult"):
+    """Speak with somebody else while the person holds."""
+
+    call_id: str
+    to: Target
+    note: str = ""
+
+
+class CompleteTransfer(ClientMessage, frozen=True, kw_only=True, tag="complete_transfer"):
+    """Leave the person with the party who was consulted, or who takes part."""
+
+    call_id: str
+
+
+class JoinParty(ClientMessage, frozen=True, kw_only=True, tag="join_party"):
+    """Bring the party who was consulted into the conversation: three speak."""
+
+    call_id: str
+
+
+class DropParty(ClientMessage, frozen=True, kw_only=True, tag="drop_party"):
+    """Send the third party away and stay with the person."""
+
+    call_id: str
+
+
+class LeaveConsult(ClientMessage, frozen=True, kw_only=True, tag="leave_consult"):
+    """A consulted agent leaves the colleague and the colleague's call."""
+
+    call_id: str
+
+
+class IdentifyCaller(ClientMessage, frozen=True, kw_only=True, tag="identify_caller"):
+    """The caller of an inbound call whom nobody knows has named an account. Answered with
+    `caller_identified`; the identity check follows as on every call."""
+
+    call_id: str
+    reference: str
+
+
+class PauseRecording(ClientMessage, frozen=True, kw_only=True, tag="pause_recording"):
+    """Leave out what follows (a card number); answered with `recording_changed`."""
+
+    call_id: str
+
+
+class ResumeRecording(ClientMessage, frozen=True, kw_only=True, tag="resume_recording"):
+    call_id: str
+
+
+class RecordingAnswer(ClientMessage, frozen=True, kw_only=True, tag="recording_answer"):
+    """Whether the person agrees to be recorded, as they said in the conversation. A refusal ends
+    the recording that runs."""
+
+    call_id: str
+    agrees: bool
+
+
+class SensitiveEntry(ClientMessage, frozen=True, kw_only=True, tag="sensitive_entry"):
+    """The client has opened, or closed, a form for identity or payment data: the recording leaves
+    out what is said meanwhile, where the campaign has it so."""
+
+    call_id: str
+    open: bool
+
+
+class SendDigits(ClientMessage, frozen=True, kw_only=True, tag="send_digits"):
+    """Press keys towards the person's side (a switchboard, a voice menu)."""
+
+    call_id: str
+    digits: str
+
+
+class ListTargets(ClientMessage, frozen=True, kw_only=True, tag="list_targets"):
+    """Who can be consulted or given a call; answered with `targets`."""
 
 
 class PromiseInput(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,8 +212,34 @@ class Logout(ClientMessage, frozen=True, kw_only=True, tag="logout"):
     pass
 
 
+ConversationMessage = (
+    Hold
+    | BackToCall
+    | Transfer
+    | Consult
+    | CompleteTransfer
+    | JoinParty
+    | DropParty
+    | LeaveConsult
+    | SendDigits
+    | ListTargets
+)
+"""What an agent may want of the conversation in hand."""
+
+RecordingMessage = PauseRecording | ResumeRecording | RecordingAnswer | SensitiveEntry
+
 AnyClientMessage = (
-    Resume | Heartbeat | SetReady | SetPause | CheckIdentity | HangUp | Dispose | Logout
+    Resume
+    | Heartbeat
+    | SetReady
+    | SetPause
+    | CheckIdentity
+    | HangUp
+    | ConversationMessage
+    | IdentifyCaller
+    | RecordingMessage
+    | Dispose
+    | Logout
 )
 
 
@@ -125,6 +268,23 @@ class CodeView(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
 
 
+class RecordingState(StrEnum):
+    OFF = "off"
+    ANNOUNCING = "announcing"
+    """The person hears that the conversation is recorded; it is not yet."""
+    RECORDING = "recording"
+    PAUSED = "paused"
+
+
+class PartyView(msgspec.Struct, frozen=True, kw_only=True):
+    """The other party of a conversation."""
+
+    kind: PartyKind
+    name: str
+    ready: bool
+    """False: still ringing."""
+
+
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """A call on the agent's screen. Neutral until `verified`."""
 
@@ -137,6 +297,19 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     person_local_time: str | None
     connected_at: datetime
     ended_at: datetime | None = None
+    state: CallState = CallState.BRIDGED
+    """`bridged`, `held`, `consulting`, `conference`, `moving`."""
+    held_at: datetime | None = None
+    """Since when the person hears music."""
+    party: PartyView | None = None
+    """Whom this agent consults, has brought in, or gives the call to."""
+    inbound: bool = False
+    """The person called us."""
+    recording: RecordingState = RecordingState.OFF
+    from_agent: str | None = None
+    """The colleague whose call it is, or was."""
+    note: str = ""
+    """What that colleague wrote for whoever takes over."""
     factors: tuple[str, ...] = ()
     """Identity factors on file that may be asked."""
     tries_left: int = 2
@@ -181,6 +354,8 @@ class IdentityResult(ServerMessage, frozen=True, kw_only=True, tag="identity_res
     call_id: str
     passed: bool
     tries_left: int
+    person_name: str = ""
+    """Once it has passed; before, an inbound call by reference shows no name."""
     debts: tuple[DebtView, ...] = ()
     codes: tuple[CodeView, ...] = ()
 
@@ -191,6 +366,80 @@ class CallOver(ServerMessage, frozen=True, kw_only=True, tag="call_over"):
     call_id: str
     ended_at: datetime
     wrap_up_limit_s: int
+
+
+class CallChanged(ServerMessage, frozen=True, kw_only=True, tag="call_changed"):
+    """The conversation is in another state, or has another party."""
+
+    call_id: str
+    state: CallState
+    held_at: datetime | None = None
+    party: PartyView | None = None
+
+
+class RecordingChanged(ServerMessage, frozen=True, kw_only=True, tag="recording_changed"):
+    call_id: str
+    state: RecordingState
+    reason: str = ""
+    """Why it is off, where it should be on: `consent_needed`, `no_announcement`, `refused`,
+    `not_offered`, `failed`."""
+
+
+class CallerIdentified(ServerMessage, frozen=True, kw_only=True, tag="caller_identified"):
+    """The account that the caller named is known; nothing is said of it before the check."""
+
+    call: CallView
+
+
+class Consulted(ServerMessage, frozen=True, kw_only=True, tag="consulted"):
+    """A colleague speaks with you about a call; debts only if its identity check has passed."""
+
+    call: CallView
+
+
+class ConsultOver(ServerMessage, frozen=True, kw_only=True, tag="consult_over"):
+    """You take no part in the colleague's call any more."""
+
+    call_id: str
+
+
+class HandedOn(ServerMessage, frozen=True, kw_only=True, tag="handed_on"):
+    """The call has gone to somebody else. To a colleague: nothing is left to do. To somebody
+    outside: the wrap-up runs, and the disposition is yours."""
+
+    call_id: str
+    to: PartyView
+    wrap_up_limit_s: int | None = None
+
+
+class ColleagueView(msgspec.Struct, frozen=True, kw_only=True):
+    agent_id: str
+    name: str
+    free: bool
+    team: str = ""
+
+
+class Targets(ServerMessage, frozen=True, kw_only=True, tag="targets"):
+    """Who can be consulted or given a call."""
+
+    agents: tuple[ColleagueView, ...]
+    destinations: tuple[str, ...]
+
+
+class SupervisionMode(StrEnum):
+    LISTEN = "listen"
+    WHISPER = "whisper"
+    """The agent hears the supervisor, the person does not."""
+    BARGE = "barge"
+    """Agent and person hear the supervisor."""
+
+
+class Supervised(ServerMessage, frozen=True, kw_only=True, tag="supervised"):
+    """A supervisor takes part; said only where `supervision.tell_agents` is set."""
+
+    call_id: str
+    mode: SupervisionMode | None
+    """None: not any more."""
 
 
 class Disposed(ServerMessage, frozen=True, kw_only=True, tag="disposed"):
@@ -210,5 +459,19 @@ class Refused(ServerMessage, frozen=True, kw_only=True, tag="refused"):
 
 
 AnyServerMessage = (
-    Snapshot | AgentChanged | CallConnected | IdentityResult | CallOver | Disposed | Refused
+    Snapshot
+    | AgentChanged
+    | CallConnected
+    | CallChanged
+    | RecordingChanged
+    | CallerIdentified
+    | Consulted
+    | ConsultOver
+    | HandedOn
+    | Targets
+    | Supervised
+    | IdentityResult
+    | CallOver
+    | Disposed
+    | Refused
 )

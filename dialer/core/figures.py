@@ -10,9 +10,9 @@ import msgspec
 from dialer.core.agent import AgentSession, AgentState
 from dialer.core.call import Call, CallState
 
-STAFFED = frozenset({AgentState.READY, AgentState.RESERVED, AgentState.ON_CALL, AgentState.WRAP_UP})
+STAFFED = frozenset(AgentState) - {AgentState.PAUSED, AgentState.OFFLINE}
 """Paid and willing: every state but paused and offline."""
-OCCUPIED = frozenset({AgentState.ON_CALL, AgentState.WRAP_UP})
+OCCUPIED = frozenset({AgentState.ON_CALL, AgentState.CONSULTED, AgentState.WRAP_UP})
 
 
 class LiveFigures(msgspec.Struct, frozen=True, kw_only=True):

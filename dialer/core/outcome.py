@@ -190,9 +190,19 @@ def ended(
 
 
 def lost(
-    contact: Contact, now: datetime, is_holiday: HolidayPredicate, new_id: NewId, note: str
+    contact: Contact,
+    now: datetime,
+    is_holiday: HolidayPredicate,
+    new_id: NewId,
+    note: str,
+    *,
+    disposed: bool = False,
 ) -> Outcome:
-    """Nobody knows what became of the attempt: it counts as if it had rung."""
+    """Nobody knows what became of the attempt: it counts as if it had rung.
+
+    `disposed`: its agent has said what it was (the person then spoke on with somebody outside);
+    that stands, and so does the account's place.
+    """
     body = AttemptEnded(
         attempt_id=contact.attempt_id,
         outcome=EventKind.DIAL_REQUESTED,
@@ -201,6 +211,8 @@ def lost(
         provider_code=note,
         reconciled=True,
     )
+    if disposed:
+        return Outcome((Recorded(body, (CloseAttempt(),)),), None, None)
     code = DispositionCode.NO_ANSWER
     return _judged(contact, body, (CloseAttempt(),), code, now, is_holiday, new_id)
 

@@ -49,6 +49,8 @@ from dialer.core.records import (
     AttemptEnded,
     AttemptPlanned,
     ContactBlocked,
+    InboundContact,
+    InboundEnded,
     event_id,
     fold_history,
     from_ms,
@@ -59,6 +61,8 @@ from dialer.core.snapshots import AccountSnapshot, OpenCallback, PersonSnapshot
 _ROLE_ORDER = {PartyRole.HOLDER: 0, PartyRole.CO_DEBTOR: 1, PartyRole.GUARANTOR: 2}
 POINTS_TRIED = 4
 """Contact points put to the gate for one claim, at most."""
+LONGEST_INBOUND = timedelta(hours=2)
+"""A call to us that has no end on record by then has lost it in a crash."""
 IN_FLIGHT_RETRY = timedelta(minutes=2)
 """A person whose attempt is still open is looked at again after this."""
 NO_LAWFUL_MOMENT = "no_lawful_moment"
@@ -166,7 +170,7 @@ def plan(
     for person in _in_order(account.people, callback):
         history = fold_history(person.history())
         asked = callback is not None and callback.person_id == person.person_id
-        if _in_flight(person):
+        if _in_flight(person, now):
             later.append((now + IN_FLIGHT_RETRY, "attempt_open"))
             continue
         found = _try_points(
@@ -202,14 +206,21 @@ def _in_order(
     )
 
 
-def _in_flight(person: PersonSnapshot) -> bool:
-    """Whether an attempt on this person has no end yet: then nobody dials them again."""
+def _in_flight(person: PersonSnapshot, now: datetime) -> bool:
+    """Whether an attempt on this person has no end yet, or they are on the line because they
+    called us: then nobody dials them."""
     open_attempts: set[str] = set()
+    lately_ms = to_ms(now - LONGEST_INBOUND)
     for row in person.rows:
-        if isinstance(row.body, AttemptPlanned):
-            open_attempts.add(row.body.attempt_id)
-        elif isinstance(row.body, AttemptEnded):
-            open_attempts.discard(row.body.attempt_id)
+        body = row.body
+        if isinstance(body, AttemptPlanned):
+            open_attempts.add(body.attempt_id)
+        elif isinstance(body, AttemptEnded):
+            open_attempts.discard(body.attempt_id)
+        elif isinstance(body, InboundContact) and body.call_id and row.at_ms > lately_ms:
+            open_attempts.add(body.call_id)
+        elif isinstance(body, InboundEnded):
+            open_attempts.discard(body.call_id)
     return bool(open_attempts)
 
 
@@ -350,12 +361,12 @@ def _request(
         caller_id_withheld=False,
         attestation=settings.attestation,
         sender_name=settings.sender_name,
-        statements=settings.statements,
+        statements=settings.says,
         language=settings.language or person.subject.person.language,
         ring_timeout_s=settings.ring_timeout_s,
         connect_limit_ms=settings.connect_limit_ms,
-        recorded=settings.recorded,
-        recording_can_pause=settings.recording_can_pause,
+        recorded=settings.is_recorded,
+        recording_can_pause=settings.can_pause,
         answers_event_id=callback.event_id if callback is not None else None,
     )
 

@@ -8,6 +8,7 @@ The large proof of a decision travels beside it, in the event's `record`.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time
+from typing import Literal
 
 import msgspec
 
@@ -132,6 +133,21 @@ class IdentityChecked(Body, frozen=True, kw_only=True, tag="identity_checked"):
     factors: tuple[str, ...]
 
 
+class ConversationShared(Body, frozen=True, kw_only=True, tag="conversation_shared"):
+    """Somebody else hears the person: the call was transferred, or a third party joined it."""
+
+    attempt_id: DecisionId
+    step: Literal["transferred", "joined"]
+    by: str
+    """The agent who did it."""
+    agent_id: str | None = None
+    """The colleague."""
+    destination: str | None = None
+    """Somebody outside, by the name that the configuration gives them."""
+    verified: bool = False
+    """The person's identity check had passed."""
+
+
 class CallbackRequested(Body, frozen=True, kw_only=True, tag="callback_requested"):
     attempt_id: DecisionId | None
     callback_id: str
@@ -159,6 +175,45 @@ class InboundContact(Body, frozen=True, kw_only=True, tag="inbound_contact"):
     contact_point_id: ContactPointId | None = None
     debt_ids: tuple[DebtId, ...] = ()
     campaign_id: CampaignId | None = None
+    call_id: DecisionId | None = None
+    """Of a call; `InboundEnded` and `InboundDisposed` name it, and identity checks do."""
+
+
+class InboundEnded(Body, frozen=True, kw_only=True, tag="inbound_ended"):
+    """A call to us is over."""
+
+    call_id: DecisionId
+    outcome: EventKind
+    missed: bool = False
+    """No agent spoke with the caller."""
+    cause: str = ""
+    wait_ms: int | None = None
+    talk_ms: int | None = None
+    agent_id: str | None = None
+
+
+class InboundDisposed(Body, frozen=True, kw_only=True, tag="inbound_disposed"):
+    """What the agent says a call to us was."""
+
+    call_id: DecisionId
+    code: str
+    outcome: EventKind
+    agent_id: str
+    note_id: str | None = None
+    wrap_ms: int | None = None
+
+
+class ConversationRecorded(Body, frozen=True, kw_only=True, tag="conversation_recorded"):
+    """A recording of a conversation is kept; its hash makes any other sound another one."""
+
+    attempt_id: DecisionId
+    recording_id: str
+    sha256: str
+    bytes: int
+    duration_ms: int
+    """Without the pauses."""
+    basis: str
+    """Why it was lawful: `not_needed`, `announced` or `consent`."""
 
 
 class Imported(Body, frozen=True, kw_only=True, tag="history_imported"):
@@ -179,10 +234,14 @@ AnyBody = (
     | AttemptEnded
     | DispositionSet
     | IdentityChecked
+    | ConversationShared
     | CallbackRequested
     | PromiseMade
     | PaymentPosted
     | InboundContact
+    | InboundEnded
+    | InboundDisposed
+    | ConversationRecorded
     | Imported
 )
 
@@ -196,13 +255,21 @@ KINDS: dict[str, type[Body]] = {
         AttemptEnded,
         DispositionSet,
         IdentityChecked,
+        ConversationShared,
         CallbackRequested,
         PromiseMade,
         PaymentPosted,
         InboundContact,
+        InboundEnded,
+        InboundDisposed,
+        ConversationRecorded,
         Imported,
     )
 }
+
+
+SOMEBODY_ELSE = frozenset({EventKind.ANSWERED_WRONG_PARTY, EventKind.ANSWERED_THIRD_PARTY})
+"""Outcomes that say that a call was not the person's."""
 
 
 class StreamRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -242,6 +309,8 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
     rules count as if it had rung.
     """
     kind_of: dict[str, EventKind] = {}
+    told_by: dict[str, str] = {}
+    verified: dict[str, str] = {}
     counted: list[StreamRow] = []
     for row in rows:
         body = row.body
@@ -250,6 +319,15 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
         elif isinstance(body, AttemptEnded):
             # What an agent has said stands, even when the network's word comes later.
             kind_of.setdefault(body.attempt_id, body.outcome)
+        elif isinstance(body, InboundDisposed):
+            kind_of[body.call_id] = body.outcome
+            told_by[body.call_id] = event_id(row.person_id, row.seq)
+        elif isinstance(body, InboundEnded):
+            kind_of.setdefault(body.call_id, body.outcome)
+            told_by.setdefault(body.call_id, event_id(row.person_id, row.seq))
+        elif isinstance(body, IdentityChecked) and body.passed:
+            # Of a call to us whose end was lost in a crash: they have spoken with us.
+            verified.setdefault(body.attempt_id, event_id(row.person_id, row.seq))
         elif not isinstance(body, PersonImported | SubjectChanged):
             counted.append(row)
     events: list[HistoryEvent] = []
@@ -257,7 +335,28 @@ def fold_history(rows: list[StreamRow]) -> tuple[HistoryEvent, ...]:
         event = _history_event(row, kind_of)
         if event is not None:
             events.append(event)
+        if isinstance(row.body, InboundContact) and row.body.call_id is not None:
+            told = told_by.get(row.body.call_id) or verified.get(row.body.call_id)
+            kind = kind_of.get(row.body.call_id, EventKind.CONVERSATION)
+            if told is not None and kind is EventKind.CONVERSATION:
+                events.append(_talk(row, row.body, told))
     return tuple(events)
+
+
+def _talk(row: StreamRow, body: InboundContact, told: str) -> HistoryEvent:
+    """The conversation that a call to us became: it answers the call, so that rules which leave
+    out what the person began can tell."""
+    return HistoryEvent(
+        event_id=told,
+        at=from_ms(row.at_ms),
+        kind=EventKind.CONVERSATION,
+        channel=body.channel,
+        person_id=row.person_id,
+        contact_point_id=body.contact_point_id,
+        debt_ids=body.debt_ids,
+        campaign_id=body.campaign_id,
+        answers_event_id=event_id(row.person_id, row.seq),
+    )
 
 
 def _history_event(row: StreamRow, kind_of: dict[str, EventKind]) -> HistoryEvent | None:
@@ -282,6 +381,7 @@ def _history_event(row: StreamRow, kind_of: dict[str, EventKind]) -> HistoryEven
             answers_event_id=body.answers_event_id,
         )
     if isinstance(body, InboundContact | Imported):
+        call_id = body.call_id if isinstance(body, InboundContact) else None
         return HistoryEvent(
             event_id=event_id(row.person_id, row.seq),
             at=from_ms(row.at_ms),
@@ -290,6 +390,7 @@ def _history_event(row: StreamRow, kind_of: dict[str, EventKind]) -> HistoryEven
             person_id=row.person_id,
             contact_point_id=body.contact_point_id,
             debt_ids=body.debt_ids,
+            misdirected=kind_of.get(call_id or "") in SOMEBODY_ELSE,
         )
     if isinstance(body, CallbackRequested):
         return HistoryEvent(

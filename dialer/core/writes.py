@@ -162,6 +162,8 @@ class SaveCallback(Write, frozen=True, kw_only=True):
     due_ms: int
     expires_ms: int
     agent_id: str | None
+    asked_by: str | None = None
+    """Event that the callback answers; None: the one that this write rides on."""
 
 
 class CloseCallback(Write, frozen=True, kw_only=True):

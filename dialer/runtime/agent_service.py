@@ -7,83 +7,59 @@ client sends can raise through here, or show debt data before an identity check 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
 
-from campaigns import promises
-from campaigns.dispositions import (
-    DispositionCode,
-    Field,
-    allowed_for_agent,
-    disposition,
-    missing_fields,
-)
-from campaigns.model import local_date
-from campaigns.promises import Promise, PromiseContext, PromiseProposal
 from campaigns.retry import MissingFact
 from compliance.types import CampaignId, Validity
 from dialer.core.agent import AgentSession, AgentState, AgentStep, ImpossibleStep
 from dialer.core.call import Call
 from dialer.core.desk_messages import (
     AnyClientMessage,
-    CallView,
     CheckIdentity,
-    CodeView,
     DebtView,
     Dispose,
     HangUp,
     Heartbeat,
+    IdentifyCaller,
     IdentityResult,
     Logout,
-    PromiseInput,
+    PauseRecording,
+    RecordingAnswer,
     Refused,
     Resume,
+    ResumeRecording,
+    SensitiveEntry,
     SetPause,
     SetReady,
 )
-from dialer.core.identity import TRIES, IdentityOnFile, check
-from dialer.core.outcome import Contact, Said
+from dialer.core.identity import TRIES, check
 from dialer.core.records import IdentityChecked, to_ms
-from dialer.core.writes import SavePromise, SetValidity, Write
+from dialer.core.writes import SetValidity, Write
 from dialer.runtime.agent_legs import AgentLegs
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
-from dialer.runtime.outcomes import Outcomes, default_said, holidays_of
+from dialer.runtime.conversations import Conversations
+from dialer.runtime.desk import TAKEN, Desk, Seat
+from dialer.runtime.inbound import Inbound
+from dialer.runtime.outcomes import Outcomes, default_said
 from dialer.runtime.pump import LiveContact
+from dialer.runtime.recorded_calls import RecordedCalls
 from dialer.runtime.recorder import Recorder
+from dialer.runtime.refusals import NO_AUDIO_LEG, NO_SUCH_CALL, CannotDo
+from dialer.runtime.saying import Saying, codes_of
+from dialer.runtime.screens import Screens
 from dialer.runtime.tasks import TaskSet
-from dialer.stores.ledger.database import Ledger, LedgerUnavailable
+from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.ids import new_id
-from dialer.stores.ledger.screens import PersonOnScreen, read_debts, read_person_on_screen
+from dialer.stores.ledger.screens import read_debts
 from dialer.stores.ledger.streams import NewEvent
 from telephony_adapters.errors import TelephonyError
 from telephony_adapters.messages import AgentLegDown, AgentLegUp, CallId, LegId
 from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
-
-UNSUPPORTED_FIELDS = frozenset({Field.INSTALMENTS})
-"""Codes that need a payment plan are not offered: plans are not kept yet."""
-
-
-class CannotDo(Exception):
-    """Why a request is refused, for the agent."""
-
-    def __init__(self, code: str, es: str, en: str) -> None:
-        super().__init__(code)
-        self.refusal = Refused(ref=None, code=code, message_es=es, message_en=en)
-
-
-NO_AUDIO_LEG = (
-    "no_audio_leg",
-    "Su teléfono no contesta; revíselo y vuelva a ponerse disponible.",
-    "Your telephone does not answer; look at it, and say ready again.",
-)
-NO_SUCH_CALL = ("no_such_call", "Esa llamada no es suya.", "That call is not yours.")
 
 
 class AgentService:
@@ -99,6 +75,10 @@ class AgentService:
         recorder: Recorder,
         ledger: Ledger,
         adapter: TelephonyAdapter,
+        screens: Screens,
+        conversations: Conversations,
+        inbound: Inbound,
+        recordings: RecordedCalls,
         wrap_up_limit_of: Callable[[CampaignId | None], int],
     ) -> None:
         self._clock = clock
@@ -108,10 +88,14 @@ class AgentService:
         self._recorder = recorder
         self._ledger = ledger
         self._legs = AgentLegs(adapter)
+        self._saying = Saying(ledger=ledger, clock=clock)
         self._wrap_up_limit_of = wrap_up_limit_of
-        self._screens: dict[str, PersonOnScreen] = {}
+        self._screens = screens
+        self._conversations = conversations
+        self._inbound = inbound
+        self._recordings = recordings
         self._tasks = TaskSet("agents")
-        self.campaign_names: dict[str, str] = {}
+        desk.on_left = self._close_leg
 
     # --- coming and going --------------------------------------------------------------------
 
@@ -142,6 +126,9 @@ class AgentService:
         leg_id = await self._desk.logout(agent_id)
         if leg_id is not None:
             await self._legs.close(leg_id)
+
+    def _close_leg(self, leg_id: LegId) -> None:
+        self._tasks.start(f"close:{leg_id}", self._legs.close(leg_id))
 
     # --- the telephone -----------------------------------------------------------------------
 
@@ -204,14 +191,23 @@ class AgentService:
                 self._legs.not_ready(seat.session.leg_id)
                 await self._desk.pause(agent_id, message.reason)
             case HangUp():
-                self._own_call(seat, message.call_id)
+                if not self._inbound.is_unidentified(message.call_id):
+                    self._own_call(seat, message.call_id)
+                elif seat.session.call_id != message.call_id:
+                    raise CannotDo(*NO_SUCH_CALL)
                 self._calls.hang_up(CallId(message.call_id), "agent")
+            case IdentifyCaller():
+                await self._inbound.identify(seat, message)
+            case PauseRecording() | ResumeRecording() | RecordingAnswer() | SensitiveEntry():
+                await self._recordings.handle(seat, message)
             case CheckIdentity():
                 await self._check_identity(seat, message)
             case Dispose():
                 await self._dispose(seat, message)
             case Logout():
                 await self.leave(agent_id)
+            case _:
+                await self._conversations.handle(seat, message)
 
     # --- the call on the screen --------------------------------------------------------------
 
@@ -224,52 +220,18 @@ class AgentService:
         live = self._outcomes.contacts.get(call.call_id)
         if live is None:
             return
-        person = await self._person(call, live.contact)
-        self._screens[call.call_id] = person
-        view = CallView(
-            call_id=call.call_id,
-            campaign=self.campaign_names.get(call.campaign_id, ""),
-            person_name=person.name,
-            number_masked=masked(person.address),
-            language=person.language,
-            country=person.country,
-            person_local_time=self._local_time(live.contact),
-            connected_at=call.bridged_at or self._clock.now(),
-            factors=tuple(person.identity.factors()) if person.identity.can_verify() else (),
-            tries_left=TRIES,
-            codes=offered_codes(verified=False, country=person.country),
-        )
+        view = await self._screens.view(call, live)
+        recording = self._recordings.state_of(call.call_id)
+        view = msgspec.structs.replace(view, recording=recording)
         self._desk.connected(agent_id, view)
-        ended = self._calls.get(call.call_id)
-        if ended is None:
+        if self._calls.get(call.call_id) is None:
             self.call_over(call)
-
-    async def _person(self, call: Call, contact: Contact) -> PersonOnScreen:
-        """What the screen shows. Without the ledger: a screen on which nothing can be verified."""
-        try:
-            return await read_person_on_screen(
-                self._ledger, call.person_id, call.account_id, call.contact_point_id
-            )
-        except (LedgerUnavailable, LookupError) as error:
-            log.error("screen_without_person", call=call.call_id, error=str(error))
-            return PersonOnScreen(
-                name="",
-                address=contact.point.address,
-                language=None,
-                country=contact.country,
-                identity=IdentityOnFile(),
-            )
 
     def call_over(self, call: Call) -> None:
         """The person is gone: the wrap-up runs."""
         if call.agent_id is not None and call.bridged_at is not None:
             limit_s = self._wrap_up_limit_of(call.campaign_id)
             self._desk.call_over(call.agent_id, call.call_id, limit_s)
-
-    def _local_time(self, contact: Contact) -> str | None:
-        if not contact.zones:
-            return None
-        return self._clock.now().astimezone(ZoneInfo(contact.zones[0])).strftime("%H:%M")
 
     # --- identity ----------------------------------------------------------------------------
 
@@ -290,7 +252,7 @@ class AgentService:
         contact = live.contact
         now = self._clock.now()
         writes: tuple[Write, ...] = ()
-        if result.passed:
+        if result.passed and live.number_proven:
             writes = (
                 SetValidity(
                     person_id=contact.person_id,
@@ -317,14 +279,17 @@ class AgentService:
             tries_left=TRIES - live.identity_tries,
             verified=live.verified,
             debts=debts,
-            codes=offered_codes(verified=live.verified, country=person.country),
+            codes=codes_of(live, person.country),
         )
+        if live.verified:
+            view = msgspec.structs.replace(view, person_name=person.name)
         self._desk.update_call(seat.session.agent_id, view)
         seat.say(
             IdentityResult(
                 call_id=message.call_id,
                 passed=result.passed,
                 tries_left=view.tries_left,
+                person_name=view.person_name,
                 debts=view.debts,
                 codes=view.codes,
             )
@@ -334,134 +299,43 @@ class AgentService:
 
     async def _dispose(self, seat: Seat, message: Dispose) -> None:
         session = seat.session
+        if self._inbound.is_unidentified(message.call_id):
+            await self._inbound.close_unidentified(seat, message)
+            return
         live = self._own_call(seat, message.call_id)
         if session.state is not AgentState.WRAP_UP:
             raise ImpossibleStep(session.state, AgentStep.DISPOSED)
-        said = await self._said(seat, live, message)
+        said = await self._saying.said(seat.session, live, message)
         if live.disposing:
             raise CannotDo(*NO_SUCH_CALL)
         try:
             await self._outcomes.dispose(live, said)
         except MissingFact as error:
             raise CannotDo("missing_fact", str(error), str(error)) from error
-        self._screens.pop(message.call_id, None)
+        self._screens.forget(message.call_id)
         await self._desk.disposed(session.agent_id, message.call_id, said.code, "agent")
-        await self._close_if_gone(session.agent_id, session.leg_id)
 
     async def dispose_overdue(self) -> None:
         """End wrap-ups that took too long, with what is known."""
         for session in list(self._desk.overdue_wrap_ups(self._wrap_up_limit_of)):
             call_id = session.wrap_up_call_id
+            if call_id is not None and self._inbound.is_unidentified(call_id):
+                await self._inbound.close_overdue(session)
+                continue
             live = self._outcomes.contacts.get(call_id or "")
             if call_id is None or live is None or live.disposing:
                 continue
             said = default_said(live, session.agent_id, self._clock.now(), session.since)
             await self._outcomes.dispose(live, said)
-            self._screens.pop(call_id, None)
+            self._screens.forget(call_id)
             await self._desk.disposed(session.agent_id, call_id, said.code, "limit")
-            await self._close_if_gone(session.agent_id, session.leg_id)
-
-    async def _close_if_gone(self, agent_id: str, leg_id: LegId) -> None:
-        if self._desk.seat(agent_id) is None:
-            await self._legs.close(leg_id)
-
-    async def _said(self, seat: Seat, live: LiveContact, message: Dispose) -> Said:
-        contact = live.contact
-        codes = {
-            view.code for view in offered_codes(verified=live.verified, country=contact.country)
-        }
-        if message.code not in codes:
-            raise CannotDo(
-                "code_not_offered",
-                f"El código {message.code} no se puede usar en esta llamada.",
-                f"Code {message.code} cannot be used on this call.",
-            )
-        code = DispositionCode(message.code)
-        missing = missing_fields(code, _given(message))
-        if missing:
-            names = ", ".join(missing)
-            raise CannotDo("missing_fields", f"Falta: {names}.", f"Missing: {names}.")
-        now = self._clock.now()
-        promise = review_at = None
-        if message.promise is not None and code is DispositionCode.PROMISE:
-            promise, review_at = await self._promise(live, message.promise, seat.session.agent_id)
-        if message.callback is not None and message.callback.at <= now:
-            raise CannotDo(
-                "callback_in_the_past",
-                "La hora acordada ya pasó; indique una futura.",
-                "The agreed time is past; give a later one.",
-            )
-        return Said(
-            code=code,
-            agent_id=seat.session.agent_id,
-            wrap_ms=round((now - seat.session.since).total_seconds() * 1000),
-            note=message.note,
-            promise=promise,
-            promise_review_at=review_at,
-            callback=message.callback if code is DispositionCode.CALLBACK else None,
-            preference=message.preference,
-            language=message.new_language,
-            written=message.written,
-        )
-
-    async def _promise(
-        self, live: LiveContact, wish: PromiseInput, agent_id: str
-    ) -> tuple[SavePromise, datetime]:
-        contact = live.contact
-        debts = await read_debts(self._ledger, contact.debt_ids)
-        if not debts:
-            raise CannotDo("no_debt", "No hay deuda que prometer.", "There is no debt to promise.")
-        now = self._clock.now()
-        today = local_date(now, contact.zones)
-        context = PromiseContext(
-            today=today,
-            dpd=_days_past_due(debts, today.isoformat()),
-            overdue_cents=sum(d.overdue_cents or d.total_cents for d in debts),
-            total_cents=sum(d.total_cents for d in debts),
-            currency=debts[0].currency,
-        )
-        proposal = PromiseProposal(
-            debt_ids=contact.debt_ids,
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            due_on=wish.due_date,
-        )
-        problems = promises.check(proposal, context)
-        if problems:
-            raise CannotDo(
-                str(problems[0].code),
-                " ".join(p.es for p in problems),
-                " ".join(p.en for p in problems),
-            )
-        save = SavePromise(
-            promise_id=new_id(),
-            person_id=contact.person_id,
-            account_id=contact.account_id,
-            debt_id=contact.debt_ids[0],
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            due_date=wish.due_date.isoformat(),
-            method=wish.method,
-            captured_by=agent_id,
-            captured_ms=to_ms(now),
-            attempt_id=contact.attempt_id,
-        )
-        promise = Promise(
-            promise_id=save.promise_id,
-            debt_ids=contact.debt_ids,
-            amount_cents=wish.amount_cents,
-            currency=context.currency,
-            made_on=today,
-            due_on=wish.due_date,
-        )
-        dates = promises.schedule(promise, contact.zones, holidays_of(contact.country))
-        return save, dates.review_at
 
     def _own_call(self, seat: Seat, call_id: str) -> LiveContact:
         """The contact of a call that is this agent's, live or in wrap-up. Raises `CannotDo`."""
         session = seat.session
         live = self._outcomes.contacts.get(call_id)
-        if live is None or call_id not in (session.call_id, session.wrap_up_call_id):
+        helps = session.state in TAKEN
+        if live is None or helps or call_id not in (session.call_id, session.wrap_up_call_id):
             raise CannotDo(*NO_SUCH_CALL)
         if call_id not in self._screens:
             raise CannotDo(*NO_SUCH_CALL)
@@ -470,44 +344,3 @@ class AgentService:
     async def close(self) -> None:
         await self._tasks.cancel()
         await self._legs.close_all()
-
-
-def offered_codes(*, verified: bool, country: str | None) -> tuple[CodeView, ...]:
-    """Codes that an agent may choose now."""
-    entries = (
-        disposition(code) for code in allowed_for_agent(identity_verified=verified, country=country)
-    )
-    return tuple(
-        CodeView(code=e.code, name_es=e.es, name_en=e.en, needs=tuple(e.requires))
-        for e in entries
-        if not UNSUPPORTED_FIELDS.intersection(e.requires)
-    )
-
-
-def masked(address: str) -> str:
-    """Country code and last two digits: enough to recognise, not enough to call."""
-    if len(address) < 8:
-        return "***"
-    return f"{address[:3]}{'*' * (len(address) - 5)}{address[-2:]}"
-
-
-def _given(message: Dispose) -> set[Field]:
-    given: set[Field] = set()
-    if message.promise is not None:
-        given |= {Field.AMOUNT, Field.DUE_DATE}
-    if message.callback is not None:
-        given |= {Field.CALLBACK_AT, Field.CALLBACK_AGENT}
-    if message.preference is not None:
-        given.add(Field.PREFERENCE)
-    if message.new_language is not None:
-        given.add(Field.LANGUAGE)
-    return given
-
-
-def _days_past_due(debts: tuple[DebtView, ...], today: str) -> int:
-    """Of the oldest debt; 0 when no due date is known."""
-    due = [d.due_date for d in debts if d.due_date is not None]
-    if not due:
-        return 0
-    oldest = datetime.fromisoformat(min(due)).date()
-    return max(0, (datetime.fromisoformat(today).date() - oldest).days)

@@ -16,7 +16,7 @@ from dialer.core.agent import AgentSession, AgentState
 from dialer.core.allocation import Claim, Member, allocate, may_serve
 from dialer.runtime.desk import Desk
 
-_BUSY = (AgentState.RESERVED, AgentState.ON_CALL)
+_BUSY = (AgentState.RESERVED, AgentState.ON_CALL, AgentState.CONSULTED)
 """An agent in wrap-up is free in a moment, and moves then."""
 
 

@@ -11,16 +11,14 @@ import structlog
 
 from compliance.permit import ContactPermit, PermitRefused
 from compliance.types import CampaignId
-from dialer.core import call as call_core
+from dialer.core import conversation as call_core
 from dialer.core.agent import AgentSession
 from dialer.core.call import (
     AgentAssigned,
     AgentLost,
     Bridge,
     Call,
-    CallInput,
     CallState,
-    Command,
     Connected,
     ConnectTimeout,
     FindAgent,
@@ -31,6 +29,13 @@ from dialer.core.call import (
     OriginateFailed,
     ReleaseAgent,
     Vanished,
+)
+from dialer.core.conversation import (
+    AnyCommand,
+    BridgeFailed,
+    ConversationCommand,
+    ConversationInput,
+    OwnLegLost,
 )
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
@@ -50,10 +55,16 @@ from telephony_adapters.messages import (
     AnyCarrierEvent,
     CallEvent,
     CallId,
+    CallJoined,
     CarrierDown,
     CarrierUp,
+    ConsultStarted,
     HangupCause,
+    InboundCall,
+    LegId,
     Originate,
+    PlaybackFinished,
+    RecordingFinished,
 )
 from telephony_adapters.port import TelephonyAdapter
 
@@ -114,11 +125,21 @@ class Calls:
         self._desk = desk
         self._live: dict[CallId, LiveCall] = {}
         self._waiting: dict[CampaignId, deque[CallId]] = {}
+        self._callers_waiting: dict[CampaignId, deque[CallId]] = {}
+        """People who called us: they come before those whom we called."""
         self._tasks = TaskSet("calls")
         self._observers: list[CallObserver] = []
         self.counters = Counters()
         self.on_carrier: Callable[[CarrierDown | CarrierUp], None] | None = None
-        self.on_leg: Callable[[AgentLegUp | AgentLegDown], None] | None = None
+        self.on_leg: Callable[[AgentLegUp | AgentLegDown | ConsultStarted], None] | None = None
+        self.on_inbound: Callable[[InboundCall], None] | None = None
+        self.on_played: Callable[[PlaybackFinished], None] | None = None
+        self.on_recorded: Callable[[RecordingFinished], None] | None = None
+        """Told of every finished recording; its call may be over."""
+        self.on_joined: Callable[[CallJoined], None] | None = None
+        """Told of every further leg that takes part in a call."""
+        self.on_conversation: Callable[[Call, ConversationCommand], None] | None = None
+        """Carries out what a conversation asks for beside bridges and ends."""
 
     def observe(self, observer: CallObserver) -> None:
         self._observers.append(observer)
@@ -177,22 +198,41 @@ class Calls:
 
     def sink(self, event: AnyCarrierEvent) -> None:
         """Where the adapter delivers. Never raises."""
-        if isinstance(event, CallEvent):
+        if isinstance(event, RecordingFinished):
+            if self.on_recorded is not None:
+                self.on_recorded(event)
+        elif isinstance(event, CallEvent):
             live = self._live.get(event.call_id)
             if live is None:
-                self.counters.late_events += 1
+                self._unknown(event)
             elif event.event_id in live.seen:
                 self.counters.repeated_events += 1
             else:
                 live.seen.add(event.event_id)
                 self.feed(event.call_id, event)
+                if isinstance(event, CallJoined) and self.on_joined is not None:
+                    self.on_joined(event)
+                elif isinstance(event, PlaybackFinished) and self.on_played is not None:
+                    self.on_played(event)
         elif isinstance(event, CarrierDown | CarrierUp):
             if self.on_carrier is not None:
                 self.on_carrier(event)
-        elif isinstance(event, AgentLegUp | AgentLegDown) and self.on_leg is not None:
+        elif self.on_leg is not None:
             self.on_leg(event)
 
-    def feed(self, call_id: CallId, event: CallInput) -> None:
+    def _unknown(self, event: CallEvent) -> None:
+        if isinstance(event, InboundCall) and self.on_inbound is not None:
+            self.on_inbound(event)
+        else:
+            self.counters.late_events += 1
+
+    def adopt(self, call: Call, reserved: AgentSession | None = None) -> None:
+        """Take over a call that began outside. `reserved` is an agent held for it."""
+        live = self._live[call.call_id] = LiveCall(call)
+        live.reserved = reserved
+        self._moved(None, call)
+
+    def feed(self, call_id: CallId, event: ConversationInput) -> None:
         """Step one call. An unknown call is ignored: it has ended."""
         live = self._live.get(call_id)
         if live is None:
@@ -204,7 +244,7 @@ class Calls:
         for command in commands:
             self._carry_out(live, command)
 
-    def _carry_out(self, live: LiveCall, command: Command) -> None:
+    def _carry_out(self, live: LiveCall, command: AnyCommand) -> None:
         call = live.call
         match command:
             case FindAgent():
@@ -212,7 +252,7 @@ class Calls:
                 self._look_for_agent(live)
             case Bridge():
                 self._stop_timer(live)
-                self._tasks.start(f"bridge:{call.call_id}", self._bridge(call))
+                self._tasks.start(f"bridge:{call.call_id}", self._bridge(call, command.leg_id))
             case Hangup():
                 self._stop_timer(live)
                 self._tasks.start(f"hangup:{call.call_id}", self._hangup(call.call_id))
@@ -228,6 +268,9 @@ class Calls:
                     self.release(live.reserved.agent_id)
                 for observer in self._observers:
                     observer.call_finished(call)
+            case _:
+                if self.on_conversation is not None:
+                    self.on_conversation(call, command)
 
     def _moved(self, before: Call | None, after: Call) -> None:
         for observer in self._observers:
@@ -244,13 +287,13 @@ class Calls:
         return sum(1 for call in self.live(campaign_id) if call.state in _MAY_NEED_AN_AGENT)
 
     def next_waiting(self, campaign_id: CampaignId) -> CallId | None:
-        """The live person who has waited longest, taken off the line."""
-        line = self._waiting.get(campaign_id)
-        while line:
-            call_id = line.popleft()
-            live = self._live.get(call_id)
-            if live is not None and live.call.state is CallState.WAITING:
-                return call_id
+        """The live person who has waited longest, taken off the line; callers come first."""
+        for line in (self._callers_waiting.get(campaign_id), self._waiting.get(campaign_id)):
+            while line:
+                call_id = line.popleft()
+                live = self._live.get(call_id)
+                if live is not None and live.call.state is CallState.WAITING:
+                    return call_id
         return None
 
     def assign(self, call_id: CallId, session: AgentSession) -> None:
@@ -281,17 +324,21 @@ class Calls:
             return
         live = self._live.get(call.call_id)
         if live is not None and live.call.state is CallState.WAITING:
-            self._waiting.setdefault(call.campaign_id, deque()).append(call.call_id)
+            lines = self._callers_waiting if call.inbound else self._waiting
+            lines.setdefault(call.campaign_id, deque()).append(call.call_id)
 
-    async def _bridge(self, call: Call) -> None:
-        if call.leg_id is None or call.agent_id is None:
-            return
+    async def _bridge(self, call: Call, leg_id: LegId) -> None:
         try:
-            await self._adapter.bridge(call.call_id, call.leg_id)
+            await self._adapter.bridge(call.call_id, leg_id)
         except TelephonyError as error:
             log.warning("bridge_failed", call=call.call_id, error=str(error))
-            await self._desk.release(call.agent_id)
-            self.feed(call.call_id, AgentLost())
+            if call.state is CallState.BRIDGING and call.agent_id is not None:
+                await self._desk.release(call.agent_id)
+                self.feed(call.call_id, AgentLost())
+            elif call.state is CallState.MOVING:
+                self.feed(call.call_id, BridgeFailed())
+            elif isinstance(error, UnknownCall):
+                self.feed(call.call_id, OwnLegLost())
 
     # --- endings -----------------------------------------------------------------------------
 

@@ -24,7 +24,11 @@ from dialer.core.desk_messages import (
     CallConnected,
     CallOver,
     CallView,
+    Consulted,
+    ConsultOver,
     Disposed,
+    HandedOn,
+    PartyView,
     Snapshot,
 )
 from dialer.runtime.clock import Clock
@@ -36,6 +40,11 @@ log = structlog.get_logger()
 
 REPLAY_MESSAGES = 200
 """Server messages kept per session for a client that reconnects."""
+
+TAKEN = frozenset({AgentState.RESERVED, AgentState.CONSULTED})
+"""Of an agent who may get a call, or be let go again."""
+
+TALKING_OR_AFTER = frozenset({AgentState.ON_CALL, AgentState.CONSULTED, AgentState.WRAP_UP})
 
 Outbox = Callable[[AnyServerMessage], None]
 """Takes a message for one WebSocket without waiting."""
@@ -114,6 +123,8 @@ class Desk:
         self._observer: DeskObserver | None = None
         self.guide: Guide = Stay()
         self.campaign_names: Mapping[CampaignId, str] = {}
+        self.on_left: Callable[[LegId], None] | None = None
+        """Told of the audio leg of an agent who leaves after the last call."""
 
     def observe(self, observer: DeskObserver) -> None:
         self._observer = observer
@@ -269,18 +280,42 @@ class Desk:
     async def release(self, agent_id: str) -> None:
         """The reservation is not needed: the agent waits on, as if never taken."""
         seat = self._seats.get(agent_id)
-        if seat is None or seat.session.state is not AgentState.RESERVED:
+        if seat is None or seat.session.state not in TAKEN:
             return
+        helped, seat.call = seat.call, None
         self._move(seat, AgentStep.RELEASE)
-        await self._became_idle(seat)
+        if helped is not None:
+            seat.say(ConsultOver(call_id=helped.call_id))
+        await self._free(seat)
 
     def connected(self, agent_id: str, view: CallView) -> None:
         seat = self._seats.get(agent_id)
-        if seat is None or seat.session.state is not AgentState.RESERVED:
+        if seat is None or seat.session.state not in TAKEN:
             return
         seat.call = view
         self._move(seat, AgentStep.CONNECT)
         seat.say(CallConnected(call=view))
+
+    def consulted(self, agent_id: str, view: CallView) -> None:
+        """A colleague speaks with this agent about the call."""
+        seat = self._seats.get(agent_id)
+        if seat is None or seat.session.state is not AgentState.RESERVED:
+            return
+        seat.call = view
+        self._move(seat, AgentStep.CONSULT)
+        seat.say(Consulted(call=view))
+
+    async def handed_on(self, agent_id: str, call_id: CallId, to: PartyView) -> None:
+        """The call has another agent: this one is free."""
+        seat = self._seats.get(agent_id)
+        if seat is None or seat.session.call_id != call_id:
+            return
+        if seat.session.state is not AgentState.ON_CALL:
+            return
+        seat.call = None
+        self._move(seat, AgentStep.HANDED_ON)
+        seat.say(HandedOn(call_id=call_id, to=to))
+        await self._free(seat)
 
     def update_call(self, agent_id: str, view: CallView) -> None:
         seat = self._seats.get(agent_id)
@@ -308,8 +343,14 @@ class Desk:
         seat.call = None
         self._move(seat, AgentStep.DISPOSED)
         seat.say(Disposed(call_id=call_id, code=code, by=by))
+        await self._free(seat)
+
+    async def _free(self, seat: Seat) -> None:
+        """The agent has no call any more: goes, if that was asked for, or waits for the next."""
         if seat.session.logout_wanted:
-            await self.logout(agent_id)
+            leg_id = await self.logout(seat.session.agent_id)
+            if leg_id is not None and self.on_left is not None:
+                self.on_left(leg_id)
         elif seat.session.state is AgentState.READY:
             self._set_home(seat, self.guide.home_of(seat.session))
             await self._became_idle(seat)
@@ -345,7 +386,7 @@ class Desk:
             if seat.session.state is AgentState.READY:
                 await self.pause(agent_id, PauseReason.PRESENCE_LOST)
                 lapsed.append(agent_id)
-            elif seat.session.state in (AgentState.ON_CALL, AgentState.WRAP_UP):
+            elif seat.session.state in TALKING_OR_AFTER:
                 self._move(seat, AgentStep.PAUSE, reason=PauseReason.PRESENCE_LOST)
         return lapsed
 
@@ -381,7 +422,9 @@ class Desk:
         before = seat.session
         now = self._clock.now()
         seat.session = agent_core.step(before, how, now, call_id=call_id, reason=reason)
-        if how in (AgentStep.READY, AgentStep.DISPOSED):
+        if how in (AgentStep.READY, AgentStep.DISPOSED, AgentStep.HANDED_ON) or (
+            before.state is AgentState.CONSULTED
+        ):
             seat.idle_since = now
         self._tell(before, seat.session)
         after = seat.session

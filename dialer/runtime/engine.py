@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from campaigns.campaign import CampaignAction, CampaignSettings
+from campaigns.campaign import CampaignAction, CampaignSettings, CampaignState
 from campaigns.effects import AlertKind
 from campaigns.next_contact import HISTORY_WINDOW
 from compliance.packs import PackSet
@@ -18,14 +18,15 @@ from dialer.config import Config
 from dialer.core.agent import AgentSession
 from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
+from dialer.core.planning import CampaignContext
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import AgentService
 from dialer.runtime.allocator import Allocator
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.fleet import Fleet, Queues
+from dialer.runtime.floor import Floor, Parts
 from dialer.runtime.memory import calm_collector
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
@@ -49,7 +50,11 @@ from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.presence import AgentPool
 from dialer.stores.redis.queue import CampaignQueue
 from telephony_adapters.errors import TelephonyError
-from telephony_adapters.messages import CallId, CarrierDown, CarrierUp
+from telephony_adapters.messages import (
+    CallId,
+    CarrierDown,
+    CarrierUp,
+)
 from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
@@ -57,6 +62,8 @@ log = structlog.get_logger()
 OWN_S = 1.0
 """Real seconds between two looks at which campaigns run and who owns them."""
 PUBLISH_S = 1.0
+RECORDINGS_S = 60.0
+"""Real seconds between two looks for recordings to fetch, or to let go."""
 HANGUP_S = 2.0
 """Real seconds for the last hang-ups of a drain to be heard of."""
 PERMIT_LIFETIME_S = 10.0
@@ -95,17 +102,25 @@ class Engine:
         self.desk = Desk(clock=clock, pools=self._pool_of, presence_s=config.engine.presence_s)
         self.calls = Calls(clock=clock, adapter=adapter, desk=self.desk)
         self.outcomes = Outcomes(recorder=self.recorder, clock=clock, tally_of=self._tallies.get)
-        self.agents = AgentService(
-            clock=clock,
-            desk=self.desk,
-            calls=self.calls,
-            outcomes=self.outcomes,
-            recorder=self.recorder,
-            ledger=ledger,
-            adapter=adapter,
-            wrap_up_limit_of=self._wrap_up_limit_of,
-        )
         self.lookback = max(timedelta(days=packs.lookback_days + 3), HISTORY_WINDOW)
+        self.floor = Floor(
+            Parts(
+                config=config,
+                clock=clock,
+                adapter=adapter,
+                calls=self.calls,
+                desk=self.desk,
+                outcomes=self.outcomes,
+                recorder=self.recorder,
+                ledger=ledger,
+                reader=self.reader,
+                packs=packs,
+                queue_of=self._queues.of,
+                lookback=self.lookback,
+                wrap_up_limit_of=self._wrap_up_limit_of,
+            )
+        )
+        self.agents = self.floor.agents
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
         self.alerts: dict[AlertKind, int] = {}
@@ -117,7 +132,8 @@ class Engine:
         self.calls.observe(self)
         self.desk.observe(self)
         self.calls.on_carrier = self._carrier_changed
-        self.calls.on_leg = self.agents.leg_changed
+        self.floor.inbound.running = self._running
+        self.floor.recordings.campaign_of = self._campaign_of
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
 
@@ -170,7 +186,7 @@ class Engine:
             runners=runners,
             calls=self.calls,
             desk=self.desk,
-            agents=self.agents,
+            screens=self.floor.screens,
             outcomes=self.outcomes,
             sweeps=self.sweeps,
             allocator=allocator,
@@ -193,6 +209,9 @@ class Engine:
         self._tasks.start("own", self._repeat("own", self.own_campaigns, OWN_S))
         self._tasks.start("publish", self._repeat("publish", self.fleet.publish, PUBLISH_S))
         self._tasks.start("sweep", self._repeat("sweep", self.sweep, self.config.engine.sweep_s))
+        self._tasks.start(
+            "recordings", self._repeat("recordings", self.floor.recordings.sweep, RECORDINGS_S)
+        )
         self._tasks.start(
             "checkpoint",
             self._repeat("checkpoint", self.checkpoint, float(self.config.engine.checkpoint_s)),
@@ -225,12 +244,13 @@ class Engine:
     async def stop(self) -> None:
         """End everything. What is in hand becomes durable first."""
         await self._tasks.cancel()
+        await self.floor.supervision.close()
         await self.fleet.let_all_go()
         await self.recorder.close()
         await self._pacing_memory.write(self.clock.now())
         await self.checkpoint()
         await self.calls.close()
-        await self.agents.close()
+        await self.floor.close()
         await self.adapter.stop()
 
     async def _repeat(self, name: str, work: Callable[[], object], pause_s: float) -> None:
@@ -270,15 +290,15 @@ class Engine:
 
     def call_moved(self, before: Call | None, after: Call) -> None:
         runner = self.fleet.runner(after.campaign_id)
-        if runner is not None:
+        if runner is not None and not after.inbound:
             runner.call_moved(before, after)
+        self.floor.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
-        self.agents.call_connected(call)
+        self.floor.call_connected(call)
 
     def call_finished(self, call: Call) -> None:
-        self.outcomes.call_finished(call)
-        self.agents.call_over(call)
+        self.floor.call_finished(call)
 
     def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None:
         places = {after.campaign_id, before.campaign_id if before is not None else None}
@@ -348,6 +368,19 @@ class Engine:
         if runner is None:
             raise KeyError(campaign_id)
         return runner
+
+    def _campaign_of(self, campaign_id: CampaignId) -> CampaignContext | None:
+        runner = self.fleet.runner(campaign_id)
+        return runner.campaign if runner is not None else None
+
+    def _running(self) -> list[CampaignId]:
+        if self.draining:
+            return []
+        return [
+            runner.campaign_id
+            for runner in self.fleet.runners()
+            if runner.state is CampaignState.RUNNING
+        ]
 
     def owned(self) -> list[CampaignId]:
         return self.fleet.ids()

@@ -19,6 +19,8 @@ _README: Final = """\
   word, each named by its fingerprint; which were loaded together.
 - `profiles/`: lo que se sabía de la persona en cada decisión / what was known of the person at each
   decision, named by the fingerprint that its record holds.
+- `recordings/`: las conversaciones grabadas, cada una con su huella por nombre, como la dice su
+  evento / recorded conversations, each named by the fingerprint that its event holds.
 - `checkpoint.json`: {checkpoint}.
 - `person.json`: datos de hoy (nombres, números, deudas), fuera de la cadena / what the tables say
   today (names, numbers, debts), outside the chain.
@@ -85,7 +87,7 @@ for expected, event in enumerate(events, 1):
     previous = hashes[expected] = event["hash"]
 print(f"{len(events)} events chain up to {previous}")
 
-for folder in ("packs", "profiles"):
+for folder in ("packs", "profiles", "recordings"):
     for file in (here / folder).glob("*"):
         if hashlib.sha256(file.read_bytes()).hexdigest() != file.stem:
             fail(f"{folder}/{file.name}", "changed")

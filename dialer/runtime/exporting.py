@@ -27,6 +27,7 @@ from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.verify_report import VerifyReport, verify_person
+from dialer.stores.recording_files import RecordingFiles
 
 EXPORT_ACTION: Final = "person.export"
 
@@ -72,9 +73,17 @@ async def find_people(ledger: Ledger, asked: str) -> tuple[PersonId, ...]:
 
 
 async def export_person(
-    ledger: Ledger, person_id: PersonId, folder: Path, *, actor: str, now: datetime
+    ledger: Ledger,
+    person_id: PersonId,
+    folder: Path,
+    *,
+    actor: str,
+    now: datetime,
+    recordings: RecordingFiles,
 ) -> PersonExport:
     """Write a person's record into a new or empty folder; the audit trail tells who asked.
+
+    Recorded conversations are in `recordings/`, named by their hash as the events name it.
 
     Raises:
         CannotExport: the folder holds files, or the person has no events.
@@ -105,6 +114,7 @@ async def export_person(
         "README.md": readme(person_id, len(events), now, signed=signed is not None),
     }
     await asyncio.to_thread(_write, folder, files)
+    sounds = await asyncio.to_thread(_copy, recordings, tables["recording"], folder)
     await ledger.transact(
         partial(
             record_audit,
@@ -121,7 +131,7 @@ async def export_person(
         events=len(events),
         decisions=len(decisions),
         signed_through=max((head.seq for head in heads), default=0),
-        files=tuple(files),
+        files=(*files, *sounds),
         verification=verification,
     )
 
@@ -146,6 +156,7 @@ async def _tables(conn: AsyncConnection, person_id: PersonId) -> dict[str, _Rows
         schema.callback,
         schema.review_item,
         schema.note,
+        oversight_schema.recording,
         oversight_schema.gate_override,
         oversight_schema.legal_hold,
         oversight_schema.erasure,
@@ -281,6 +292,19 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         # As bytes: what is found by its fingerprint must not change on the way.
         path.write_bytes(text.encode("utf-8"))
+
+
+def _copy(recordings: RecordingFiles, rows: _Rows, folder: Path) -> tuple[str, ...]:
+    """The sound of every recording that is kept; one that is damaged or missing is left out."""
+    names = []
+    for sha256 in sorted({str(row["sha256"]) for row in rows if row["state"] == "kept"}):
+        sound = recordings.read(sha256)
+        if sound is not None:
+            name = f"recordings/{sha256}.wav"
+            (folder / "recordings").mkdir(mode=0o700, exist_ok=True)
+            (folder / name).write_bytes(sound)
+            names.append(name)
+    return tuple(names)
 
 
 def _csv(rows: Sequence[Mapping[str, object]]) -> str:

@@ -12,7 +12,6 @@ from campaigns.campaign import CampaignAction, CampaignState
 from compliance.types import CampaignId
 from dialer.core.figures import Tally
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import AgentService
 from dialer.runtime.allocator import Allocator
 from dialer.runtime.calls import Calls
 from dialer.runtime.campaign_runner import CampaignRunner
@@ -22,6 +21,7 @@ from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.screens import Screens
 from dialer.runtime.sweeps import Sweeps
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.campaigns import (
@@ -84,7 +84,7 @@ class Fleet:
         runners: RunnerMaker,
         calls: Calls,
         desk: Desk,
-        agents: AgentService,
+        screens: Screens,
         outcomes: Outcomes,
         sweeps: Sweeps,
         allocator: Allocator,
@@ -104,7 +104,7 @@ class Fleet:
         self._runners = runners
         self._calls = calls
         self._desk = desk
-        self._agents = agents
+        self._screens = screens
         self._outcomes = outcomes
         self._sweeps = sweeps
         self._allocator = allocator
@@ -151,7 +151,7 @@ class Fleet:
                 await self._let_go(campaign_id)
         for campaign in campaigns:
             await self._own(campaign)
-        self._agents.campaign_names = {c.campaign_id: c.name for c in campaigns}
+        self._screens.campaign_names = {c.campaign_id: c.name for c in campaigns}
         self._desk.campaign_names = {c.campaign_id: c.name for c in campaigns}
         await self.allot()
 

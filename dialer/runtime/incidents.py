@@ -56,7 +56,8 @@ async def _report(
     ledger: Ledger, period: Period, kinds: tuple[IncidentKind, ...], more: Sequence[_Page]
 ) -> IncidentReport:
     pages: list[_Page] = [partial(list_incidents, kind=kind) for kind in kinds]
-    counts: Counter[str] = Counter(dict.fromkeys(map(str, kinds), 0))
+    named = (*kinds, IncidentKind.LISTED_COMPLAINT) if more else kinds
+    counts: Counter[str] = Counter(dict.fromkeys(map(str, named), 0))
     told: list[Incident] = []
     for page in (*pages, *more):
         after = (0, "")

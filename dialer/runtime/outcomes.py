@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
 import structlog
@@ -15,6 +15,7 @@ from compliance.types import CampaignId, EventKind
 from dialer.core import outcome as core
 from dialer.core.call import Call
 from dialer.core.figures import Tally
+from dialer.core.inbound import of_inbound
 from dialer.core.outcome import Contact, Outcome, Place, Said
 from dialer.runtime.clock import Clock
 from dialer.runtime.pump import LiveContact
@@ -59,6 +60,8 @@ class Outcomes:
         self.on_alert: Callable[[CampaignId, AlertKind], None] | None = None
         self.on_machine: Callable[[CampaignId, str], None] | None = None
         """Told when an agent says that a call answered as live was a machine's."""
+        self.on_unleased: Callable[[Contact, Place], Awaitable[None]] | None = None
+        """Told where an account goes that nobody had claimed: the person called us."""
         self._emptied = asyncio.Event()
 
     async def wait_empty(self) -> None:
@@ -72,6 +75,10 @@ class Outcomes:
         if not self.contacts:
             self._emptied.set()
 
+    def drop(self, attempt_id: str) -> None:
+        """A contact is over whose end somebody else has recorded."""
+        self._let_go(attempt_id)
+
     def call_finished(self, call: Call) -> None:
         """A call is over. A bridged one stays in hand until its agent has said what it was."""
         live = self.contacts.get(call.call_id)
@@ -80,14 +87,20 @@ class Outcomes:
         contact = live.contact
         now = self._clock.now()
         result = core.ended(contact, call, now, holidays_of(contact.country), self._new_id)
+        if live.inbound:
+            result = of_inbound(result)
         self._submit(live, result, now)
-        if result.code is not None:
+        live.ended = True
+        if result.code is not None or live.disposed:
             self._let_go(call.call_id)
 
-    async def lost(self, contact: Contact, lease_token: str, note: str) -> Place | None:
+    async def lost(
+        self, contact: Contact, lease_token: str, note: str, *, disposed: bool = False
+    ) -> Place | None:
         """Nobody knows what became of the attempt; it counts. Gives the account's next place."""
         now = self._clock.now()
-        result = core.lost(contact, now, holidays_of(contact.country), self._new_id, note)
+        holidays = holidays_of(contact.country)
+        result = core.lost(contact, now, holidays, self._new_id, note, disposed=disposed)
         job = outcome_job(contact, lease_token, result, now)
         await self._written(job, contact, result)
         return result.place
@@ -97,17 +110,26 @@ class Outcomes:
         contact = live.contact
         now = self._clock.now()
         result = core.disposed(contact, said, now, holidays_of(contact.country), self._new_id)
+        if live.inbound:
+            result = of_inbound(result)
         job = outcome_job(contact, live.claim.lease_token, result, now)
         live.disposing = True
         try:
             await self._written(job, contact, result)
         finally:
             live.disposing = False
-        self._let_go(contact.attempt_id)
+        if live.ended or contact.attempt_id not in self.contacts:
+            self._let_go(contact.attempt_id)
+        else:
+            live.disposed = True
         tally = self._tally_of(contact.campaign_id)
         if tally is not None and said.code in RIGHT_PARTY:
             tally.right_party += 1
             tally.promises += said.promise is not None
+        if live.inbound:
+            if result.place is not None and self.on_unleased is not None:
+                await self.on_unleased(contact, result.place)
+            return result.place
         if said.code in NOT_A_PERSON and self.on_machine is not None:
             self.on_machine(contact.campaign_id, contact.attempt_id)
         return result.place

@@ -45,6 +45,10 @@ class PacingFeed:
         self._calls = calls
         self._desk = desk
         self._mix: Counter[str] = Counter()
+        self._in_talk: set[str] = set()
+        """Agents with a call that this campaign dialed, as the pacer was told."""
+        self._elsewhere: set[str] = set()
+        """Staffed agents whose call is another: a colleague's, or somebody's who called us."""
         self.answered = 0
         self.abandoned = 0
         self.dialed = 0
@@ -68,6 +72,7 @@ class PacingFeed:
             self.answered += 1
             self._tell(LiveAnswer(at_s=at_s, call_id=call_id))
         if before.bridged_at is None and after.bridged_at is not None and after.agent_id:
+            self._in_talk.add(after.agent_id)
             self._tell(Connected(at_s=at_s, call_id=call_id, agent_id=after.agent_id))
         if after.state is CallState.ENDED and after.bridged_at is None:
             self._over_without_agent(after, at_s)
@@ -116,7 +121,16 @@ class PacingFeed:
         gone = after.state in (AgentState.PAUSED, AgentState.OFFLINE)
         if was is after.state:
             return
-        if was is AgentState.ON_CALL:
+        if self._is_elsewhere(agent_id, after.state, at_s):
+            return
+        if was is AgentState.ON_CALL and after.state is not AgentState.WRAP_UP:
+            # Handed on to a colleague: neither a whole talk nor a wrap-up that could teach.
+            self._in_talk.discard(agent_id)
+            self._tell(AgentOff(at_s=at_s, agent_id=agent_id))
+            if not gone:
+                self._tell(AgentOn(at_s=at_s, agent_id=agent_id))
+        elif was is AgentState.ON_CALL:
+            self._in_talk.discard(agent_id)
             self._tell(TalkEnded(at_s=at_s, agent_id=agent_id, talk_s=lasted_s))
         elif was is AgentState.WRAP_UP:
             self._tell(
@@ -126,6 +140,22 @@ class PacingFeed:
             self._tell(AgentOn(at_s=at_s, agent_id=agent_id))
         elif was in (AgentState.READY, AgentState.RESERVED) and gone:
             self._tell(AgentOff(at_s=at_s, agent_id=agent_id))
+
+    def _is_elsewhere(self, agent_id: str, state: AgentState, at_s: float) -> bool:
+        """Whether a call that the pacer knows nothing of is what moves this agent. While it lasts
+        the agent is off for the pacer; the snapshot still shows that he will be free again."""
+        if agent_id in self._elsewhere:
+            if state in (AgentState.READY, AgentState.PAUSED, AgentState.OFFLINE):
+                self._elsewhere.discard(agent_id)
+                if state is AgentState.READY:
+                    self._tell(AgentOn(at_s=at_s, agent_id=agent_id))
+            return True
+        busy = state in (AgentState.ON_CALL, AgentState.CONSULTED)
+        if not busy or agent_id in self._in_talk:
+            return False
+        self._elsewhere.add(agent_id)
+        self._tell(AgentOff(at_s=at_s, agent_id=agent_id))
+        return True
 
     def _tell(self, event: PacingEvent) -> None:
         self._pacer.observe(event)
@@ -140,13 +170,19 @@ class PacingFeed:
         screening: list[float] = []
         waiting: list[float] = []
         for call in self._calls.live(self._campaign_id):
+            if call.inbound and call.state.is_before_answer:
+                continue
             if call.state.is_before_answer:
                 ringing.setdefault(call.segment, []).append(call.planned_at.timestamp())
             elif call.state is CallState.SCREENING and call.answered_at is not None:
                 screening.append(call.answered_at.timestamp())
             elif call.state is CallState.WAITING and call.live_at is not None:
                 waiting.append(call.live_at.timestamp())
-        talking = by_state[AgentState.ON_CALL] + by_state[AgentState.RESERVED]
+        talking = [
+            since
+            for state in (AgentState.ON_CALL, AgentState.CONSULTED, AgentState.RESERVED)
+            for since in by_state[state]
+        ]
         idle, wrapping = by_state[AgentState.READY], by_state[AgentState.WRAP_UP]
         total = self._mix.total()
         return Snapshot(

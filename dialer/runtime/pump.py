@@ -69,6 +69,14 @@ class LiveContact(msgspec.Struct):
     identity_tries: int = 0
     disposing: bool = False
     """A disposition is being written: a second one is not taken."""
+    inbound: bool = False
+    """The person called us; the account has no lease."""
+    number_proven: bool = True
+    """The number on the line is the contact point of the contact."""
+    ended: bool = False
+    """The call is over."""
+    disposed: bool = False
+    """Disposed of while the person still speaks with somebody outside."""
 
 
 class PumpReport(msgspec.Struct):

@@ -21,6 +21,8 @@ from dialer.runtime import checking
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story, explain_contact
+from dialer.runtime.inbound import InboundFigures
+from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
@@ -153,6 +155,10 @@ class EngineServices:
     def desk(self) -> Desk:
         return self._marcador.engine.desk
 
+    @property
+    def supervision(self) -> Supervision:
+        return self._marcador.engine.floor.supervision
+
     async def check(self, question: checking.Question) -> checking.Answer:
         return checking.answer(question, self._marcador.packs)
 
@@ -160,6 +166,9 @@ class EngineServices:
         return await explain_contact(
             self.ledger, self._marcador.packs, asked, language=language.value, limit=limit
         )
+
+    def inbound(self) -> InboundFigures:
+        return self._marcador.engine.floor.inbound.figures()
 
     def carrier_counts(self) -> Mapping[str, int]:
         adapter = self._marcador.adapter

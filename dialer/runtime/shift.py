@@ -162,6 +162,7 @@ class Shift:
                 clock=self._marcador.clock,
                 listen=self._headsets.listen,
                 knowledge=self._knowledge,
+                converses=self._marcador.adapter.facts.control,
             )
             self._clients.append(client)
             self._tasks.append(

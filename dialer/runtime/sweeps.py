@@ -20,7 +20,7 @@ from compliance.types import AccountId, CampaignId
 from dialer.core.call import CallState
 from dialer.core.outcome import Contact, Place
 from dialer.core.planning import contact_of_attempt
-from dialer.core.records import to_ms
+from dialer.core.records import DispositionSet, to_ms
 from dialer.core.snapshots import AccountSnapshot
 from dialer.runtime.agent_service import AgentService
 from dialer.runtime.calls import Calls
@@ -205,7 +205,8 @@ class Sweeps:
                     continue
                 contact = self._contact(accounts, row, campaign_id)
                 if contact is not None:
-                    place = await self._outcomes.lost(contact, "", "swept")
+                    said = _was_disposed(accounts[row.account_id], row.attempt_id)
+                    place = await self._outcomes.lost(contact, "", "swept", disposed=said)
                     await self._put(queues.get(campaign_id), accounts[row.account_id], place)
                     closed += 1
         self.counts.attempts_closed += closed
@@ -319,3 +320,12 @@ class Sweeps:
         return contact_of_attempt(
             account, row.person_id, row.contact_point_id, row.attempt_id, campaign_id
         )
+
+
+def _was_disposed(account: AccountSnapshot, attempt_id: str) -> bool:
+    """Whether an agent has said what an attempt was whose end is not on record."""
+    return any(
+        isinstance(row.body, DispositionSet) and row.body.attempt_id == attempt_id
+        for person in account.people
+        for row in person.rows
+    )

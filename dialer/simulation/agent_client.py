@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 
@@ -20,6 +21,7 @@ from campaigns.dispositions import DispositionCode as Code
 from dialer.core.desk_messages import (
     AnyClientMessage,
     AnyServerMessage,
+    BackToCall,
     CallbackInput,
     CallConnected,
     CallOver,
@@ -27,14 +29,21 @@ from dialer.core.desk_messages import (
     CheckIdentity,
     DebtView,
     Dispose,
+    HandedOn,
     HangUp,
     Heartbeat,
+    Hold,
     IdentityResult,
+    ListTargets,
     Logout,
     PromiseInput,
     Refused,
     Resume,
     SetReady,
+    Target,
+    TargetKind,
+    Targets,
+    Transfer,
 )
 from dialer.runtime.clock import Clock
 from telephony_adapters.messages import CallId
@@ -46,6 +55,17 @@ GREETING_S = 12.0
 """From "hello" to the answers of the verification questions."""
 MACHINE_S = 4.0
 """How long an agent listens before he knows that it is a machine."""
+HABIT_TALK_S = 60.0
+"""Conversations shorter than this are never held or passed on."""
+HABIT_AFTER_S = 8.0
+"""From the identity check to a hold or a transfer."""
+HOLD_S = 20.0
+HOLD_PERCENT = 6
+"""Of long conversations, how many are held once."""
+TRANSFER_PERCENT = 3
+"""Of long conversations, how many go to a free colleague."""
+HABIT = "habit"
+"""Mark of what an agent does by habit: that it comes too late is no fault."""
 HEARTBEAT_S = 5.0
 """Real seconds between two signs of presence."""
 
@@ -90,13 +110,16 @@ class SimulatedAgent:
         clock: Clock,
         listen: Listen,
         knowledge: Knowledge,
+        converses: bool = False,
     ) -> None:
+        """`converses`: the carrier can hold and move calls, and the agent sometimes does."""
         self._base_url = base_url
         self._username = username
         self._password = password
         self._clock = clock
         self._listen = listen
         self._knowledge = knowledge
+        self._converses = converses
         self._inbox: asyncio.Queue[AnyServerMessage] = asyncio.Queue()
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._last_seq = 0
@@ -168,12 +191,17 @@ class SimulatedAgent:
         self.calls += 1
         heard = await self._listen(self._username, CallId(call.call_id))
         verified: IdentityResult | None = None
-        if heard.speaker is Speaker.RIGHT_PARTY and heard.verification_answers:
+        if call.verified:
+            verified = _of_colleague(call)
+        elif heard.speaker is Speaker.RIGHT_PARTY and heard.verification_answers:
             verified = await self._verify(call)
+            if verified is not None and heard.talk_s > HABIT_TALK_S:
+                await self._habit(call.call_id)
         elif not heard.speaker.is_live:
             await self._clock.sleep(MACHINE_S)
             await self._say(HangUp(call_id=call.call_id))
-        await self._until_over(call.call_id)
+        if not await self._until_over(call.call_id):
+            return  # a colleague has it, and will say what it was
         await self._clock.sleep(heard.wrap_up_s)
         await self._say(self._disposition(call, heard, verified))
 
@@ -193,12 +221,33 @@ class SimulatedAgent:
                 self.refused.append(message)
                 return None
 
-    async def _until_over(self, call_id: str) -> None:
+    async def _habit(self, call_id: str) -> None:
+        """Now and then a hold, or a colleague takes over; always the same for a call."""
+        fate = zlib.crc32(call_id.encode()) % 100
+        if not self._converses or fate >= HOLD_PERCENT + TRANSFER_PERCENT:
+            return
+        await self._clock.sleep(HABIT_AFTER_S)
+        if fate >= HOLD_PERCENT:
+            await self._say(ListTargets(ref=HABIT))
+            return
+        await self._say(Hold(ref=HABIT, call_id=call_id))
+        await self._clock.sleep(HOLD_S)
+        await self._say(BackToCall(ref=HABIT, call_id=call_id))
+
+    async def _until_over(self, call_id: str) -> bool:
+        """Wait for the end of the call. False: it has gone to a colleague."""
         while True:
             message = await self._inbox.get()
             if isinstance(message, CallOver) and message.call_id == call_id:
-                return
-            if isinstance(message, Refused):
+                return True
+            if isinstance(message, HandedOn) and message.call_id == call_id:
+                return message.wrap_up_limit_s is not None
+            if isinstance(message, Targets):
+                free = next((a for a in message.agents if a.free), None)
+                if free is not None:
+                    to = Target(kind=TargetKind.AGENT, name=free.agent_id)
+                    await self._say(Transfer(ref=HABIT, call_id=call_id, to=to))
+            if isinstance(message, Refused) and message.ref != HABIT:
                 self.refused.append(message)
 
     def _disposition(
@@ -229,3 +278,15 @@ class SimulatedAgent:
             return None
         due = (self._clock.now() + timedelta(days=heard.promise_days or 0)).date()
         return PromiseInput(amount_cents=amount, due_date=due, method="transfer")
+
+
+def _of_colleague(call: CallView) -> IdentityResult:
+    """The identity check that a colleague made before the call came over."""
+    return IdentityResult(
+        call_id=call.call_id,
+        passed=True,
+        tries_left=call.tries_left,
+        person_name=call.person_name,
+        debts=call.debts,
+        codes=call.codes,
+    )

@@ -16,7 +16,7 @@ from telephony_adapters.asterisk.conversations import Conversations
 from telephony_adapters.asterisk.lines import DropBridge, HangUpChannel, LegLine, Outcome
 from telephony_adapters.asterisk.recordings import Recordings
 from telephony_adapters.asterisk.settings import AsteriskSettings
-from telephony_adapters.asterisk.wire import reached
+from telephony_adapters.asterisk.wire import LATE_END_S, reached
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
 from telephony_adapters.errors import (
@@ -45,8 +45,6 @@ NAME: Final = "asterisk"
 FOLLOWS_REDIRECTS: Final = "uri_pjsip"
 """The `redirect_method` by which an endpoint calls whatever address a SIP 302 names."""
 REPLACED: Final = "application_replaced"
-LATE_END_S: Final = 0.5
-"""How long the end of a call may be on its way when Asterisk knows the call no more."""
 
 
 class AsteriskCarrier(Conversations, Recordings):

@@ -5,10 +5,20 @@ from __future__ import annotations
 import msgspec
 
 from telephony_adapters.asterisk.client import AriClient, AriSilent, AriUnreachable, Reply
+from telephony_adapters.asterisk.codec import MalformedFrame, parse_attributes
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.errors import CarrierUnavailable
 
 DETECTION_MODULE = "app_amd.so"
+CONVERSATION_MODULES = (
+    "bridge_softmix.so",
+    "bridge_holding.so",
+    "res_musiconhold.so",
+    "res_stasis_snoop.so",
+    "res_stasis_recording.so",
+    "format_wav.so",
+)
+"""What three who talk, hold, supervision and recordings need."""
 
 
 class CheckUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +29,12 @@ class CheckUp(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoint that calls leave by; None where the dial string does not name one."""
     trunk_state: str | None
     """As Asterisk has it; None: it has no such endpoint."""
+    inbound_context: str | None
+    """Dialplan context of calls that come in by the trunk's endpoint; None: not known."""
+    missing_modules: tuple[str, ...]
+    """Of `CONVERSATION_MODULES`, those that are not loaded."""
+    recordings_folder: bool
+    """Asterisk can read its folder of recordings."""
     app_in_use: bool
     """An engine serves our application now (or did, and its calls live on)."""
     detection: bool | None
@@ -66,8 +82,13 @@ async def _check_up(client: AriClient, settings: AsteriskSettings) -> CheckUp:
         version=msgspec.json.decode(info.body, type=_Info).system.version,
         trunk=trunk,
         trunk_state=None if trunk is None else await _trunk_state(client, trunk),
+        inbound_context=None if trunk is None else await _context(client, trunk),
+        missing_modules=tuple(
+            [name for name in CONVERSATION_MODULES if not await _runs(client, name)]
+        ),
+        recordings_folder=(await client.request("GET", "/recordings/stored")).ok,
         app_in_use=app.ok,
-        detection=None if settings.amd_context is None else await _has_detection(client),
+        detection=None if settings.amd_context is None else await _runs(client, DETECTION_MODULE),
     )
 
 
@@ -76,8 +97,19 @@ async def _trunk_state(client: AriClient, trunk: str) -> str | None:
     return _status(reply).state if reply.ok else None
 
 
-async def _has_detection(client: AriClient) -> bool:
-    reply = await client.request("GET", f"/asterisk/modules/{DETECTION_MODULE}")
+async def _context(client: AriClient, endpoint: str) -> str | None:
+    path = f"/asterisk/config/dynamic/res_pjsip/endpoint/{endpoint}"
+    reply = await client.request("GET", path)
+    if not reply.ok:
+        return None
+    try:
+        return parse_attributes(reply.body).get("context") or None
+    except MalformedFrame:
+        return None
+
+
+async def _runs(client: AriClient, module: str) -> bool:
+    reply = await client.request("GET", f"/asterisk/modules/{module}")
     return reply.ok and _status(reply).status == "Running"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
 
 import aiohttp
 import msgspec
@@ -86,15 +87,27 @@ class AriClient:
             total=timeout_s or self._settings.command_timeout_s,
             sock_connect=self._settings.connect_timeout_s,
         )
-        try:
+        with _told_apart():
             async with self._session.request(
                 method, self._base + path, json=body, params=params, timeout=limit
             ) as reply:
                 return Reply(reply.status, await reply.read())
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise AriUnreachable(str(error)) from error
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise AriSilent(f"{type(error).__name__}: {error}") from error
+
+    async def measure(self, path: str, head_bytes: int, timeout_s: float) -> tuple[Reply, int]:
+        """The beginning of a file, and its size; the rest is read and forgotten.
+
+        Raises `AriUnreachable` or `AriSilent`.
+        """
+        limit = aiohttp.ClientTimeout(
+            total=timeout_s, sock_connect=self._settings.connect_timeout_s
+        )
+        with _told_apart():
+            async with self._session.get(self._base + path, timeout=limit) as reply:
+                head, size = b"", 0
+                async for chunk in reply.content.iter_any():
+                    head += chunk[: max(0, head_bytes - len(head))]
+                    size += len(chunk)
+                return Reply(reply.status, head), size
 
     async def connect(self) -> None:
         """Open the WebSocket; Asterisk registers the application with it.
@@ -133,3 +146,14 @@ class AriClient:
         await self.disconnect()
         await self._session.close()
         await asyncio.sleep(0)
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Whether a command that failed had left."""
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise AriUnreachable(str(error)) from error
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise AriSilent(f"{type(error).__name__}: {error}") from error

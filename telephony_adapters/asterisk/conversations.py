@@ -31,10 +31,11 @@ class Conversations(Wire):
     async def hold(self, call_id: CallId) -> None:
         client = self._connected()
         call = self._answered_call(call_id)
-        _require_bridged(call)
+        own = _require_bridged(call)
         await self._end_parts(client, call)
         music = f"/bridges/{self._names.hold_bridge}/addChannel"
         await self._command(client, "POST", music, {"channel": call.channel})
+        self._board.left_room(call, own)  # whatever comes next need not wait for the event
 
     async def consult(self, leg_id: LegId, other_leg_id: LegId) -> None:
         client = self._connected()
@@ -68,15 +69,14 @@ class Conversations(Wire):
             return
         await self._end_consult(client, leg)
         part = floor.want_part(call, leg, role)
+        ear = part.wanted_ear
         try:
-            if part.wanted_ear is None:
+            if ear is None:
                 await self._add(client, own, self._names.leg_channel(leg_id))
             else:
-                await self._give_ear(
-                    client, own, leg, part.wanted_ear, whisper=role is LegRole.WHISPER
-                )
+                await self._give_ear(client, own, leg, ear, whisper=role is LegRole.WHISPER)
         except TelephonyError:
-            self._carry_out(floor.give_up_part(call, leg, part))
+            self._carry_out(floor.give_up_part(call, leg, part, ear))
             raise
 
     async def part(self, call_id: CallId, leg_id: LegId) -> None:
@@ -120,7 +120,10 @@ class Conversations(Wire):
         if leg is not None and leg.visits:
             await self._go_home(client, leg)
         for ear in part.ears:
-            await self._delete(client, ear)
+            try:
+                await self._command(client, "DELETE", f"/channels/{ear}")
+            except UnknownCall:
+                continue  # its agent's leg is gone, or it never came
         self._tell_all(self._board.floor.end_part(call, leg_id, self._clock.now()))
 
 

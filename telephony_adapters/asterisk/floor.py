@@ -64,17 +64,19 @@ class Floor:
         """A leg is about to take part, or to change its role."""
         leg.part_of = call.call_id
         part = call.parts.setdefault(leg.leg_id, Part())
-        part.wanted = role
+        part.wanted, part.wanted_ear = role, None
         if role is not LegRole.TALK:
             self._ears_made += 1
             part.wanted_ear = self._names.ear(leg.leg_id, self._ears_made)
         return part
 
-    def give_up_part(self, call: CallLine, leg: LegLine, part: Part) -> list[Action]:
+    def give_up_part(
+        self, call: CallLine, leg: LegLine, part: Part, ear: str | None
+    ) -> list[Action]:
         """It does not come to that; what the leg was before, it is still."""
-        actions: list[Action] = []
-        if part.wanted_ear is not None:
-            actions.append(HangUpChannel(part.wanted_ear))
+        actions: list[Action] = [HangUpChannel(ear)] if ear is not None else []
+        if part.wanted_ear != ear:
+            return actions  # another role was asked for meanwhile
         part.wanted = part.wanted_ear = None
         if part.role is None and call.parts.get(leg.leg_id) is part:
             del call.parts[leg.leg_id]

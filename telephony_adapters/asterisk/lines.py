@@ -66,10 +66,17 @@ class DoubtEar(msgspec.Struct, frozen=True):
 
 
 class MeasureRecording(msgspec.Struct, frozen=True):
-    """A recording ended while nobody listened: look at what is left, and tell."""
+    """A recording has ended: look at its file, and tell. Asterisk calls it done even where it
+    could not write a byte."""
 
     call_id: CallId
     recording_id: str
+    expected_ms: int | None
+    """How long it should be; None: nobody listened when it ended."""
+    asked_for: bool
+    """We have stopped it. If not, the call's end has, or else the disk is full."""
+    at: datetime
+    """When it ended, as well as we know."""
 
 
 Action = (

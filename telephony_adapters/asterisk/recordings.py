@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from telephony_adapters.asterisk.client import AriClient
-from telephony_adapters.asterisk.tapes import Tape, is_recording_id
+from telephony_adapters.asterisk.tapes import Tape
 from telephony_adapters.asterisk.wire import FETCH_TIMEOUT_S, Wire, reached, stored_file
 from telephony_adapters.errors import DuplicateCall, TelephonyError, UnknownCall
 from telephony_adapters.messages import CallId
+from telephony_adapters.recording_ids import check_recording_id, is_recording_id
 
 
 class Recordings(Wire):
@@ -16,8 +17,7 @@ class Recordings(Wire):
         client = self._connected()
         call = self._answered_call(call_id)
         tapes = self._board.tapes
-        if not is_recording_id(recording_id):
-            raise TelephonyError("a recording id is 1 to 64 letters, digits, `-` or `_`")
+        check_recording_id(recording_id)
         if tapes.is_live(recording_id):
             raise DuplicateCall(f"recording id {recording_id} is in use")
         if call_id in tapes.live:
@@ -50,6 +50,7 @@ class Recordings(Wire):
     async def stop_recording(self, call_id: CallId) -> None:
         client = self._connected()
         tape = self._tape(call_id)
+        tape.stopping = True
         await self._command(client, "POST", f"/recordings/live/{tape.recording_id}/stop")
 
     async def fetch_recording(self, recording_id: str) -> bytes:

@@ -300,11 +300,15 @@ class Switchboard:
     def _left(self, event: ChannelLeftBridge) -> None:
         call = self._call(event.channel)
         leg = self._leg(event.bridge.id)
-        if call is None or leg is None:
-            return
-        if call.leg_id == leg.leg_id:
+        if call is not None and leg is not None:
+            self.left_room(call, leg.leg_id)
+
+    def left_room(self, call: CallLine, leg_id: LegId) -> None:
+        """A call is in the room of a leg no more."""
+        if call.leg_id == leg_id:
             call.leg_id = None
-        if leg.call_id == call.call_id and call.wanted_leg != leg.leg_id:
+        leg = self.legs.get(leg_id)
+        if leg is not None and leg.call_id == call.call_id and call.wanted_leg != leg_id:
             leg.call_id = None
 
     def _pressed(self, event: ChannelDtmfReceived, at: datetime) -> list[AnyCarrierEvent]:
@@ -332,9 +336,6 @@ class Switchboard:
         if leg_id is not None:
             ending = Ending(cause=event.cause, tech_cause=event.tech_cause)
             return self._leg_gone(leg_id, at, ending.provider_code)
-        ear_of = self._names.leg_of_ear(event.channel.id)
-        if ear_of is not None:
-            return [], self.floor.ear_gone(ear_of, event.channel.id)
         call = self._call(event.channel)
         if call is None or call.inbound:
             return [], []
@@ -359,7 +360,10 @@ class Switchboard:
         return [told], actions
 
     def _left_us(self, event: StasisEnd, at: datetime) -> Outcome:
-        """Of a channel that it has not made, an application is told this end only."""
+        """Of a channel that it has not originated, an application is told this end only."""
+        ear_of = self._names.leg_of_ear(event.channel.id)
+        if ear_of is not None:
+            return [], self.floor.ear_gone(ear_of, event.channel.id)
         call = self._call(event.channel)
         if call is None or not call.inbound:
             return [], []
@@ -456,7 +460,7 @@ class Switchboard:
             for channel in bridge.channels
         }
         parts, wanted = self.floor.reconcile(rooms, states, now)
-        tapes = self.tapes.reconcile(states)
+        tapes = self.tapes.reconcile(states, now)
         return [*legs, *events, *parts], [*actions, *wanted, *tapes]
 
     def _ours(self, channels: Sequence[Channel]) -> dict[CallId, Channel]:

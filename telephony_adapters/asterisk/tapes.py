@@ -7,11 +7,12 @@ every room. Its name tells call and recording, so an end that comes in another l
 from __future__ import annotations
 
 import io
-import re
 import wave
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from telephony_adapters.asterisk.codec import RecordingFailed, RecordingFinished, RecordingStarted
 from telephony_adapters.asterisk.lines import (
@@ -25,19 +26,22 @@ from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.messages import CallId
 from telephony_adapters.messages import RecordingFinished as Finished
 
-RECORDING_ID_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
 WAV_HEADER_BYTES: Final = 44
+LEAST_MISSING_MS: Final = 2_000
+"""A file so much shorter than its recording was ended early: the disk is full, say."""
 
 
 class Tape:
     """One recording under way."""
 
-    __slots__ = ("before_ms", "call_id", "paused", "recording_id", "since")
+    __slots__ = ("before_ms", "call_id", "paused", "recording_id", "since", "stopping")
 
     def __init__(self, call_id: CallId, recording_id: str) -> None:
         self.call_id = call_id
         self.recording_id = recording_id
         self.paused = False
+        self.stopping = False
+        """We have asked for its end."""
         self.before_ms: float | None = 0.0
         """Recorded before the last pause; None: its start was not seen."""
         self.since: datetime | None = None
@@ -87,31 +91,42 @@ class Tapes:
             tape.pause(at)
             if tape.before_ms is not None:
                 duration_ms = round(tape.before_ms)
-        failed = isinstance(event, RecordingFailed)
-        told = self.finished(call_id, recording_id, 0 if failed else duration_ms, failed, at)
-        return [told], [HangUpChannel(channel), Began(recording_id)]
+        actions: list[Action] = [HangUpChannel(channel), Began(recording_id)]
+        if isinstance(event, RecordingFailed):
+            return [self.finished(call_id, recording_id, None, at)], actions
+        asked_for = tape is None or tape.stopping
+        measure = MeasureRecording(call_id, recording_id, duration_ms, asked_for, at)
+        return [], [*actions, measure]
 
     def finished(
-        self, call_id: CallId, recording_id: str, duration_ms: int, failed: bool, at: datetime
+        self,
+        call_id: CallId,
+        recording_id: str,
+        found: Measured | None,
+        at: datetime,
+        expected_ms: int | None = None,
+        *,
+        early: bool = False,
     ) -> Finished:
-        """That a recording is over."""
+        """That a recording is over, by what was found of its file; `early`: for no good reason."""
+        short = found is not None and (expected_ms or 0) - found.duration_ms > LEAST_MISSING_MS
         return Finished(
             event_id=self._event_id(),
             at=at,
             call_id=call_id,
             recording_id=recording_id,
-            duration_ms=duration_ms,
-            failed=failed,
+            duration_ms=found.duration_ms if found is not None else 0,
+            failed=early or found is None or not found.whole or short,
         )
 
-    def reconcile(self, channels: Collection[str]) -> list[Action]:
+    def reconcile(self, channels: Collection[str], now: datetime) -> list[Action]:
         """After an outage: adopt what still records, ask for what has ended meanwhile."""
         found = {names for channel in channels if (names := self._names.of_tape(channel))}
         actions: list[Action] = []
         for tape in list(self.live.values()):
             if (tape.call_id, tape.recording_id) not in found:
                 del self.live[tape.call_id]
-                actions.append(MeasureRecording(tape.call_id, tape.recording_id))
+                actions.append(MeasureRecording(tape.call_id, tape.recording_id, None, True, now))
         for call_id, recording_id in found:
             if call_id not in self.live:
                 tape = self.live[call_id] = Tape(call_id, recording_id)
@@ -124,18 +139,21 @@ class Tapes:
         return tape if tape is not None and tape.recording_id == name else None
 
 
-def is_recording_id(name: str) -> bool:
-    """Whether it can be the name of a file."""
-    return re.fullmatch(RECORDING_ID_PATTERN, name) is not None
+class Measured(msgspec.Struct, frozen=True):
+    """What a file holds."""
+
+    duration_ms: int
+    whole: bool
+    """Its header says as much as there is; Asterisk writes that at the end."""
 
 
-def measured(file: bytes) -> tuple[int, bool]:
-    """Length in ms of a WAV file, and whether it is whole: its header tells so only at the end."""
+def measured(head: bytes, file_bytes: int) -> Measured | None:
+    """A WAV file by its beginning and its size; None where it is none."""
     try:
-        with wave.open(io.BytesIO(file), "rb") as sound:
+        with wave.open(io.BytesIO(head), "rb") as sound:
             frame_bytes = sound.getnchannels() * sound.getsampwidth()
-            told, rate = sound.getnframes(), sound.getframerate()
+            told, rate_hz = sound.getnframes(), sound.getframerate()
     except (wave.Error, EOFError):
-        return 0, False
-    there = max(0, len(file) - WAV_HEADER_BYTES) // frame_bytes
-    return min(told, there) * 1000 // rate, 0 < told <= there
+        return None
+    there = max(0, file_bytes - WAV_HEADER_BYTES) // frame_bytes
+    return Measured(there * 1000 // rate_hz, 0 < there == told)

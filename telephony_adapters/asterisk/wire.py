@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Final
 
+import structlog
+
 from telephony_adapters.asterisk.client import AriClient, AriSilent, AriUnreachable, Body, Reply
 from telephony_adapters.asterisk.lines import (
     Action,
@@ -23,7 +25,7 @@ from telephony_adapters.asterisk.lines import (
 from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.asterisk.switchboard import Switchboard
-from telephony_adapters.asterisk.tapes import measured
+from telephony_adapters.asterisk.tapes import WAV_HEADER_BYTES, measured
 from telephony_adapters.clock import Clock
 from telephony_adapters.errors import (
     CarrierUnavailable,
@@ -34,10 +36,14 @@ from telephony_adapters.errors import (
 from telephony_adapters.messages import AnyCarrierEvent, CallId, LegId
 from telephony_adapters.port import EventSink
 
+log = structlog.get_logger()
+
 GONE: Final = frozenset({400, 404, 409, 412, 422})
 """ARI's statuses for a command on a channel or bridge that is not there or not in our hands."""
-LATE_LEG_S: Final = 0.5
-"""How long the end of a leg may come after the end of the ears at it."""
+LATE_END_S: Final = 0.5
+"""How long the end of a call or leg may be on its way when what hung on it is gone already."""
+DELETE_TRIES: Final = 3
+"""Of a channel that is to go, while Asterisk does not reply."""
 FETCH_TIMEOUT_S: Final = 60.0
 """Longest wait for the file of a recording."""
 
@@ -104,19 +110,29 @@ class Wire:
             await self._delete(client, channel)  # its end is told as `AgentLegDown`
 
     async def _doubt_ear(self, doubt: DoubtEar) -> None:
-        await asyncio.sleep(LATE_LEG_S)
+        await asyncio.sleep(LATE_END_S)
         lost = self._board.floor.ear_lost(doubt.call_id, doubt.leg_id, doubt.ear, self._clock.now())
         self._tell_all(lost)
 
     async def _measure(self, client: AriClient, action: MeasureRecording) -> None:
-        """An end that was not heard of is told by what is left of the file."""
+        early = False
+        if not action.asked_for:
+            await asyncio.sleep(LATE_END_S)
+            early = action.call_id in self._board.calls
+        path = stored_file(action.recording_id)
+        found = None
         try:
-            reply = await self._command(client, "GET", stored_file(action.recording_id))
-            duration_ms, whole = measured(reply.body)
-        except TelephonyError:
-            duration_ms, whole = 0, False
+            head, size = await client.measure(path, WAV_HEADER_BYTES, FETCH_TIMEOUT_S)
+            found = measured(head.body, size) if head.ok else None
+        except (AriUnreachable, AriSilent) as error:
+            log.warning("recording_not_found", recording=action.recording_id, error=str(error))
         told = self._board.tapes.finished(
-            action.call_id, action.recording_id, duration_ms, not whole, self._clock.now()
+            action.call_id,
+            action.recording_id,
+            found,
+            action.at,
+            action.expected_ms,
+            early=early,
         )
         self._tell(told)
 
@@ -128,7 +144,15 @@ class Wire:
             self._errand(self._delete(client, channel))
 
     async def _delete(self, client: AriClient, channel: str) -> None:
-        await self._quietly(client, "DELETE", f"/channels/{channel}")
+        """Hang up for certain: an ear that stays would overhear the next call."""
+        for _ in range(DELETE_TRIES):
+            try:
+                await self._command(client, "DELETE", f"/channels/{channel}")
+            except OutcomeUnknown:
+                continue
+            except TelephonyError:
+                return  # gone already, or the next reconciliation finds it
+            return
 
     async def _quietly(
         self, client: AriClient, method: str, path: str, body: Body | None = None

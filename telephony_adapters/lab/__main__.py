@@ -77,6 +77,7 @@ def _show(network: Network) -> None:
     print("           00-29 person  30-44 machine  45-74 nobody  75-84 busy  85-89 480  90-92 404")
     print("           93 rejects  94-95 full  96 dead  97 hangs up at once  98 keys  99 stays")
     print(f"  agents' phones: SIP 127.0.0.1:{network.phones.port}, any name")
+    print(f"  to call in: any SIP client, sip:+NUMBER@127.0.0.1:{network.pbx.sip_port}")
     print("To point Marcador at it:")
     for name, value in environment(network).items():
         print(f"  export {name}='{value}'")

@@ -77,6 +77,11 @@ class Caller:
         options = ("-m", "1", "-l", "1", f"127.0.0.1:{self._target}")
         self._child = run_sipp(self._name, self._folder, self._scenario, options)
 
+    @property
+    def gone(self) -> bool:
+        """The call is over, or was refused."""
+        return self._child is None or not self._child.running
+
     def stop(self) -> None:
         """Be gone without a word."""
         if self._child is not None:

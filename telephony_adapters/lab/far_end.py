@@ -49,6 +49,13 @@ def machine_greets(folder: Path) -> Path:
     return _recording(folder, "greeting")
 
 
+def somebody_breathes(folder: Path) -> Path:
+    """A second of silence: a telephone sends audio all the while, and Asterisk counts on it."""
+    path = folder / "silence.ul"
+    path.write_bytes(SILENCE_AFTER[:8_000])
+    return path
+
+
 def _recording(folder: Path, name: str) -> Path:
     path = folder / f"{name}.ul"
     speech = (AUDIO / f"{name}.ul").read_bytes()

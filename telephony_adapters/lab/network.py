@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from telephony_adapters.lab.caller import Caller
-from telephony_adapters.lab.far_end import FarEnd, machine_greets, person_says_hello
+from telephony_adapters.lab.far_end import (
+    FarEnd,
+    machine_greets,
+    person_says_hello,
+    somebody_breathes,
+)
 from telephony_adapters.lab.pbx import Pbx
 from telephony_adapters.lab.ports import LOOPBACK
 from telephony_adapters.lab.process import hand_over
@@ -56,11 +61,12 @@ def people(folder: Path) -> tuple[Behaviour, ...]:
     )
 
 
-def phones() -> tuple[Behaviour, ...]:
+def phones(folder: Path) -> tuple[Behaviour, ...]:
     """Agents' phones answer by themselves; one whose name begins with `busy-` never does."""
+    silence = somebody_breathes(folder)
     return (
         Behaviour(name="busy", users="busy-[^@]*", ring_ms=None, refusal="486 Busy Here"),
-        Behaviour(name="phone", users="[^@]*", ring_ms=None),
+        Behaviour(name="phone", users="[^@]*", ring_ms=None, audio=silence, repeats=True),
     )
 
 
@@ -72,7 +78,7 @@ class Network:
         self._callers = 0
         self.pbx = Pbx(folder / "asterisk", family)
         self.carrier = FarEnd("carrier", folder, people(folder))
-        self.phones = FarEnd("phones", folder, phones())
+        self.phones = FarEnd("phones", folder, phones(folder))
 
     def somebody_calls(self, caller: str | None, called: str, patience_s: float) -> Caller:
         """Somebody dials one of our numbers; without a `caller` the number is withheld."""

@@ -33,6 +33,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     answers: bool = True
     audio: Path | None = None
     """Raw mu-law that is heard after the answer."""
+    repeats: bool = False
+    """Again and again."""
     keys: str = ""
     """Pressed one after the other, half a second apart, after the answer."""
     talk_ms: int = FOREVER_MS
@@ -142,7 +144,8 @@ class ScenarioWriter:
         self._reply("200 OK", retransmitted=True, contact=True, sdp=_SDP.format(port=port))
         self._add('<recv request="ACK" crlf="true"/>')
         if behaviour.audio is not None:
-            stream = quoteattr(f"{behaviour.audio},1,0,PCMU/8000")
+            times = -1 if behaviour.repeats else 1
+            stream = quoteattr(f"{behaviour.audio},{times},0,PCMU/8000")
             self._add(f"<nop><action><exec rtp_stream={stream}/></action></nop>")
         for sequence, key in enumerate(behaviour.keys, 1):
             self._add('<pause milliseconds="500"/>')

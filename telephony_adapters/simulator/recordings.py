@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import re
 import struct
 import wave
 from datetime import datetime
@@ -13,10 +12,10 @@ from typing import Final
 from telephony_adapters.clock import Clock
 from telephony_adapters.errors import DuplicateCall, TelephonyError, UnknownCall
 from telephony_adapters.messages import CallId, RecordingFinished
+from telephony_adapters.recording_ids import check_recording_id
 from telephony_adapters.simulator.delivery import Delivery
 from telephony_adapters.simulator.live_call import LiveCall
 
-RECORDING_ID_PATTERN: Final = r"[A-Za-z0-9_-]{1,64}"
 KEPT_RECORDINGS: Final = 100_000
 """Finished recordings that can be fetched; beyond that the oldest is forgotten."""
 RATE_HZ: Final = 8_000
@@ -58,8 +57,7 @@ class Recordings:
         """Raises `DuplicateCall` for an id used before."""
         if call.call_id in self._live:
             raise TelephonyError(f"call {call.call_id} is being recorded already")
-        if not re.fullmatch(RECORDING_ID_PATTERN, recording_id):
-            raise TelephonyError("a recording id is 1 to 64 letters, digits, `-` or `_`")
+        check_recording_id(recording_id)
         under_way = {live.recording_id for live in self._live.values()}
         if recording_id in self._finished or recording_id in under_way:
             raise DuplicateCall(f"recording id {recording_id} was used before")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from email import message_from_bytes
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
@@ -40,6 +41,8 @@ LONGEST_ID: Final = 200
 MOST_PARTS: Final = 200
 _ADDRESSED: Final = ("Delivered-To", "X-Original-To", "To")
 _ORIGINAL: Final = ("message/rfc822", "message/rfc822-headers", "text/rfc822-headers")
+_NOTIFIERS: Final = re.compile(r"(?:mailer-daemon|postmaster)", re.IGNORECASE)
+_LOOSE_CODE: Final = re.compile(r"(?<!\d)[45]\d\d[ -][45]\.\d{1,3}\.\d{1,3}(?!\d)")
 _CODE: Final = re.compile(r"(?<!\d)([45]\d\d)(?!\d)")
 
 
@@ -57,7 +60,14 @@ def read_mail(raw: bytes, at: datetime, ours: OurMail) -> AnyMessageEvent | None
         return _read(mail, raw, at, ours)
     except MalformedMail:
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        MessageError,
+    ) as error:
         # The standard parser has its own ideas of some broken mails; none may end the reading.
         raise MalformedMail(f"cannot be read: {type(error).__name__}") from error
 
@@ -71,6 +81,9 @@ def _read(mail: Message, raw: bytes, at: datetime, ours: OurMail) -> AnyMessageE
             return _complaint(mail, at, ours)
         if kind == "disposition-notification":
             return None  # read receipts are asked for by nobody
+    senders = _addresses(mail, ("From",))
+    if senders and _NOTIFIERS.fullmatch(senders[0].partition("@")[0]):
+        return _loose_notice(mail, at, ours)
     return _reply(mail, raw, at, ours)
 
 
@@ -102,12 +115,16 @@ def _delivery_report(mail: Message, at: datetime, ours: OurMail) -> MessageMoved
         )
     if told.action != "failed":
         raise MalformedMail("a delivery status without an action")
-    code = _CODE.search(told.diagnostic)
-    basic = int(code.group(1)) if code else 0
-    # The diagnostic is the far server's own word; the status may be a mere summary (5.0.0).
+    # The diagnostic is the far server's own word; the status may be a mere summary (5.0.0), and
+    # then some servers write what happened only in the part for people.
     vague = told.status in ("", "5.0.0")
     words = told.diagnostic if vague else f"{told.status} {told.diagnostic}"
-    refusal = refusal_of(basic or (550 if vague and not enhanced_code(words) else 0), words)
+    if vague and not words:
+        loose = _LOOSE_CODE.search(_text_of(mail))
+        words = loose.group(0) if loose is not None else told.status
+    code = _CODE.search(words)
+    basic = int(code.group(1)) if code else 0
+    refusal = refusal_of(basic, words)
     state = DeliveryState.BOUNCED if refusal.is_permanent else DeliveryState.FAILED
     return MessageMoved(
         event_id=f"dsn:{message_id}:failed",
@@ -116,6 +133,26 @@ def _delivery_report(mail: Message, at: datetime, ours: OurMail) -> MessageMoved
         state=state,
         refusal=refusal,
         provider_code=provider_code(basic, words),
+    )
+
+
+def _loose_notice(mail: Message, at: datetime, ours: OurMail) -> MessageMoved:
+    """A notice of non-delivery in a program's own words: only the address it came to, or the
+    Message-ID of ours in it, tells what it is about."""
+    text = _text_of(mail)
+    message_id = _reported_message(mail, ours) or ours.in_header(text)
+    if message_id is None:
+        raise MalformedMail("a notice that names no message of ours")
+    code = _LOOSE_CODE.search(text)
+    words = code.group(0) if code else ""
+    refusal = refusal_of(int(words[:3]), words) if code else Refusal.OTHER
+    return MessageMoved(
+        event_id=f"dsn:{message_id}:failed",
+        at=at,
+        message_id=message_id,
+        state=DeliveryState.BOUNCED if refusal.is_permanent else DeliveryState.FAILED,
+        refusal=refusal,
+        provider_code=provider_code(int(words[:3]) if code else 0, words),
     )
 
 
@@ -204,7 +241,8 @@ def _reply(mail: Message, raw: bytes, at: datetime, ours: OurMail) -> MessageRec
         event_id=f"mail:{fingerprint.hexdigest()}",
         at=at,
         channel=Channel.EMAIL,
-        sender=sender,
+        # Ledgers keep addresses in lower case, and no mailbox of today tells Ana@ from ana@.
+        sender=sender.lower(),
         to=to,
         text=text,
         provider_id=(
@@ -337,8 +375,11 @@ def _addresses(mail: Message, names: tuple[str, ...]) -> list[str]:
 
 
 def _plain(header: str) -> str:
-    """A header's text, decoded, in one line."""
-    text = str(make_header(decode_header(header)))
+    """A header's text, decoded where that is possible, in one line."""
+    try:
+        text = str(make_header(decode_header(header)))
+    except (MessageError, LookupError, ValueError):
+        text = header
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 

@@ -87,6 +87,9 @@ class Inbox:
             except OSError as error:
                 log.warning("smtp_inbox_unreadable", folder=str(self._folder), error=str(error))
                 more = False
+            except Exception:
+                log.exception("smtp_inbox_round_failed")  # and the next round is made all the same
+                more = False
             if not more:
                 await asyncio.sleep(self._poll_s)
 
@@ -143,6 +146,10 @@ class Inbox:
             return _Mail(path=path, event=read_mail(raw, at, self._ours))
         except MalformedMail as error:
             return _Mail(path=path, problem=str(error))
+        except Exception as error:
+            # Whatever a mail does to the reader, it must not deafen us to all the others.
+            log.exception("smtp_mail_unreadable", file=path.name)
+            return _Mail(path=path, problem=type(error).__name__)
 
     def _put_away(self, mails: list[_Mail]) -> None:
         for mail in mails:

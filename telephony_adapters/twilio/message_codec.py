@@ -23,6 +23,8 @@ WHATSAPP: Final = "whatsapp:"
 LONGEST_BODY: Final = 4_096
 """Twilio's own limit is 1,600 characters."""
 LONGEST_ADDRESS: Final = 64
+_OLD_MEXICO: Final = re.compile(r"\+521(\d{10})")
+_OLD_BRAZIL: Final = re.compile(r"\+55(\d{2})([6-9]\d{7})")
 _SID: Final = re.compile(r"(?:SM|MM)[0-9a-f]{32}")
 
 
@@ -134,11 +136,26 @@ def address_of(value: str, field: str) -> tuple[Channel, str]:
     """
     channel = Channel.WHATSAPP if value.startswith(WHATSAPP) else Channel.SMS
     address = value.removeprefix(WHATSAPP)
+    if channel is Channel.WHATSAPP:
+        address = national_form(address)
     if not address or len(address) > LONGEST_ADDRESS or not address.isprintable():
         raise MalformedWebhook(field, "no address")
     if ":" in address:
         raise MalformedWebhook(field, "a channel that is not carried")
     return channel, address
+
+
+def national_form(number: str) -> str:
+    """A WhatsApp number as its country numbers it today, and so as ledgers keep it.
+
+    WhatsApp's own ids keep what was true when they were given: Mexico's 1 after the country code
+    (gone since 3 August 2019), and Brazil's mobile numbers without the ninth digit.
+    """
+    mexico = _OLD_MEXICO.fullmatch(number)
+    if mexico is not None:
+        return f"+52{mexico.group(1)}"
+    brazil = _OLD_BRAZIL.fullmatch(number)
+    return f"+55{brazil.group(1)}9{brazil.group(2)}" if brazil is not None else number
 
 
 def _sid(fields: Fields, name: str) -> str:

@@ -238,7 +238,7 @@ class TwilioMessenger:
             )
 
     def _in_conversation(self, address: str) -> bool:
-        wrote_at = self._wrote_at.get(address)
+        wrote_at = self._wrote_at.get(codec.national_form(address))
         return wrote_at is not None and self._twilio_now() - wrote_at < CONVERSATION
 
     def objection(self, channel: Channel, country: str, role: CollectorRole) -> Objection | None:
@@ -354,6 +354,8 @@ class TwilioMessenger:
                 await self._catch_up(back)
             except TelephonyError as error:
                 log.warning("twilio_catch_up_failed", error=str(error))
+            except Exception:
+                log.exception("twilio_catch_up_failed")  # and the next look is taken all the same
 
     async def _catch_up(self, back: timedelta) -> None:
         """Hear what was written in the time `back` and not told by a webhook."""

@@ -125,3 +125,33 @@ def destroyed(name: str, after_s: float, cause: int, tech_cause: int | None = No
     if tech_cause is not None:
         fields["tech_cause"] = tech_cause
     return frame("ChannelDestroyed", after_s, fields)
+
+
+def recording(kind: str, tape: str, name: str, after_s: float, duration: int = 0) -> str:
+    known = {
+        "name": name,
+        "format": "wav",
+        "state": "done",
+        "target_uri": f"channel:{tape}",
+        "duration": duration,
+    }
+    return frame(kind, after_s, {"recording": known})
+
+
+def inbound(name: str, number: str, presentation: str, after_s: float = 1.0) -> str:
+    """Somebody calls us; the channel has Asterisk's own name."""
+    theirs = channel(name, "Ring") | {
+        "caller": {"name": "", "number": number},
+        "dialplan": {
+            "context": "marcador-inbound",
+            "exten": "+13055550199",
+            "priority": 1,
+            "app_name": "Stasis",
+            "app_data": f"{APP},inbound,{presentation}",
+        },
+    }
+    return frame("StasisStart", after_s, {"args": ["inbound", presentation], "channel": theirs})
+
+
+def stasis_end(name: str, after_s: float) -> str:
+    return frame("StasisEnd", after_s, {"channel": channel(name, "Up")})

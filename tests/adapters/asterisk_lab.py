@@ -92,7 +92,7 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
         """Somebody else's hands on Asterisk, past the wire."""
         self._names = Names(self.settings.app)
         self._agents = count(1)
-        self._callers: list[Caller] = []
+        self.callers: list[Caller] = []
         self._seen_before = network.carrier.calls_seen()
 
     @property
@@ -133,7 +133,7 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
         app = {"variable": "INBOUND_APP", "value": self.settings.app}
         reply = await self.admin.request("POST", "/asterisk/variable", app)
         assert reply.ok, reply.message
-        self._callers.append(self.network.somebody_calls(caller, OUR_NUMBER, patience_s))
+        self.callers.append(self.network.somebody_calls(caller, OUR_NUMBER, patience_s))
 
     async def until_heard(self, call_id: CallId, keys: str) -> None:
         path = f"/channels/{self.channel_of(call_id)}/variable"
@@ -179,11 +179,12 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
     async def clear(self) -> None:
         """Nothing of ours stays behind."""
         await self.carrier.stop()
-        for caller in self._callers:
+        for caller in self.callers:
             caller.stop()
         for channel in await self.channels():
             await self.admin.request("DELETE", f"/channels/{channel.id}")
         await eventually(self.is_empty, ORDER_TIMEOUT_S)
+        await self.admin.request("DELETE", f"/bridges/{self._names.hold_bridge}")
 
 
 @asynccontextmanager

@@ -59,13 +59,13 @@ class InboundCases:
 
     async def test_nobody_answers_unless_told_to(self, lab: CallableLab) -> None:
         call = await comes_in(lab)
-        await lab.pass_time(2.0)
+        await lab.pass_time(0.5)
         assert lab.of(CallAnswered, call.call_id) == []
         with pytest.raises(UnknownCall):
             await lab.adapter.bridge(call.call_id, await lab.open_leg())
 
     async def test_the_caller_gives_up(self, lab: CallableLab) -> None:
-        await lab.somebody_calls(CALLER, patience_s=1.0)
+        await lab.somebody_calls(CALLER, patience_s=0.5)
         await lab.until(lambda: bool(inbound(lab)))
         call_id = inbound(lab)[0].call_id
         assert (await lab.end(call_id)).cause is HangupCause.NORMAL_CALLEE
@@ -92,7 +92,7 @@ class InboundCases:
         with pytest.raises(UnknownCall):
             await lab.adapter.answer(call.call_id)
         await lab.first(CallAnswered, call.call_id)
-        await lab.pass_time(0.5)
+        await lab.pass_time(0.3)
         assert len(lab.of(CallAnswered, call.call_id)) == 1
         assert lab.of(CallEnded, call.call_id) == []
 

@@ -116,7 +116,8 @@ async def test_a_supervisor_listens_whispers_and_barges_in(
 
 
 async def test_a_recording_has_both_directions_and_no_pause(lab: AsteriskLab) -> None:
-    call_id, _, _ = await everybody(lab)
+    call_id, _, other = await everybody(lab)
+    await join(lab, call_id, other, LegRole.WHISPER)
     await lab.adapter.record(call_id, "both")
     await lab.pass_time(LISTEN_S)
     await lab.adapter.stop_recording(call_id)

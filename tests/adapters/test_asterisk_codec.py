@@ -23,13 +23,25 @@ from telephony_adapters.asterisk.codec import (
 from telephony_adapters.asterisk.lines import LegLine
 from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.asterisk.switchboard import Switchboard
-from telephony_adapters.messages import CallEnded, CallId, CallPhase, LegId, Originate
+from telephony_adapters.asterisk.tapes import Tape
+from telephony_adapters.messages import (
+    CallEnded,
+    CallId,
+    CallPhase,
+    LegId,
+    LegRole,
+    Originate,
+    RecordingFinished,
+)
 from tests.adapters import ari_frames as ari
 
 NAMES = Names(ari.APP)
 CALL, LEG = CallId("0" * 26), LegId("leg-" + "0" * 22)
 CHANNEL, ROOM = NAMES.call_channel(CALL), NAMES.leg_bridge(LEG)
 LEG_CHANNEL = NAMES.leg_channel(LEG)
+OTHER = LegId("leg-" + "1" * 22)
+OTHER_CHANNEL, OTHER_ROOM = NAMES.leg_channel(OTHER), NAMES.leg_bridge(OTHER)
+EAR, TAPE = NAMES.ear(OTHER, 1), NAMES.tape(CALL, "rec")
 
 FRAMES = [
     ari.dial(CHANNEL, ""),
@@ -50,6 +62,19 @@ FRAMES = [
     ari.destroyed(CHANNEL, 7.0, 16),
     ari.destroyed(CHANNEL, 7.0, 17, 486),
     ari.destroyed(LEG_CHANNEL, 8.0, 16),
+    ari.entered_bridge(CHANNEL, NAMES.hold_bridge, 6.5),
+    ari.entered_bridge(OTHER_CHANNEL, OTHER_ROOM, 1.2),
+    ari.entered_bridge(OTHER_CHANNEL, ROOM, 6.6),
+    ari.left_bridge(OTHER_CHANNEL, ROOM, 6.7),
+    ari.stasis_start(EAR, 6.1, "snoop"),
+    ari.entered_bridge(EAR, OTHER_ROOM, 6.2),
+    ari.stasis_end(EAR, 6.8),
+    ari.destroyed(OTHER_CHANNEL, 8.1, 16),
+    ari.recording("RecordingStarted", TAPE, "rec", 5.2),
+    ari.recording("RecordingFinished", TAPE, "rec", 7.1, 2),
+    ari.recording("RecordingFailed", TAPE, "rec", 7.1),
+    ari.inbound("1717000000.1", "+13055550101", "allowed"),
+    ari.stasis_end("1717000000.1", 9.0),
 ]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -162,6 +187,10 @@ def feed(frames: list[str] | list[str | bytes] | list[bytes]) -> None:
     board.place(command, ari.CREATED)
     board.legs[LEG] = LegLine(LEG)
     board.want_bridge(board.calls[CALL], board.legs[LEG])
+    board.legs[OTHER] = LegLine(OTHER)
+    board.floor.want_part(board.calls[CALL], board.legs[OTHER], LegRole.LISTEN)
+    board.legs[OTHER].wanted_by = LEG
+    board.tapes.live[CALL] = Tape(CALL, "rec")
     ended = False
     for frame in frames:
         before = (dict(board.calls), dict(board.legs))
@@ -173,7 +202,22 @@ def feed(frames: list[str] | list[str | bytes] | list[bytes]) -> None:
         if event is None:
             continue
         for told in board.handle(event, event.at)[0]:
-            about_call = getattr(told, "call_id", None) == CALL
+            recorded = isinstance(told, RecordingFinished)
+            about_call = getattr(told, "call_id", None) == CALL and not recorded
             assert not (ended and about_call), f"{told} after the end"
-            ended = ended or isinstance(told, CallEnded)
+            ended = ended or (isinstance(told, CallEnded) and told.call_id == CALL)
+        check_parties(board)
     assert ended == (CALL not in board.calls)
+
+
+def check_parties(board: Switchboard) -> None:
+    """Who takes part in what is told alike by calls and legs."""
+    for call in board.calls.values():
+        for leg_id, part in call.parts.items():
+            assert leg_id not in board.legs or board.legs[leg_id].part_of == call.call_id
+            assert part.role is not None or part.wanted is not None
+    for leg in board.legs.values():
+        if leg.part_of is not None:
+            assert leg.leg_id in board.calls[leg.part_of].parts
+        if leg.consulting is not None:
+            assert board.legs[leg.consulting].consulting == leg.leg_id

@@ -327,6 +327,82 @@ def test_a_message_is_known_by_envelope_and_address_without_its_headers() -> Non
         assert event.message_id == MESSAGE.message_id
 
 
+EXIM = """Return-path: <>
+X-Failed-Recipients: full@deudores.example
+Auto-Submitted: auto-replied
+From: Mail Delivery System <Mailer-Daemon@post.example>
+To: cobranza@agencia.example
+Content-Type: multipart/report; report-type=delivery-status; boundary=1795667341-eximdsn-12
+MIME-Version: 1.0
+Message-Id: <E1xWR6T-0007xv-25@post.example>
+
+--1795667341-eximdsn-12
+Content-type: text/plain; charset=us-ascii
+
+A message that you sent could not be delivered to one or more of its
+recipients. This is a permanent error. The following address(es) failed:
+
+  full@deudores.example
+    %s
+
+--1795667341-eximdsn-12
+Content-type: message/delivery-status
+
+Reporting-MTA: dns; post.example
+Original-Envelope-ID: %s
+
+Action: failed
+Final-Recipient: rfc822;full@deudores.example
+Status: 5.0.0
+
+--1795667341-eximdsn-12
+Content-type: text/rfc822-headers
+
+From: Agencia <cobranza@agencia.example>
+
+--1795667341-eximdsn-12--
+"""
+"""As Exim 4.96 writes it about a local refusal: the reason is in the part for people only."""
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "refusal"),
+    [
+        ("552 5.2.2 mailbox full", DeliveryState.FAILED, Refusal.MAILBOX_FULL),
+        ("550 5.1.1 unknown here", DeliveryState.BOUNCED, Refusal.INVALID_ADDRESS),
+        ("Unrouteable address", DeliveryState.FAILED, Refusal.OTHER),
+    ],
+)
+def test_a_summary_speaks_against_no_address(
+    text: str, state: DeliveryState, refusal: Refusal
+) -> None:
+    event = read_mail((EXIM % (text, OUR_HEADER_ID)).encode(), AT, OURS)
+    assert isinstance(event, MessageMoved)
+    assert (event.message_id, event.state, event.refusal) == (MESSAGE.message_id, state, refusal)
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "refusal"),
+    [
+        ("<d@x.example>: 550-5.1.1 no such user", DeliveryState.BOUNCED, Refusal.INVALID_ADDRESS),
+        ("host said: 552 5.2.2 mailbox full", DeliveryState.FAILED, Refusal.MAILBOX_FULL),
+        ("I'm afraid I wasn't able to deliver", DeliveryState.FAILED, Refusal.OTHER),
+    ],
+)
+def test_a_notice_in_a_program_s_own_words(
+    text: str, state: DeliveryState, refusal: Refusal
+) -> None:
+    head = b"From: MAILER-DAEMON@x.example\r\nTo: %s\r\n\r\n"
+    address = f"rebotes+{MESSAGE.message_id}@agencia.example".encode()
+    event = read_mail(head % address + text.encode(), AT, OURS)
+    assert isinstance(event, MessageMoved)
+    assert (event.message_id, event.state, event.refusal) == (MESSAGE.message_id, state, refusal)
+    quoted = f"{text}\n--- the message:\nMessage-ID: {OUR_HEADER_ID}\n".encode()
+    assert read_mail(head % b"cobranza@agencia.example" + quoted, AT, OURS) == event
+    with pytest.raises(MalformedMail):
+        read_mail(head % b"cobranza@agencia.example" + text.encode(), AT, OURS)
+
+
 def test_delays_are_no_news_and_deliveries_are() -> None:
     assert read_mail(report("Action: delayed\r\nStatus: 4.4.1"), AT, OURS) is None
     assert read_mail(report("Action: relayed\r\nStatus: 2.0.0"), AT, OURS) is None
@@ -429,6 +505,11 @@ def test_what_no_person_wrote_is_marked(headers: dict[str, str]) -> None:
     assert not heard(reply("Estoy de vacaciones", Auto_Submitted="no")).automatic
 
 
+def test_a_sender_is_told_as_ledgers_keep_addresses() -> None:
+    raw = reply("BAJA").replace(b"<ana@deudores.example>", b"<Ana@Deudores.EXAMPLE>")
+    assert heard(raw).sender == "ana@deudores.example"
+
+
 def test_the_same_mail_is_the_same_event_and_another_text_is_another() -> None:
     assert heard(reply("BAJA")) == heard(reply("BAJA"))
     assert heard(reply("BAJA")).event_id != heard(reply("ya pagué")).event_id
@@ -439,6 +520,14 @@ def test_a_reply_far_down_a_thread_names_our_message() -> None:
         reply("ok", In_Reply_To="<theirs@x.example>", References=f"<a@b.example> {OUR_HEADER_ID}")
     )
     assert event.in_reply_to == OUR_HEADER_ID
+
+
+@pytest.mark.parametrize("subject", ["=?utf-8?b?a?=", "=?nonsense?q?x?=", "=?utf-8?q?=ff?="])
+def test_a_broken_subject_loses_no_opt_out(subject: str) -> None:
+    raw = f"From: a@b.example\r\nTo: c@agencia.example\r\nSubject: {subject}\r\n\r\nBAJA"
+    event = heard(raw.encode())
+    assert event.text == "BAJA"
+    assert event.subject
 
 
 def test_attachments_are_counted_and_not_read() -> None:
@@ -468,6 +557,7 @@ VALUES = st.one_of(
             "base64",
             "=?utf-8?b?////?=",
             "=?nonsense?q?x?=",
+            "=?utf-8?b?a?=",
             OUR_HEADER_ID,
             "a@b.example",
         ]

@@ -65,7 +65,7 @@ def test_what_is_missing_ends_it_with_a_message(tmp_path: Path) -> None:
 
 
 def test_scenarios_are_whole(tmp_path: Path) -> None:
-    for behaviours in (people(tmp_path), phones()):
+    for behaviours in (people(tmp_path), phones(tmp_path)):
         scenario = ET.fromstring(ScenarioWriter(behaviours).xml())  # noqa: S314
         labels = [label.get("id") for label in scenario.iter("label")]
         assert len(labels) == len(set(labels))

@@ -119,6 +119,7 @@ def test_lines_and_faults_on_the_command_line() -> None:
     with pytest.raises(UnreadableFault, match="too_many"):
         parse_fault("+1=sleeps")
     assert main(["--line", "+1=sings"]) == 2
+    assert main(["--text", "+1=sings"]) == 2
 
 
 def test_the_command_serves_on_loopback_until_it_is_told_to_stop() -> None:

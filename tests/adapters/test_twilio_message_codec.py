@@ -118,6 +118,23 @@ def test_what_came_in() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("+5215512345678", "+525512345678"),
+        ("+525512345678", "+525512345678"),
+        ("+551187654321", "+5511987654321"),
+        ("+5511987654321", "+5511987654321"),
+        ("+551133334444", "+551133334444"),
+        ("+5491123456789", "+5491123456789"),
+    ],
+)
+def test_who_writes_on_whatsapp_is_told_as_ledgers_keep_the_number(given: str, told: str) -> None:
+    heard = written({**INBOUND, "From": f"whatsapp:{given}", "To": f"whatsapp:{OWN}"})
+    assert heard.sender == told
+    assert written({**INBOUND, "From": given}).sender == given
+
+
+@pytest.mark.parametrize(
     "wrong",
     [
         {"MessageSid": "SM1"},

@@ -182,6 +182,15 @@ async def test_a_doubtful_message_shows_itself_by_its_callback(lab: TwilioMessag
     assert report.state is DeliveryState.DELIVERED
 
 
+async def test_no_answer_at_all_is_a_doubt_after_the_time_limit() -> None:
+    async with messages_lab(request_timeout_s=2.0) as lab:
+        lab.fake.messages.faults[TAKES] = Fault(create=CreateFault.SILENT_PLACED)
+        message = lab.message(TAKES)
+        with pytest.raises(OutcomeUnknown, match="no answer"):
+            await lab.send(message)
+        await lab.moved(message, DeliveryState.DELIVERED)
+
+
 async def test_a_doubt_is_not_settled_too_early(lab: TwilioMessagesLab) -> None:
     message = lab.message(NUMBERS[FarSide.SILENT_LOST])
     with pytest.raises(OutcomeUnknown):
@@ -199,7 +208,7 @@ async def test_other_messages_to_the_number_are_not_taken_for_a_lost_one(
 ) -> None:
     to = NUMBERS[FarSide.SILENT_LOST]
     lab.fake.messages.faults[to] = Fault(
-        create=CreateFault.SILENT, times=1, lost=frozenset({"sent", "delivered"})
+        create=CreateFault.SERVER_ERROR, times=1, lost=frozenset({"sent", "delivered"})
     )
     lost = lab.message(to, "Llámenos hoy")
     with pytest.raises(OutcomeUnknown):
@@ -324,6 +333,16 @@ async def test_a_stop_whose_webhook_is_lost_is_heard_all_the_same(lab: TwilioMes
     await lab.pass_time(301.0)
     assert [event.text for event in lab.received()] == ["STOP"]
     assert lab.adapter.counts["received_without_webhook"] == 1
+
+
+async def test_twilio_is_listened_to_again_after_it_was_away(lab: TwilioMessagesLab) -> None:
+    await lab.lose_connection()
+    await lab.pass_time(301.0)
+    lab.fake.messages.inbound_url = ""
+    await lab.someone_writes(TAKES, "STOP")
+    await lab.restore_connection()
+    await lab.pass_time(300.0)
+    assert [event.text for event in lab.received()] == ["STOP"]
 
 
 async def test_a_service_s_numbers_are_all_listened_to() -> None:

@@ -23,7 +23,7 @@ from telephony_adapters.twilio.settings import TwilioSettings
 from telephony_adapters.twilio.twiml import MESSAGE_IN
 from tests.adapters.lab import PATIENCE_S
 from tests.adapters.messaging_lab import BreakableMessagingLab, FarSide, WritingLab
-from tests.adapters.twilio_lab import IDLE_TURNS
+from tests.adapters.twilio_lab import IDLE_TURNS, REQUEST_TIMEOUT_S
 from tests.support.fixed_people import FixedPeople
 from tests.support.free_port import free_port
 from tests.support.manual_clock import ManualClock
@@ -31,13 +31,11 @@ from tests.support.manual_clock import ManualClock
 SIDES = list(FarSide)
 OWN = "+13055550100"
 ALWAYS = 1_000
-GIVE_UP_S = 0.6
-"""Real seconds until a request that is never answered is given up."""
 NUMBERS = {side: f"+1305556{n:04d}" for n, side in enumerate(SIDES)}
 FAULTS = {
     NUMBERS[FarSide.BUSY]: Fault(create=CreateFault.TOO_MANY, times=ALWAYS),
-    NUMBERS[FarSide.SILENT_TAKEN]: Fault(create=CreateFault.SILENT_PLACED, times=ALWAYS),
-    NUMBERS[FarSide.SILENT_LOST]: Fault(create=CreateFault.SILENT, times=ALWAYS),
+    NUMBERS[FarSide.SILENT_TAKEN]: Fault(create=CreateFault.SERVER_ERROR_PLACED, times=ALWAYS),
+    NUMBERS[FarSide.SILENT_LOST]: Fault(create=CreateFault.SERVER_ERROR, times=ALWAYS),
 }
 
 
@@ -67,7 +65,7 @@ class TwilioMessagesLab(WritingLab, BreakableMessagingLab):
             caller_ids=(),
             api_url=self.fake.url,
             listen_port=self.port,
-            request_timeout_s=GIVE_UP_S,
+            request_timeout_s=REQUEST_TIMEOUT_S,
             sms_from=OWN,
             whatsapp_from=OWN,
             messages_per_s=1_000.0,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dialer.cli.exits import ExitCode
+from telephony_adapters.asterisk import checkup
 from telephony_adapters.lab.__main__ import environment
 from telephony_adapters.lab.network import Network
 from tests.cli.conftest import Cli
@@ -37,6 +38,25 @@ def test_a_laboratory_in_order(english: Cli, made: Made, pointed: Network) -> No
     assert found["asterisk_trunk"]["found"].startswith("trunk: ")
     assert found["asterisk_app"]["found"] == "marcador: free"
     assert found["asterisk_amd"]["state"] == "ok"
+    assert "context `marcador-inbound`" in found["asterisk_inbound"]["found"]
+    assert "Stasis(marcador,inbound,${CALLERID(num-pres)})" in found["asterisk_inbound"]["found"]
+    assert found["asterisk_modules"]["state"] == "ok"
+    assert found["asterisk_recordings"]["state"] == "ok"
+
+
+def test_what_conversations_need_is_missed(
+    english: Cli, made: Made, pointed: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkup, "CONVERSATION_MODULES", ("bridge_softmix.so", "bridge_none.so"))
+    folder = pointed.pbx.recordings
+    away = folder.with_name("away")
+    folder.rename(away)
+    try:
+        found = findings(english, code=ExitCode.NO)
+    finally:
+        away.rename(folder)
+    assert found["asterisk_modules"]["found"] == "modules are missing: bridge_none.so"
+    assert "astspooldir" in found["asterisk_recordings"]["mend"]
 
 
 def test_what_is_wrong_is_told(english: Cli, made: Made, pointed: Network) -> None:

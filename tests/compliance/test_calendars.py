@@ -34,6 +34,8 @@ def test_there_is_no_calendar_of_a_country_left_out() -> None:
         ("BR", date(2026, 7, 9), "BR-RJ", False),
         ("BR", date(2026, 7, 9), None, True),
         ("AR", date(2026, 11, 9), "AR-C", True),
+        ("ES", date(2026, 9, 24), "ES-CT", True),
+        ("ES", date(2026, 9, 24), "ES-MD", False),
         ("MX", date(2026, 9, 16), "MX-CMX", True),
         ("MX", date(2026, 9, 17), "MX-CMX", False),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -331,6 +331,16 @@ def test_a_notice_dated_in_the_debts_serves_where_all_of_them_have_one(
     two = resident(pack, debts=[debt(validation_sent_at=at - 30 * DAY), debt("debt-2")])
     both = msgspec.structs.replace(dialed(), debt_ids=("debt-1", "debt-2"))
     assert blocking(two, at, both, pack) == [f"{pack}/notice_first"]
+
+
+def test_the_city_of_sao_paulo_closes_its_state() -> None:
+    """Lei SP 15.426/2014: no calls on holidays, those of the capital among them; elsewhere in
+    Brazil nobody keeps the anniversary of São Paulo."""
+    at = datetime(2027, 1, 25, 15, tzinfo=UTC)
+    known = resident("br-sp")
+    assert blocking(known, at, dialed(), "br-sp") == ["br-sp/hours"]
+    assert blocking(known, at, dialed(), "br") == []
+    assert blocking(known, at + DAY, dialed(), "br-sp") == []
 
 
 @pytest.mark.parametrize(("pack", "days"), [("ca-on", 6), ("ca-qc", 5)])

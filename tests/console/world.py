@@ -33,11 +33,14 @@ from dialer.core.desk_messages import (
 )
 from dialer.core.figures import LiveFigures
 from dialer.core.records import to_ms
+from dialer.runtime.calls import Calls
 from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.explaining import Story, explain_contact
+from dialer.runtime.inbound import InboundFigures
 from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
     EnrolmentCounts,
@@ -54,6 +57,7 @@ from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.streams import EventStore
 from dialer.stores.ledger.users import Language, Role, User, create_user
 from dialer.stores.redis import AgentPool, LiveEvent, LiveFeed, RedisClient
+from telephony_adapters.simulator.null import NullCarrier
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
 
@@ -194,6 +198,15 @@ class FakeServices:
             pools=lambda campaign: AgentPool(redis, campaign),
             presence_s=config.engine.presence_s,
         )
+        carrier = NullCarrier(clock=self.clock)
+        self.supervision = Supervision(
+            clock=self.clock,
+            adapter=carrier,
+            calls=Calls(clock=self.clock, adapter=carrier, desk=self.desk),
+            desk=self.desk,
+            ledger=ledger,
+            tell_agents=False,
+        )
         self.agents = FakeAgents(self.desk)
         self.campaigns = FakeCampaigns(ledger, redis, self.clock)
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
@@ -206,6 +219,17 @@ class FakeServices:
     async def explain(self, asked: str, language: Language, *, limit: int) -> Story | None:
         return await explain_contact(
             self.ledger, self.packs, asked, language=language.value, limit=limit
+        )
+
+    def inbound(self) -> InboundFigures:
+        return InboundFigures(
+            waiting=0,
+            received=0,
+            identified=0,
+            connected=0,
+            missed=0,
+            turned_away=0,
+            longest_wait_s=0.0,
         )
 
     def carrier_counts(self) -> Mapping[str, int]:

@@ -8,6 +8,7 @@ import pytest
 
 from compliance.types import CampaignId
 from dialer.core.agent import (
+    BUSY,
     TRANSITIONS,
     AgentSession,
     AgentState,
@@ -20,7 +21,6 @@ from telephony_adapters.messages import CallId, LegId
 
 NOW = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 CALL = CallId("01JCALL")
-BUSY = (AgentState.RESERVED, AgentState.ON_CALL, AgentState.WRAP_UP)
 
 
 def session(state: AgentState = AgentState.PAUSED) -> AgentSession:
@@ -92,3 +92,19 @@ def test_a_logout_on_a_call_waits() -> None:
     agent = step(session(AgentState.ON_CALL), AgentStep.LOGOUT, NOW)
     assert agent.state is AgentState.ON_CALL
     assert agent.logout_wanted
+
+
+def test_whoever_handed_a_call_on_is_free_at_once_or_pauses_as_asked() -> None:
+    agent = step(session(AgentState.ON_CALL), AgentStep.HANDED_ON, NOW)
+    assert (agent.state, agent.wrap_up_call_id) == (AgentState.READY, None)
+    tired = step(session(AgentState.ON_CALL), AgentStep.PAUSE, NOW, reason=PauseReason.MEAL)
+    tired = step(tired, AgentStep.HANDED_ON, NOW)
+    assert (tired.state, tired.pause_reason) == (AgentState.PAUSED, PauseReason.MEAL)
+
+
+def test_a_consulted_agent_takes_the_call_over_or_goes_back_to_waiting() -> None:
+    agent = step(session(AgentState.READY), AgentStep.RESERVE, NOW, call_id=CALL)
+    helping = step(agent, AgentStep.CONSULT, NOW)
+    assert helping.call_id == CALL
+    assert step(helping, AgentStep.CONNECT, NOW).call_id == CALL
+    assert step(helping, AgentStep.RELEASE, NOW).call_id is None

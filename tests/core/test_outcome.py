@@ -216,6 +216,14 @@ def test_a_machine_is_no_abandoned_person() -> None:
     assert body_of(end_of(made)).outcome is EventKind.MACHINE_NO_MESSAGE
 
 
+def test_what_an_agent_said_stands_when_the_end_is_lost() -> None:
+    outcome = lost(contact(), NOW, no_holiday, ids(), "swept", disposed=True)
+    (recorded,) = outcome.recorded
+    assert isinstance(recorded.body, AttemptEnded)
+    assert recorded.writes == (CloseAttempt(),)
+    assert outcome.place is None, "the account goes on as the disposition has it"
+
+
 def test_a_lost_attempt_counts_and_goes_on() -> None:
     outcome = lost(contact(), NOW, no_holiday, ids(), "swept")
     body = body_of(outcome)

@@ -22,7 +22,9 @@ from dialer.console.routes import (
     oversight,
     pacing,
     portfolios,
+    recordings,
     session,
+    supervision,
     system,
     users,
 )
@@ -48,6 +50,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     *pacing.ROUTES,
     *content.ROUTES,
     *agents.ROUTES,
+    *supervision.ROUTES,
+    *recordings.ROUTES,
     *evidence.ROUTES,
     *emergencies.ROUTES,
     *oversight.ROUTES,

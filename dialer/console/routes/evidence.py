@@ -28,10 +28,10 @@ from dialer.console.errors import (
 )
 from dialer.console.table import API, OFFICE, Call, Nothing, Route, not_found, route
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import masked
 from dialer.runtime.asking import OPTIONAL
 from dialer.runtime.checking import Answer, BadQuestion, Question, decode
 from dialer.runtime.explaining import DECISIONS, DECISIONS_MOST, Story
+from dialer.runtime.screens import masked
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.reviews import (
     AlreadyResolved,

@@ -20,7 +20,7 @@ from dialer.console.errors import (
 )
 from dialer.console.table import Call, Nothing, not_found
 from dialer.core.records import to_ms
-from dialer.runtime.agent_service import masked
+from dialer.runtime.screens import masked
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.evidence import CheckToldOf
 from dialer.stores.ledger.incidents import Incident

@@ -16,13 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.types import PersonId, StreamKey, SuppressionScope, Validity
 from dialer.core.records import SubjectChanged
-from dialer.stores.ledger import schema
+from dialer.stores.ledger import recordings, schema
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.oversight_schema import (
     erasure,
     legal_hold,
     number_check,
+    recording,
     subject_snapshot,
 )
 from dialer.stores.ledger.profiles import lock_persons, rebuild_profiles
@@ -177,6 +178,7 @@ async def would_erase(conn: AsyncConnection, person_id: str) -> WouldErase:
         schema.suppression,
         schema.note,
         schema.review_item,
+        recording,
         subject_snapshot,
     ):
         query = select(func.count()).select_from(table).where(table.c.person_id == person_id)
@@ -332,6 +334,7 @@ async def _erase(conn: AsyncConnection, person_id: PersonId, erasure_id: str, no
         await conn.execute(
             update(table).where(table.c.person_id == person_id).values({column: ERASED})
         )
+    await recordings.erase_person(conn, person_id, now_ms=now_ms)
     await _erase_account_texts(conn, person_id)
     callback = schema.callback
     await conn.execute(

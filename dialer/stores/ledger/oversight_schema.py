@@ -6,7 +6,7 @@ the person's.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, Text, text
 
 from dialer.stores.ledger.schema import metadata
 
@@ -111,4 +111,26 @@ erasure = Table(
     Column("decided_by", String(100)),
     Column("decided_ms", BigInteger),
     Index("ix_erasure_person_id", "person_id"),
+)
+
+recording = Table(
+    "recording",
+    metadata,
+    # Recorded conversations; the sound is a file that is named by its hash.
+    Column("recording_id", String(64), primary_key=True),
+    Column("attempt_id", String(64), nullable=False),  # or the id of a call to us
+    Column("person_id", String(64), nullable=False),
+    Column("account_id", String(64), nullable=False),
+    Column("campaign_id", String(64), nullable=False),
+    Column("agent_id", String(64), nullable=False),  # who had the call when it began
+    Column("basis", String(12), nullable=False),  # not_needed | announced | consent
+    Column("state", String(10), nullable=False),  # recording | kept | failed | erased
+    Column("started_ms", BigInteger, nullable=False),
+    Column("duration_ms", BigInteger),
+    Column("bytes", BigInteger),
+    Column("sha256", String(64)),
+    Column("erased_ms", BigInteger),
+    Column("file_gone", Boolean, nullable=False, server_default=text("false")),
+    Index("ix_recording_person_id", "person_id"),
+    Index("ix_recording_state_started_ms", "state", "started_ms"),
 )

@@ -75,7 +75,8 @@ _MOVE = bulk_update(
     },
 )
 _PROMISE = bulk_insert(promise, [*SavePromise.__struct_fields__, "state"])
-_CALLBACK = bulk_insert(callback, [*SaveCallback.__struct_fields__, "event_id", "state"])
+_CALLBACK_FIELDS = [name for name in SaveCallback.__struct_fields__ if name != "asked_by"]
+_CALLBACK = bulk_insert(callback, [*_CALLBACK_FIELDS, "event_id", "state"])
 _CLOSE_CALLBACK = bulk_update(
     callback, ["callback_id"], ["state"], where="callback.state IN ('open', 'taken')"
 )
@@ -172,8 +173,9 @@ class _Rows:
             case SavePromise():
                 self.promises.append(msgspec.structs.asdict(write) | _NEW)
             case SaveCallback():
-                asked = {"event_id": event_id(event.person_id, event.seq)}
-                self.callbacks.append(msgspec.structs.asdict(write) | asked | _NEW)
+                row = msgspec.structs.asdict(write)
+                asked_by = row.pop("asked_by") or event_id(event.person_id, event.seq)
+                self.callbacks.append(row | {"event_id": asked_by} | _NEW)
             case CloseCallback(callback_id=callback_id, state=state):
                 row = {"callback_id": callback_id, "state": state}
                 self.closed_callbacks[callback_id] = row

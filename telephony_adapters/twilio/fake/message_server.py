@@ -29,7 +29,7 @@ from telephony_adapters.simulator.messenger import (
     PROVIDER_STOPS,
 )
 from telephony_adapters.twilio.fake.calls import API_VERSION
-from telephony_adapters.twilio.fake.exchange import FakeSettings
+from telephony_adapters.twilio.fake.exchange import KEPT_CALLS, FakeSettings
 from telephony_adapters.twilio.fake.failing import NOT_FOUND, FakeError, fail_create
 from telephony_adapters.twilio.fake.faults import NO_FAULT, Fault
 from telephony_adapters.twilio.fake.replies import json_reply, page
@@ -162,7 +162,7 @@ class MessageServer:
         now = self._clock.now()
         form = {"From": [sender], "To": [to], "Body": [text]}
         message = FakeMessage(form, now, inbound=True)
-        self.messages[message.sid] = message
+        self._keep(message)
         self._wrote_at[sender] = now
         word = text.strip().upper()
         if message.channel is Channel.SMS and word in PROVIDER_STOPS:
@@ -218,7 +218,7 @@ class MessageServer:
             raise FakeError(400, 21211, f"The 'To' number {message.to} is not valid")
         if not self._may_be_free(message):
             fate = _WINDOW
-        self.messages[message.sid] = message
+        self._keep(message)
         for move in fate.moves:
             self._clock.call_later(move.after_s, partial(self.moves, message, move))
         if fate.reply is not None and not fate.reply.automatic:
@@ -227,6 +227,11 @@ class MessageServer:
                 partial(self._answers, message, fate.reply.text),
             )
         return message
+
+    def _keep(self, message: FakeMessage) -> None:
+        if len(self.messages) >= KEPT_CALLS:
+            del self.messages[next(iter(self.messages))]
+        self.messages[message.sid] = message
 
     def _answers(self, message: FakeMessage, text: str) -> None:
         answered = message.sid if message.channel is Channel.WHATSAPP else ""

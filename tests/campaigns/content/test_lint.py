@@ -14,7 +14,10 @@ from campaigns.content.findings import WORDS, Severity
 from campaigns.content.kinds import RULES
 from campaigns.content.lint import lint, text_class
 from campaigns.content.samples import sample_templates
+from campaigns.content.style import STOP_WORDS, capitals
 from campaigns.content.template import SenderRole, Template, TemplateKind, TextLanguage
+from compliance.packs import load_packs
+from compliance.rules.people import OptOut
 from compliance.types import Channel, ContentClass
 from tests.campaigns.content import corpus
 from tests.campaigns.content.build import NEUTRAL_OPENING, neutral, verified
@@ -169,6 +172,11 @@ def test_the_subject_of_a_legal_notice_may_name_the_creditor() -> None:
     [
         ("Responda BAJA o STOP.", TextLanguage.ES, True),
         ("Responda ALTO/STOP para no recibir más.", TextLanguage.ES, True),
+        ("Para não receber mais, responda SAIR ou STOP.", TextLanguage.ES, True),
+        ("Escreva PARAR ou STOP.", TextLanguage.ES, True),
+        ("Responda CANCELAR o STOP.", TextLanguage.ES, True),
+        ("Responda SAIR.", TextLanguage.ES, False),
+        ("Vai sair. STOP.", TextLanguage.ES, False),
         ("Envíe BAJA.", TextLanguage.ES, False),
         ("STOP", TextLanguage.ES, False),
         ("No responda.", TextLanguage.ES, False),
@@ -180,6 +188,22 @@ def test_the_subject_of_a_legal_notice_may_name_the_creditor() -> None:
 def test_a_message_says_how_to_stop_it(line: str, language: TextLanguage, good: bool) -> None:
     text = f"{{{{company}}}} {{{{return_number}}}} {{{{hours}}}} {line}"
     assert ("opt_out_missing" not in codes(neutral(body=text, language=language))) is good
+
+
+def test_the_words_of_the_way_out_are_no_shouting_and_packs_know_them() -> None:
+    line = ", ".join(word.upper() for word in (*STOP_WORDS, "stop"))
+    assert list(capitals(f"Responda {line}.")) == []
+    assert list(capitals("PAGUE HOJE MESMO"))
+    rule = next(
+        r
+        for p in load_packs(production=True).packs
+        for r in p.rules
+        if r.head.id == "marcador/opted_out"
+    )
+    assert isinstance(rule, OptOut)
+    known = {word for words in rule.params.keywords.values() for word in words}
+    assert known >= {*STOP_WORDS, "stop"}
+    assert set(rule.params.keywords) == {"en", "es", "pt"}
 
 
 def test_a_letter_and_a_confirmation_of_an_opt_out_need_no_way_out() -> None:

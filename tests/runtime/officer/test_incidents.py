@@ -62,6 +62,7 @@ async def test_complaints_in_calls(house: House, behind_its_back: Behind, code: 
     report = await complaints(house.ledger, Period(portfolio_id=house.portfolio_id))
     assert only(report) == (attempt_id, SHARED, "eva")
     assert sum(report.campaigns[0].by_kind.values()) == report.total == 1
+    assert report.by_kind["listed_complaint"] == 0
     assert (await wrong_parties(house.ledger, Period())).total == 0
 
 

@@ -1,0 +1,434 @@
+"""People who call us: whose call it may be, who takes it, and what becomes of it when nobody does.
+
+A number prepares a screen, and proves nothing. Callers wait in a line of their own and get a free
+agent before any call that we dialed; first the agent who last spoke with them, if free. Whoever
+waits too long hears a short neutral message, if one is configured, and is called back as far as
+the gate lets. The identity check comes first, as on every call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+
+import msgspec
+import structlog
+
+from compliance.types import AccountId, CampaignId, ContactPointId, PersonId
+from dialer.config import InboundConfig
+from dialer.core.agent import AgentSession, AgentState
+from dialer.core.call import Call, CallState
+from dialer.core.desk_messages import (
+    CallerIdentified,
+    CallView,
+    CodeView,
+    Dispose,
+    IdentifyCaller,
+)
+from dialer.core.inbound import (
+    Candidate,
+    by_number,
+    by_reference,
+    contact_of_call,
+    missed,
+    received,
+)
+from dialer.core.outcome import Contact, Place
+from dialer.core.records import event_id, to_ms
+from dialer.runtime.announcing import announce
+from dialer.runtime.calls import Calls
+from dialer.runtime.clock import Clock
+from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.outcomes import Outcomes
+from dialer.runtime.pump import LiveContact
+from dialer.runtime.recorder import Job, Recorder, placement
+from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
+from dialer.runtime.screens import Screens, masked
+from dialer.runtime.tasks import TaskSet
+from dialer.stores.ledger.callers import find_by_number, find_by_reference, last_agent
+from dialer.stores.ledger.database import LedgerUnavailable
+from dialer.stores.ledger.ids import Ids
+from dialer.stores.ledger.reads import EventReader
+from dialer.stores.ledger.streams import Appended, NewEvent
+from dialer.stores.redis.errors import RedisStoreError
+from dialer.stores.redis.queue import CampaignQueue, Claim, Entry
+from telephony_adapters.errors import TelephonyError, UnknownCall
+from telephony_adapters.messages import CallId, InboundCall, PlaybackFinished
+from telephony_adapters.port import TelephonyAdapter
+
+log = structlog.get_logger()
+
+FAREWELL_S = 20.0
+"""Longest time for the message to whoever has waited too long."""
+REFERENCE_TRIES = 3
+"""References that a caller may name on one call."""
+UNIDENTIFIED = "IN-NI"
+"""What is said of a call whose caller nobody got to know; no disposition of a person."""
+UNIDENTIFIED_CODE = CodeView(
+    code=UNIDENTIFIED, name_es="Llamada entrante sin identificar", name_en="Caller not identified"
+)
+
+
+class InboundFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls to us, since this worker started."""
+
+    waiting: int
+    received: int
+    identified: int
+    """The number, or a reference, told whose account it is about."""
+    connected: int
+    missed: int
+    """Hung up on after the limit, or by a caller who had waited."""
+    turned_away: int
+    """Not answered: the line was full, or nobody works."""
+    longest_wait_s: float
+
+
+class Inbound:
+    """All calls to this worker."""
+
+    def __init__(
+        self,
+        *,
+        config: InboundConfig,
+        clock: Clock,
+        adapter: TelephonyAdapter,
+        calls: Calls,
+        desk: Desk,
+        outcomes: Outcomes,
+        screens: Screens,
+        recorder: Recorder,
+        reader: EventReader,
+        queue_of: Callable[[CampaignId], CampaignQueue],
+        lookback: timedelta,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._adapter = adapter
+        self._calls = calls
+        self._desk = desk
+        self._outcomes = outcomes
+        self._screens = screens
+        self._recorder = recorder
+        self._reader = reader
+        self._queue_of = queue_of
+        self._lookback = lookback
+        self._callers: dict[str, str | None] = {}
+        """Numbers of calls in hand, by call."""
+        self._tries: dict[str, int] = {}
+        self._tasks = TaskSet("inbound")
+        self._new_id = Ids()
+        self.on_identified: Callable[[Call], None] | None = None
+        """Told when a conversation under way has found its person."""
+        self.running: Callable[[], Sequence[CampaignId]] = tuple
+        """Campaigns that this worker drives now."""
+        self.received = self.identified = self.connected = self.missed = self.turned_away = 0
+
+    def figures(self) -> InboundFigures:
+        now = self._clock.now()
+        waits = [
+            (now - call.live_at).total_seconds()
+            for call in self._calls.live()
+            if call.inbound and call.state is CallState.WAITING and call.live_at is not None
+        ]
+        return InboundFigures(
+            waiting=len(waits),
+            received=self.received,
+            identified=self.identified,
+            connected=self.connected,
+            missed=self.missed,
+            turned_away=self.turned_away,
+            longest_wait_s=round(max(waits, default=0.0), 1),
+        )
+
+    # --- arriving ----------------------------------------------------------------------------
+
+    def arrived(self, event: InboundCall) -> None:
+        """Somebody calls. Does not wait."""
+        self.received += 1
+        self._tasks.start(f"inbound:{event.call_id}", self._take(event))
+
+    async def _take(self, event: InboundCall) -> None:
+        contact = await self._contact(event)
+        campaign_id = contact.campaign_id if contact is not None else self._default_campaign()
+        waiting = sum(1 for c in self._calls.live() if c.inbound and not c.state.is_conversation)
+        if campaign_id is None or waiting >= self._config.max_waiting:
+            await self._turn_away(event, contact)
+            return
+        call = self._call(event, contact, campaign_id)
+        self._callers[call.call_id] = event.caller
+        if contact is not None:
+            await self._begin(contact, number_proven=True)
+        sticky = await self._sticky(call, contact)
+        self._calls.adopt(call, sticky)
+        try:
+            await self._adapter.answer(call.call_id)
+        except UnknownCall:
+            self._calls.vanish(call.call_id)
+        except TelephonyError as error:
+            log.warning("inbound_not_answered", call=call.call_id, error=str(error))
+            self._calls.hang_up(call.call_id, "inbound")
+        else:
+            self._clock.call_later(self._config.wait_s, partial(self._waited, call.call_id))
+
+    def _call(self, event: InboundCall, contact: Contact | None, campaign_id: CampaignId) -> Call:
+        limit_s = self._config.wait_s + FAREWELL_S * 2
+        return Call(
+            call_id=event.call_id,
+            person_id=contact.person_id if contact is not None else PersonId(""),
+            account_id=contact.account_id if contact is not None else AccountId(""),
+            contact_point_id=(
+                contact.point.contact_point_id if contact is not None else ContactPointId("")
+            ),
+            campaign_id=campaign_id,
+            segment="",
+            lease_token="",
+            planned_at=event.at,
+            inbound=True,
+            connect_limit_ms=round(limit_s * 1000),
+            state=CallState.RINGING,
+            ringing_at=event.at,
+        )
+
+    async def _contact(self, event: InboundCall) -> Contact | None:
+        """Whose call it may be, by the number; nobody's when the ledger is away."""
+        if event.caller is None:
+            return None
+        try:
+            found = by_number(
+                await find_by_number(self._reader.ledger, event.caller, self.running())
+            )
+            return await self._contact_of(found, event.call_id)
+        except LedgerUnavailable as error:
+            log.warning("caller_not_looked_up", call=event.call_id, error=str(error))
+            return None
+
+    async def _contact_of(self, found: Candidate | None, call_id: str) -> Contact | None:
+        campaign_id = self._default_campaign()
+        if found is not None and found.campaign_id is not None:
+            campaign_id = found.campaign_id
+        if found is None or campaign_id is None:
+            return None
+        since_ms = to_ms(self._clock.now() - self._lookback)
+        accounts = await self._reader.read_accounts(campaign_id, [found.account_id], since_ms)
+        if not accounts:
+            return None
+        return contact_of_call(accounts[0], found, call_id, campaign_id)
+
+    def _default_campaign(self) -> CampaignId | None:
+        """The configured campaign; else the one with most agents."""
+        running = self.running()
+        named = [c for c in running if self._screens.campaign_names.get(c) == self._config.campaign]
+        if named:
+            return named[0]
+        staffed = [(len(self._desk.sessions(c)), c) for c in running]
+        return max(staffed)[1] if staffed else None
+
+    async def _begin(self, contact: Contact, *, number_proven: bool) -> LiveContact:
+        """Put on record that this person's account is what the call is about."""
+        self.identified += 1
+        now_ms = to_ms(self._clock.now())
+        event = NewEvent(
+            person_id=contact.person_id,
+            at_ms=now_ms,
+            body=received(contact),
+            links=contact.links,
+        )
+        (result,) = await self._recorder.record([event])
+        if isinstance(result, Appended):
+            number = event_id(contact.person_id, result.seq)
+            contact = msgspec.structs.replace(contact, event_id=number)
+        live = LiveContact(contact, Claim(contact.account_id, 0, ""))
+        live.inbound = True
+        live.number_proven = number_proven
+        self._outcomes.contacts[contact.attempt_id] = live
+        return live
+
+    async def _sticky(self, call: Call, contact: Contact | None) -> AgentSession | None:
+        if contact is None or not self._config.sticky:
+            return None
+        try:
+            agent_id = await last_agent(self._reader.ledger, contact.person_id)
+        except LedgerUnavailable:
+            return None
+        return await self._desk.take_own(agent_id, call.call_id) if agent_id else None
+
+    async def _turn_away(self, event: InboundCall, contact: Contact | None) -> None:
+        """Not answered at all: it goes on ringing out, or is busy, as the network has it."""
+        self.turned_away += 1
+        if contact is not None:
+            live = await self._begin(contact, number_proven=True)
+            await self._record_missed(live, 0)
+        try:
+            await self._adapter.hangup(event.call_id)
+        except TelephonyError as error:
+            log.debug("inbound_not_turned_away", call=event.call_id, error=str(error))
+
+    # --- waiting -----------------------------------------------------------------------------
+
+    def _waited(self, call_id: CallId) -> None:
+        """Nobody came within the limit."""
+        call = self._calls.get(call_id)
+        if call is not None and call.state is CallState.WAITING:
+            self._tasks.start(f"farewell:{call_id}", self._say_farewell(call_id))
+
+    async def _say_farewell(self, call_id: CallId) -> None:
+        prompt = self._config.busy_prompt
+        said = False
+        if prompt is not None:
+            try:
+                said = await announce(self._adapter, call_id, prompt, f"farewell-{call_id}")
+            except TelephonyError as error:
+                log.warning("farewell_not_played", call=call_id, error=str(error))
+        if said:
+            self._clock.call_later(FAREWELL_S, partial(self._leave, call_id))
+        else:
+            self._leave(call_id)
+
+    def played(self, event: PlaybackFinished) -> None:
+        if event.playback_id == f"farewell-{event.call_id}":
+            self._leave(event.call_id)
+
+    def _leave(self, call_id: CallId) -> None:
+        call = self._calls.get(call_id)
+        if call is not None and call.state is CallState.WAITING:
+            self._calls.hang_up(call_id, "inbound_wait")
+
+    # --- with an agent -----------------------------------------------------------------------
+
+    def is_unidentified(self, call_id: str) -> bool:
+        """Whether nobody knows whose call it is (yet)."""
+        return call_id in self._callers and call_id not in self._outcomes.contacts
+
+    def call_connected(self, call: Call) -> None:
+        """An agent has a caller whom nobody knows: a screen without a word."""
+        if call.agent_id is None:
+            return
+        caller = self._callers.get(call.call_id)
+        view = CallView(
+            call_id=call.call_id,
+            campaign=self._screens.campaign_names.get(call.campaign_id, ""),
+            person_name="",
+            number_masked=masked(caller) if caller else "",
+            language=None,
+            country=None,
+            person_local_time=None,
+            connected_at=call.bridged_at or self._clock.now(),
+            inbound=True,
+            codes=(UNIDENTIFIED_CODE,),
+        )
+        self._desk.connected(call.agent_id, view)
+
+    async def identify(self, seat: Seat, message: IdentifyCaller) -> None:
+        """The caller named an account. Raises `CannotDo`, `LedgerUnavailable`."""
+        session, call_id = seat.session, message.call_id
+        call = self._calls.get(call_id)
+        mine = session.call_id == call_id and session.state is AgentState.ON_CALL
+        if call is None or not mine or not self.is_unidentified(call_id):
+            raise CannotDo(*NO_SUCH_CALL)
+        tries = self._tries[call_id] = self._tries.get(call_id, 0) + 1
+        if tries > REFERENCE_TRIES:
+            raise CannotDo(
+                "no_tries_left",
+                "Se agotaron las referencias que se pueden probar en esta llamada.",
+                "No more references can be tried on this call.",
+            )
+        found = by_reference(
+            await find_by_reference(self._reader.ledger, message.reference.strip(), self.running())
+        )
+        contact = await self._contact_of(found, call_id)
+        if contact is None:
+            raise CannotDo(
+                "no_such_reference",
+                "No hay una cuenta activa con esa referencia.",
+                "There is no active account with that reference.",
+            )
+        proven = contact.point.address == self._callers.get(call_id)
+        live = await self._begin(contact, number_proven=proven)
+        view = await self._screens.view(call, live)
+        self._desk.update_call(session.agent_id, view)
+        seat.say(CallerIdentified(call=view))
+        if self.on_identified is not None:
+            self.on_identified(call)
+
+    async def close_unidentified(self, seat: Seat, message: Dispose) -> None:
+        """The wrap-up of a call whose caller nobody got to know. Raises `CannotDo`."""
+        session = seat.session
+        if session.wrap_up_call_id != message.call_id:
+            raise CannotDo(*NO_SUCH_CALL)
+        if message.code != UNIDENTIFIED:
+            raise CannotDo(
+                "code_not_offered",
+                f"Sin saber quién llamó, el único código es {UNIDENTIFIED}.",
+                f"Without knowing who called, the only code is {UNIDENTIFIED}.",
+            )
+        await self._close(session, "agent")
+
+    async def close_overdue(self, session: AgentSession) -> None:
+        await self._close(session, "limit")
+
+    async def _close(self, session: AgentSession, by: str) -> None:
+        call_id = session.wrap_up_call_id or ""
+        self._forget(call_id)
+        await self._desk.disposed(session.agent_id, call_id, UNIDENTIFIED, by)
+
+    # --- ends --------------------------------------------------------------------------------
+
+    def call_finished(self, call: Call) -> None:
+        """A call to us is over."""
+        if call.bridged_at is not None:
+            self.connected += 1
+            if call.call_id in self._outcomes.contacts:
+                self._forget(call.call_id)
+            return
+        self.missed += 1
+        self._forget(call.call_id)
+        live = self._outcomes.contacts.get(call.call_id)
+        if live is not None:
+            began = call.answered_at or call.planned_at
+            waited_ms = round((self._clock.now() - began).total_seconds() * 1000)
+            self._tasks.start(f"missed:{call.call_id}", self._record_missed(live, waited_ms))
+
+    async def _record_missed(self, live: LiveContact, waited_ms: int) -> None:
+        contact, now = live.contact, self._clock.now()
+        call_back = self._config.callback and bool(contact.event_id)
+        recorded, place = missed(contact, waited_ms, now, self._new_id, call_back=call_back)
+        event = NewEvent(
+            person_id=contact.person_id,
+            at_ms=to_ms(now),
+            body=recorded.body,
+            writes=recorded.writes,
+        )
+        try:
+            await self._recorder.run(Job((event,)))
+        finally:
+            self._outcomes.drop(contact.attempt_id)
+        if place is not None:
+            await self.put(contact, place)
+
+    async def put(self, contact: Contact, place: Place) -> None:
+        """Tell the queue where the ledger has put an account that nobody had claimed."""
+        held = {c.contact.account_id for c in self._outcomes.contacts.values()}
+        if contact.account_id in held:
+            return
+        found = await self._reader.read_accounts(
+            contact.campaign_id, [contact.account_id], to_ms(self._clock.now())
+        )
+        standing = found[0].enrolment if found else None
+        if standing is None:
+            return
+        to = placement(place.state, place.not_before_ms)
+        entry = Entry(contact.account_id, standing.priority, to)
+        try:
+            await self._queue_of(contact.campaign_id).load([entry], reset=True)
+        except RedisStoreError as error:
+            # The ledger has it; the audit of the queue will find the difference.
+            log.warning("queue_not_told", account=contact.account_id, error=str(error))
+
+    def _forget(self, call_id: str) -> None:
+        self._callers.pop(call_id, None)
+        self._tries.pop(call_id, None)
+
+    async def close(self) -> None:
+        await self._tasks.cancel()
