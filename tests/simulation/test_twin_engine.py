@@ -71,8 +71,8 @@ def test_the_engine_decides_as_its_twin_does(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not alike on the whole only: decision by decision, through gate, ledger, Redis and desk."""
-    shape = Shape(agents=20, minutes=10.0)
-    live, mirrored = both(shape, tmp_path, redis_url, 1_000, monkeypatch)
+    shape = Shape(agents=16, minutes=8.0)
+    live, mirrored = both(shape, tmp_path, redis_url, 700, monkeypatch)
     assert (live.dials, live.answered, live.abandoned) == (
         mirrored.dials,
         mirrored.answered,

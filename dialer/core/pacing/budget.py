@@ -56,6 +56,11 @@ FEW_ANSWERS, SMALL_WINDOW_ANSWERS = 150, 200
 """Rates over fewer answers than the second are too noisy to act on and are taken over so many;
 below the first, no window is aimed at."""
 
+HEARD_MEMORY = 500.0
+"""Answers after which the share of machines among them is forgotten."""
+HEARD_PRIOR = 20.0
+"""Answers by persons that are taken to have been before the first."""
+LEAST_PERSONS = 0.05
 WINDOWS_S = {"30min": 1800.0, "24h": 86_400.0, "30d": 30 * 86_400.0}
 WINDOW_BUCKETS = 120
 
@@ -132,6 +137,10 @@ class BudgetState(msgspec.Struct):
     """Abandonments that came, within the same memory."""
     losses_at_start: float = 1.0
     margin: float = TARGET_MARGINS[0][1]
+    heard: float = 0.0
+    """Calls that were taken for answered by a person, within a memory."""
+    machines: float = 0.0
+    """Those of them that an agent's ear found to be machines."""
     team: int = 0
     """Most agents seen so far: what the two above, and the first tolerance, were chosen for."""
 
@@ -181,6 +190,8 @@ class AbandonmentBudget:
         keep = exp(-losses / LOSSES_MEMORY)
         state.predicted = (state.predicted + losses) * keep
         state.happened *= keep
+        # Without machine detection many an answer is none, and allows nothing.
+        answers *= self.persons()
         error = self.aim() * answers - self.losses_per_predicted() * losses
         # One dear call is no reason to forget what a hundred cheap ones showed.
         step = PREDICTED_GAIN * max(-5.0 * answers, error / self._target)
@@ -189,11 +200,21 @@ class AbandonmentBudget:
     def on_answer(self) -> None:
         for window in self.windows.values():
             window.count(1, 0)
+        keep = 1.0 - 1.0 / HEARD_MEMORY
+        self.state.heard = self.state.heard * keep + 1.0
+        self.state.machines *= keep
 
     def on_found_machine(self) -> None:
         """What had counted as a live answer was none."""
         for window in self.windows.values():
             window.count(-1, 0)
+        self.state.machines += 1.0
+
+    def persons(self) -> float:
+        """Share of persons among answers: all, until agents say otherwise."""
+        state = self.state
+        heard = state.heard + HEARD_PRIOR
+        return max(LEAST_PERSONS, 1.0 - state.machines / heard)
 
     def on_abandonment(self) -> None:
         for window in self.windows.values():

@@ -190,3 +190,16 @@ def test_a_tolerance_that_was_steered_outlives_newcomers() -> None:
     steered = b.tolerance()
     b.start(40)
     assert b.tolerance() == pytest.approx(steered)
+
+
+def test_answers_that_were_machines_allow_no_abandonment() -> None:
+    """Without machine detection an agent's ear tells, later."""
+    people, machines = budget(), budget()
+    for _ in range(400):
+        for b in (people, machines):
+            b.on_placed(1.0, 0.003)
+            b.on_answer()
+        machines.on_found_machine()
+    assert people.persons() == 1.0
+    assert machines.persons() < 0.1
+    assert machines.tolerance() < people.tolerance()
