@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from telephony_adapters.lab.errors import LabError
 from telephony_adapters.lab.network import Network, running_network
 from telephony_adapters.lab.pbx import SUITES, USER
+from telephony_adapters.lab.speech import espeak_program
 
 UNAVAILABLE = 4
 """Exit code where a part of the laboratory cannot be had."""
@@ -34,6 +35,7 @@ def environment(network: Network) -> dict[str, str]:
         "MARCADOR_ASTERISK__AMD_CONTEXT": "marcador-amd",
         "MARCADOR_ASTERISK__LABORATORY": "true",
         "MARCADOR_PROMPTS__FOLDER": str(network.prompts),
+        "MARCADOR_PROMPTS__COMMAND": espeak_program(network.prompts.parent),
     }
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
-import pytest
-
 from dialer.cli.exits import ExitCode
 from dialer.core.wav import telephone_wav
+from telephony_adapters.lab.speech import espeak_program
 from tests.cli.conftest import Cli
 from tests.cli.world import Made
 from tests.support.tones import a_wav
@@ -40,10 +37,10 @@ def test_a_file_that_is_no_recording_is_refused(english: Cli, made: Made) -> Non
     assert nowhere.code == ExitCode.BAD_INPUT
 
 
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng")
 def test_words_are_spoken_into_a_file(english: Cli) -> None:
     path = english.folder / "said.wav"
-    ran = english("prompts", "say", "Buenos días.", path, "--json")
+    program = f"prompts.command={espeak_program(english.folder)}"
+    ran = english("prompts", "say", "Buenos días.", path, "--json", "--set", program)
     assert ran.json["duration_ms"] == telephone_wav(path.read_bytes()).duration_ms > 300
 
 

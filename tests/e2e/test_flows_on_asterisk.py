@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.lab.network import Network, running_network
 from telephony_adapters.lab.pbx import USER
 from telephony_adapters.lab.scenario import Behaviour
+from telephony_adapters.lab.speech import espeak_program
 from tests.support.fixed_world import FixedWorld
 from tests.support.house import House, open_house
 from tests.support.key_flow import key_flow, serve
@@ -32,10 +32,7 @@ from tests.support.redis_server import redis_client, redis_folder, redis_server
 
 __all__ = ["redis_client", "redis_folder", "redis_server"]
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="apt-get install espeak-ng"),
-    pytest.mark.xdist_group("telephony"),
-]
+pytestmark = pytest.mark.xdist_group("telephony")
 
 PRESSES_1 = "[02468]"
 """Last digits of the numbers whose people press 1; all others press 9."""
@@ -96,7 +93,10 @@ async def test_a_key_reaches_an_agent_and_another_stops_the_calls(
         accounts=30,
         speed=1.0,
         make_adapter=lambda clock: carrier_at(keypads, clock),
-        overrides={"prompts__folder": str(keypads.prompts)},
+        overrides={
+            "prompts__folder": str(keypads.prompts),
+            "prompts__command": espeak_program(tmp_path),
+        },
     ) as house:
         agent = await house.agent("ana")
         await agent.ready()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +14,10 @@ from dialer.core.wav import telephone_wav
 from dialer.runtime.prompting import PERSONAL_LIFE_S, Prompter
 from dialer.runtime.recordings import RecordingRefused, Recordings, audio_path
 from dialer.runtime.speech import Espeak, SpeechUnavailable
+from telephony_adapters.lab.speech import espeak_program
 from tests.support.tones import a_wav
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
-needs_espeak = pytest.mark.skipif(
-    shutil.which("espeak-ng") is None, reason="espeak-ng is not installed: apt-get install it"
-)
 
 
 class Counting:
@@ -134,17 +131,17 @@ async def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         await prompter.prompt("Hola.", "es")
 
 
-@needs_espeak
 async def test_espeak_speaks_both_languages(tmp_path: Path) -> None:
-    prompter = Prompter(tmp_path, Espeak(PromptsConfig()), carrier_speaks=False)
+    engine = Espeak(PromptsConfig(command=espeak_program(tmp_path)))
+    prompter = Prompter(tmp_path, engine, carrier_speaks=False)
     for language, text in (("es", "Buenos días. Le llamamos de Servicios."), ("en", "Hello.")):
         prompt = await prompter.prompt(text, language)
         wav = telephone_wav(audio_path(tmp_path, prompt.audio or "").read_bytes())
         assert wav.duration_ms > 300
 
 
-@needs_espeak
 async def test_a_voice_that_espeak_does_not_have_is_told(tmp_path: Path) -> None:
-    prompter = Prompter(tmp_path, Espeak(PromptsConfig(voice_es="xx-none")), carrier_speaks=False)
+    config = PromptsConfig(command=espeak_program(tmp_path), voice_es="xx-none")
+    prompter = Prompter(tmp_path, Espeak(config), carrier_speaks=False)
     with pytest.raises(SpeechUnavailable, match=r"prompts\.voice_es"):
         await prompter.prompt("Hola.", "es")
