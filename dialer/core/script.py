@@ -91,9 +91,13 @@ class Scripts(NamedTuple):
         return {"flow": "", "machine_flow": False, "farewell": label}
 
     @property
-    def abandon_message(self) -> tuple[str, ...]:
-        """Statements of the recording for abandoned calls; empty: nothing is played."""
-        return () if self.farewell is None else self.farewell.statements
+    def abandon_message(self) -> tuple[str, ...] | None:
+        """Statements of the recording for abandoned calls; None: Marcador has none to play.
+
+        Rules then decide as for what nobody declares: where the law asks for the message the
+        contact stops, where house policy alone does it is remarked.
+        """
+        return None if self.farewell is None else self.farewell.statements
 
 
 def make_script(

@@ -266,10 +266,14 @@ def test_a_shift_is_simulated(english: Cli) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "args", [("nowhere",), ("steady", "--agents", "0"), ("steady", "--hours", "90")]
-)
+@pytest.mark.parametrize("args", [("nowhere",), ("steady", "--agents", "0")])
 def test_what_cannot_be_simulated(english: Cli, args: tuple[str, ...]) -> None:
     ran = english("simulate", *args)
     assert ran.code == ExitCode.BAD_INPUT
     assert "cold_start" in ran.err
+
+
+def test_a_shift_has_at_most_a_day(english: Cli) -> None:
+    ran = english("simulate", "steady", "--hours", "90")
+    assert ran.code == ExitCode.USAGE
+    assert "less than or equal to 24" in ran.err

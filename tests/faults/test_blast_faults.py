@@ -67,7 +67,7 @@ async def test_a_killed_sending_is_asked_for_before_anything_is_tried_again(
     last = Blast(folder=str(tmp_path), redis_url=redis_server.url, start=start)
     assert finish(spawn(live, last)) == 0
     took = books(tmp_path / "post.txt")
-    assert len(took) > 8
+    assert len(took) > 3
     assert set(Counter(message_id for message_id, _ in took).values()) == {1}
     assert set(Counter(address for _, address in took).values()) == {1}
     clock = SimulatedClock(start, 1.0)
