@@ -397,6 +397,11 @@ SPANISH: Final[dict[str, str]] = {
     "no flow {name} comes with Marcador; there are: {known}": (
         "ningún flujo {name} viene con Marcador; hay: {known}"
     ),
+    "campaign {name} is of mode {mode}, which paces no agents: there is no twin of it; choose a "
+    "predictive or progressive one": (
+        "la campaña {name} es de modo {mode}, que no acompasa agentes: no tiene gemelo; elija una "
+        "predictiva o progresiva"
+    ),
     "No such file or directory": "no existe el archivo o la carpeta",
     "Permission denied": "permiso denegado",
     "No space left on device": "no queda espacio en el disco",

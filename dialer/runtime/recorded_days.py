@@ -25,6 +25,7 @@ from dialer.simulation.twin.recorded import (
     team_at,
 )
 from dialer.simulation.twin.results import Pooled, TwinResult, pooled, worst_day
+from dialer.simulation.twin.run import check_mode
 from dialer.stores.ledger.campaigns import Campaign
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.pacing_reads import PacingReader
@@ -90,6 +91,7 @@ async def read_day(
 
     Raises `LookupError` where the ledger holds nothing of it.
     """
+    check_mode(campaign.name, campaign.settings.mode)
     zone = ZoneInfo(campaign.settings.timezone)
     if day is None:
         last_ms = await last_worked_ms(ledger, campaign.campaign_id)

@@ -29,7 +29,7 @@ from dialer.simulation.twin.definition import (
     rates_of,
 )
 from dialer.simulation.twin.law import LegalDay, LegalDays, Prober, context_of, plain_account
-from dialer.simulation.twin.run import Case
+from dialer.simulation.twin.run import Case, check_mode
 from dialer.stores.ledger.campaigns import Campaign
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.portfolios import get_portfolio
@@ -77,6 +77,7 @@ async def case_of_campaign(
 
     Raises `LookupError` where there is nothing to dial.
     """
+    check_mode(campaign.name, campaign.settings.mode)
     counts = await open_accounts_by_bucket(ledger, campaign.campaign_id)
     if not counts:
         raise LookupError(

@@ -33,6 +33,17 @@ from dialer.simulation.twin.results import (
 from dialer.simulation.twin.rota import ShiftRota
 
 LAWS: Final = {Mode.PREDICTIVE: Law.PREDICTIVE, Mode.PROGRESSIVE: Law.PROGRESSIVE}
+
+
+def check_mode(name: str, mode: Mode) -> None:
+    """Only what agents are paced for has a twin. Raises `LookupError` for another campaign."""
+    if mode not in LAWS:
+        raise LookupError(
+            f"campaign {name!r} is of mode {mode.value}, which paces no agents: there is no twin "
+            "of it; choose a predictive or progressive one"
+        )
+
+
 SIZES: Final = (0.75, 1.25, 1.5)
 """Teams that advice looks at beside the one asked about."""
 TOLD_EVERY_S: Final = 0.2

@@ -1,0 +1,18 @@
+"""What has a twin: campaigns that pace agents."""
+
+from __future__ import annotations
+
+import pytest
+
+from campaigns.campaign import MODES
+from compliance.types import Mode
+from dialer.simulation.twin.run import LAWS, check_mode
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_only_what_paces_agents_has_a_twin(mode: Mode) -> None:
+    if mode in LAWS:
+        check_mode("banco", mode)
+        return
+    with pytest.raises(LookupError, match=f"'banco' is of mode {mode.value}"):
+        check_mode("banco", mode)
