@@ -66,7 +66,8 @@ def line_chart(
         return ""
     known = [y for line in lines for _, y in line.points if y is not None]
     highest = max([*known, *(limit.value for limit in limits)], default=0.0) if top is None else top
-    scale = _Scale(min(xs), max(xs), _nice(highest))
+    places = [*xs, *(x for x, _ in ticks)]
+    scale = _Scale(min(places), max(places), _nice(highest))
     body = _grid(scale, ticks, unit)
     for limit in limits:
         y = scale.y(limit.value)

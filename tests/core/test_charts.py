@@ -46,6 +46,14 @@ def test_the_axis_begins_at_zero_and_values_keep_their_proportions() -> None:
     assert bottom - middle == pytest.approx(middle - top, abs=0.2)
 
 
+def test_every_hour_that_is_named_lies_on_the_axis() -> None:
+    line = Line(name="a", points=[(5.0, 1.0), (55.0, 2.0)])
+    svg = drawn(line_chart("t", "%", [line], TICKS))
+    ((first, _), (last, _)) = lines_of(line_chart("t", "%", [line], TICKS))[0]
+    names = [float(t.get("x", "0")) for t in svg.iter(f"{SVG}text") if t.text in ("09:00", "10:00")]
+    assert names[0] < first < last < names[1]
+
+
 def test_a_limit_is_inside_the_picture_and_named() -> None:
     line = Line(name="a", points=[(0.0, 0.2), (60.0, 0.4)])
     svg = line_chart("t", "%", [line], TICKS, limits=[Limit(name="limit 3 %", value=3.0)])
