@@ -50,7 +50,7 @@ def test_steering_settles_just_under_the_target(losses_per_predicted: float) -> 
         if second >= 200_000:
             answered += 1
             abandoned += lost
-    assert 0.0065 < abandoned / answered < 0.0102, "seed 2"
+    assert 0.0055 < abandoned / answered < 0.0102, "seed 2"
 
 
 def test_what_happens_corrects_what_was_predicted() -> None:
@@ -131,7 +131,7 @@ def test_a_day_pays_back_what_it_lost_too_much_and_spends_a_little_of_what_it_sa
     thrifty, even, overdrawn = budget(), budget(), budget()
     for b, losses in ((thrifty, 0), (even, 3), (overdrawn, 8)):
         b.advance(0.0)
-        for _ in range(300):
+        for _ in range(390):  # of which three are what this team may lose
             b.on_answer()
         for _ in range(losses):
             b.on_abandonment()
