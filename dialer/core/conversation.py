@@ -361,6 +361,11 @@ def _party_gone(call: Call, leg_id: LegId, now: datetime) -> Stepped:
         return call, ()
     if call.state is _S.HANDED_OVER:
         return _beside(call, core.HangupWanted("transfer"), now)
+    return _without(call, party)
+
+
+def _without(call: Call, party: Party) -> Stepped:
+    """The other takes part no longer; the agent is left with the person, or with the hold."""
     told: tuple[AnyCommand, ...] = (ReleaseParty(party), PartyLost(party))
     if call.state is _S.MOVING:
         return _back(call, told)
@@ -388,12 +393,7 @@ def _own_leg_lost(call: Call) -> Stepped:
 
 def _bridge_failed(call: Call) -> Stepped:
     party = call.party
-    if party is None:
-        return call, ()
-    told: tuple[AnyCommand, ...] = (ReleaseParty(party), PartyLost(party))
-    if call.state is _S.MOVING:
-        return _back(call, told)
-    return msgspec.structs.replace(call, party=None), told
+    return (call, ()) if party is None else _without(call, party)
 
 
 def _back(call: Call, told: tuple[AnyCommand, ...]) -> Stepped:

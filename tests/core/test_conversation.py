@@ -322,6 +322,30 @@ def test_no_order_of_events_breaks_a_conversation(events: list[ConversationInput
         assert kinds(list(commands)).count(Finished) <= 1
 
 
+def test_a_refusal_of_the_carrier_ends_a_consultation() -> None:
+    """The person holds on; nobody consults with a party that is not there."""
+    eva = Party(
+        kind=PartyKind.AGENT,
+        leg_id=LegId("leg-2"),
+        name="Eva",
+        wish=PartyWish.CONSULT,
+        agent_id="eva",
+        ready=True,
+    )
+    events: list[ConversationInput] = [
+        PartyCalled(eva),
+        CallHeld(event_id="h", at=at(30), call_id=CallId("01JCALL")),
+        ConsultStarted(event_id="c", at=at(31), leg_id=LegId("leg-1"), other_leg_id=LegId("leg-2")),
+    ]
+    call = talking()
+    for index, event in enumerate(events):
+        call, _ = step(call, event, at(30 + index))
+    assert call.state is CallState.CONSULTING
+    call, commands = step(call, BridgeFailed(), at(33))
+    assert (call.state, call.party) == (CallState.HELD, None)
+    assert kinds(list(commands)) == [ReleaseParty, PartyLost]
+
+
 def test_the_conversation_is_left_only_by_steps_of_its_own() -> None:
     outside_steps = {CallStep.GIVE_UP, CallStep.END, CallStep.HAND_OVER}
     for (state, how), after in TRANSITIONS.items():
