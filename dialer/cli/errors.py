@@ -22,8 +22,8 @@ from dialer.console.server import CannotListen, PortTaken
 from dialer.runtime.importing import ImportFailed, ProfileUnusable
 from dialer.runtime.safety import CannotSend, UnsafeDialing
 from dialer.runtime.speech import SpeechUnavailable
+from dialer.stores.key_files import KeyUnusable
 from dialer.stores.ledger.campaigns import CampaignExists
-from dialer.stores.ledger.checkpoints import KeyUnusable
 from dialer.stores.ledger.database import LedgerUnavailable, Trouble
 from dialer.stores.ledger.portfolios import PortfolioExists
 from dialer.stores.ledger.users import UserError

@@ -134,19 +134,14 @@ SPANISH: Final[dict[str, str]] = {
     "the key in {path} is not an Ed25519 key; restore it from a backup": (
         "la clave de {path} no es Ed25519; restáurela de una copia"
     ),
-    (
-        "the signing key {path} cannot be made: {why}; check that the directory exists and "
-        "may be written"
-    ): (
-        "la clave de firma {path} no se puede crear: {why}; compruebe que la carpeta existe "
+    ("the key {path} cannot be made: {why}; check that the directory exists and may be written"): (
+        "la clave {path} no se puede crear: {why}; compruebe que la carpeta existe "
         "y se puede escribir"
     ),
-    "others may read the signing key {path}; run: chmod 600 {same}": (
-        "otros pueden leer la clave de firma {path}; ejecute: chmod 600 {same}"
+    "others may read the key {path}; run: chmod 600 {same}": (
+        "otros pueden leer la clave {path}; ejecute: chmod 600 {same}"
     ),
-    "the signing key {path} cannot be read: {why}": (
-        "la clave de firma {path} no se puede leer: {why}"
-    ),
+    "the key {path} cannot be read: {why}": ("la clave {path} no se puede leer: {why}"),
     (
         "{path} is no signing key; restore it from a backup, or move it away to start a new "
         "one (older checkpoints then verify only with the old key)"
@@ -401,6 +396,11 @@ SPANISH: Final[dict[str, str]] = {
     "predictive or progressive one": (
         "la campaña {name} es de modo {mode}, que no acompasa agentes: no tiene gemelo; elija una "
         "predictiva o progresiva"
+    ),
+    "{path} holds no key of opt-out links; restore it from a backup: without it the links in "
+    "e-mails that were sent stop working": (
+        "{path} no contiene una clave de enlaces de baja; restáurela de una copia: sin ella los "
+        "enlaces de los correos ya enviados dejan de funcionar"
     ),
     "No such file or directory": "no existe el archivo o la carpeta",
     "Permission denied": "permiso denegado",

@@ -28,8 +28,8 @@ from dialer.config import ConfigError
 from dialer.console.server import PortTaken
 from dialer.runtime.importing import FileUnusable, ImportFailed
 from dialer.runtime.safety import UnsafeDialing
+from dialer.stores.key_files import KeyUnusable
 from dialer.stores.ledger.campaigns import CampaignExists
-from dialer.stores.ledger.checkpoints import KeyUnusable
 from dialer.stores.ledger.database import LedgerUnavailable, Trouble
 from dialer.stores.ledger.portfolios import PortfolioExists
 from dialer.stores.ledger.users import UserError

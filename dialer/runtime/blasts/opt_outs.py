@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from dialer.core.opt_out_links import KEY_BYTES, OptOutLink
 from dialer.core.records import SubjectChanged, to_ms
 from dialer.core.writes import AddSuppression
 from dialer.runtime.clock import Clock
+from dialer.stores.key_files import KeyUnusable, load_or_create
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.messages import people_of
 from dialer.stores.ledger.schema import contact_point, suppression
@@ -25,38 +27,16 @@ log = structlog.get_logger()
 BY_LINK: Final = "unsubscribe_link"
 
 
-class LinkKeyUnusable(Exception):
-    """The key that signs opt-out links cannot be read or made."""
-
-
 def load_or_create_link_key(path: Path) -> bytes:
     """The key that signs opt-out links; workers of one house share the file.
 
-    Raises `LinkKeyUnusable`.
+    Raises `KeyUnusable`.
     """
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _load(path)
-    except OSError as error:
-        raise LinkKeyUnusable(f"{path} cannot be made: {error.strerror}") from error
-    key = os.urandom(KEY_BYTES)
-    with os.fdopen(handle, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(file.fileno())
-    return key
-
-
-def _load(path: Path) -> bytes:
-    try:
-        key = path.read_bytes()
-    except OSError as error:
-        raise LinkKeyUnusable(f"{path} cannot be read: {error.strerror}") from error
+    key = load_or_create(path, partial(os.urandom, KEY_BYTES))
     if len(key) != KEY_BYTES:
-        raise LinkKeyUnusable(
-            f"{path} does not hold a key; put the file back from a backup. Without it the links in "
-            "e-mails that were sent stop working"
+        raise KeyUnusable(
+            f"{path} holds no key of opt-out links; restore it from a backup: without it the links "
+            "in e-mails that were sent stop working"
         )
     return key
 

@@ -7,7 +7,6 @@ key is kept beside the ledger, not in it: who can write the database cannot sign
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from sqlalchemy import desc, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from compliance.chain import GENESIS, Head, RootHash, signed_bytes
+from dialer.stores.key_files import KeyUnusable, load_or_create
 from dialer.stores.ledger.bulk import Dialect, JsonQuery, bulk_insert, dialect_of
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.locks import LOCK_SPACE, exclude_appends
@@ -27,10 +27,6 @@ from dialer.stores.ledger.schema import checkpoint, checkpoint_head, ledger_even
 EVENTS_MOST: Final = 5000
 """Events that one checkpoint covers at most; more are covered by several, one after another, so
 that none holds up the ledger for long."""
-
-
-class KeyUnusable(Exception):
-    """The signing key cannot be read, or others can read it."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,36 +75,9 @@ def load_or_create_key(path: Path) -> SigningKey:
     Raises:
         KeyUnusable: what is wrong with the file, and how to mend it.
     """
+    held = load_or_create(path, _new_key)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _load(path)
-    except OSError as error:
-        raise KeyUnusable(
-            f"the signing key {path} cannot be made: {error.strerror}; "
-            "check that the directory exists and may be written"
-        ) from error
-    private = Ed25519PrivateKey.generate()
-    with os.fdopen(handle, "wb") as file:
-        file.write(
-            private.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-        file.flush()
-        os.fsync(file.fileno())
-    return SigningKey(private)
-
-
-def _load(path: Path) -> SigningKey:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise KeyUnusable(f"others may read the signing key {path}; run: chmod 600 {path}")
-        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise KeyUnusable(f"the signing key {path} cannot be read: {error.strerror}") from error
+        private = serialization.load_pem_private_key(held, password=None)
     except (ValueError, TypeError) as error:
         raise KeyUnusable(
             f"{path} is no signing key; restore it from a backup, or move it away to start a new "
@@ -117,6 +86,14 @@ def _load(path: Path) -> SigningKey:
     if not isinstance(private, Ed25519PrivateKey):
         raise KeyUnusable(f"the key in {path} is not an Ed25519 key; restore it from a backup")
     return SigningKey(private)
+
+
+def _new_key() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
 
 
 class Checkpoints:

@@ -14,12 +14,12 @@ from sqlalchemy import text
 
 from compliance.chain import Head
 from compliance.types import PersonId
+from dialer.stores.key_files import KeyUnusable
 from dialer.stores.ledger import checkpoints as checkpoints_module
 from dialer.stores.ledger import verify_walk
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.checkpoints import (
     Checkpoints,
-    KeyUnusable,
     load_or_create_key,
 )
 from dialer.stores.ledger.database import Ledger, open_ledger
