@@ -20,7 +20,7 @@ from dialer.cli.texts import Texts
 from dialer.config import Config, ConfigError, Section
 from dialer.console.server import CannotListen, PortTaken
 from dialer.runtime.importing import ImportFailed, ProfileUnusable
-from dialer.runtime.safety import CannotSend, UnsafeDialing
+from dialer.runtime.safety import UnsafeDialing
 from dialer.runtime.speech import SpeechUnavailable
 from dialer.stores.key_files import KeyUnusable
 from dialer.stores.ledger.campaigns import CampaignExists
@@ -58,7 +58,6 @@ _BAD_NAMES: Final = (
     CampaignExists,
     ImpossibleAction,
     CampaignSettingsError,
-    UnsafeDialing,
     KeyUnusable,
 )
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -70,8 +69,10 @@ def told(error: BaseException, texts: Texts) -> Told | None:
         return _told(error.code, "usage", error.what, error.mend)
     if isinstance(error, ConfigError):
         return _config(error, texts)
-    if isinstance(error, CannotSend):
-        return _told(ExitCode.BAD_INPUT, "cannot_send", texts.say(error.es, error.en), "")
+    if isinstance(error, UnsafeDialing):
+        what, _, mend = texts.say(error.es, error.en).partition("; ")
+        head = texts.say("No se puede hacer", "That cannot be done")
+        return _told(ExitCode.BAD_INPUT, _kind(error), f"{head}: {what}", mend)
     if isinstance(error, LedgerUnavailable | RedisUnavailable | CarrierUnavailable):
         return _unavailable(error, texts)
     if isinstance(error, CannotListen):

@@ -78,48 +78,6 @@ SPANISH: Final[dict[str, str]] = {
         "{path}: no es un archivo de texto; exporte la cartera como CSV"
     ),
     "campaign {name} has no portfolio": "la campaña {name} no tiene cartera",
-    (
-        "carrier `{name}` can call real people; set telephony.allow_real_dialing = true to "
-        "allow that"
-    ): (
-        "el operador `{name}` puede llamar a personas reales; ponga "
-        "telephony.allow_real_dialing = true para permitirlo"
-    ),
-    (
-        "provider `{name}` can write to real people; set messages.allow_real_sending = true "
-        "to allow that"
-    ): (
-        "el proveedor `{name}` puede escribir a personas reales; ponga "
-        "messages.allow_real_sending = true para permitirlo"
-    ),
-    (
-        "simulated agents have nothing to say to real people, and carrier `{name}` reaches "
-        "them; use {command} with real agents"
-    ): (
-        "los agentes simulados no tienen nada que decir a personas reales, y el operador "
-        "`{name}` llega a ellas; use {command} con agentes reales"
-    ),
-    (
-        "portfolio `{name}` is synthetic: it may only be written to through a simulated or "
-        "loopback provider, not through `{carrier}`"
-    ): (
-        "la cartera `{name}` es sintética: sólo se le escribe por un proveedor simulado o "
-        "local, no por `{carrier}`"
-    ),
-    (
-        "portfolio `{name}` is synthetic: it may only be dialed through a simulated or "
-        "loopback carrier, not through `{carrier}`"
-    ): (
-        "la cartera `{name}` es sintética: sólo se marca por un operador simulado o local, "
-        "no por `{carrier}`"
-    ),
-    (
-        "campaign `{name}` detects answering machines, which carrier `{carrier}` cannot as "
-        "it is configured; switch amd off in the campaign, or set the carrier up for it"
-    ): (
-        "la campaña `{name}` detecta contestadores, y el operador `{carrier}` no puede tal "
-        "como está configurado; apague amd en la campaña, o configure el operador para ello"
-    ),
     "{name} has no open leg": "{name} no tiene el teléfono abierto",
     "there is a campaign named {name} already; choose another name": (
         "ya hay una campaña llamada {name}; elija otro nombre"
@@ -367,10 +325,6 @@ SPANISH: Final[dict[str, str]] = {
         "a la campaña {name} no le queda cuenta por marcar; inscriba alguna, o simule "
         "una definición"
     ),
-    "campaign `{name}`: provider `{provider}` carries no {channel}": (
-        "campaña `{name}`: el proveedor `{provider}` no lleva {channel}"
-    ),
-    "campaign `{name}`: {why}": "campaña `{name}`: {why}",
     "no mobile numbers are known of country {country}": (
         "no se conocen números móviles del país {country}"
     ),

@@ -32,7 +32,7 @@ _FIELD: Final = re.compile(r"Object (?:missing required|contains unknown) field 
 
 # What msgspec, and the checks of our own settings, say; the same in Spanish.
 _SPANISH: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
-    (re.compile(english, re.DOTALL), spanish)
+    (re.compile(english, re.DOTALL | re.IGNORECASE), spanish)
     for english, spanish in (
         (r"Object missing required field `(.*)`", r"falta el campo `\1`"),
         (r"Object contains unknown field `(.*)`", r"no existe el campo `\1`"),
@@ -52,6 +52,24 @@ _SPANISH: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         (
             r"`(\w+)` must be E\.164 numbers such as (.*), not (.*)",
             r"`\1` deben ser números E.164 como \2, no \3",
+        ),
+        (
+            r"`(\w+)` must be an E\.164 number such as (.*), not (.*)",
+            r"`\1` debe ser un número E.164 como \2, no \3",
+        ),
+        (
+            r"`(\w+)` must be given in the mode ivr, and in no other",
+            r"`\1` debe darse en el modo ivr, y en ningún otro",
+        ),
+        (r"`(\w+)` must come with mode ivr and amd", r"`\1` debe ir con modo ivr y amd"),
+        (
+            r"`(\w+)` must be names of teams in small letters, not (.*)",
+            r"`\1` deben ser nombres de equipos en minúsculas, no \2",
+        ),
+        (r"`(\w+)` must be blast for channel (.*)", r"`\1` debe ser blast para el canal \2"),
+        (
+            r"`(\w+)` must be given for mode blast, with its `templates`",
+            r"`\1` debe darse en el modo blast, con sus `templates`",
         ),
         (
             r"`(\w+)` must be names of rule packs, not (.*)",

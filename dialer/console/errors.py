@@ -261,12 +261,20 @@ IMPOSSIBLE_ACTION: Final = _problem(
 UNSAFE_DIALING: Final = _problem(
     "unsafe_dialing",
     409,
-    "El seguro contra marcación real lo impide.",
-    "The safety catch against real dialing prevents it.",
+    "El seguro contra marcación real lo impide: {what}.",
+    "The safety catch against real dialing prevents it: {what}.",
     "Las carteras sintéticas solo se marcan con un operador simulado o local; marcar de verdad "
     "exige telephony.allow_real_dialing.",
     "Synthetic portfolios may only be dialed through a simulated or loopback carrier; real "
     "dialing needs telephony.allow_real_dialing.",
+)
+NOTHING_TO_SAY: Final = _problem(
+    "nothing_to_say",
+    409,
+    "La campaña no puede decir lo que tendría que decir: {what}.",
+    "The campaign cannot say what it would have to: {what}.",
+    "docs/ivr.md dice qué necesita una campaña que habla por sí misma.",
+    "docs/ivr.md tells what a campaign that speaks by itself needs.",
 )
 NOT_TALKING: Final = _problem(
     "not_talking",

@@ -9,16 +9,17 @@ from telephony_adapters.port import TelephonyAdapter
 
 
 class UnsafeDialing(Exception):
-    """The safety catch: this portfolio or campaign may not be dialed through this carrier."""
-
-
-class CannotSend(UnsafeDialing):
-    """A campaign of messages lacks what it needs: a provider, or an approved text."""
+    """This portfolio or campaign may not be worked through this carrier: why, and after a semicolon
+    how to mend it, in both languages."""
 
     def __init__(self, *, es: str, en: str) -> None:
         super().__init__(en)
         self.es = es
         self.en = en
+
+
+class CannotSend(UnsafeDialing):
+    """A campaign of messages lacks what it needs: a provider, or an approved text."""
 
 
 def no_provider(channel: Channel) -> CannotSend:
@@ -35,8 +36,10 @@ def check_adapter(config: Config, adapter: TelephonyAdapter) -> None:
     if facts.simulated or facts.loopback or config.telephony.allow_real_dialing:
         return
     raise UnsafeDialing(
-        f"carrier `{facts.name}` can call real people; set telephony.allow_real_dialing = true "
-        "to allow that"
+        es=f"el operador `{facts.name}` puede llamar a personas reales; ponga "
+        "telephony.allow_real_dialing = true para permitirlo",
+        en=f"carrier `{facts.name}` can call real people; set telephony.allow_real_dialing = true "
+        "to allow that",
     )
 
 
@@ -46,8 +49,10 @@ def check_messenger(config: Config, messenger: MessagingAdapter) -> None:
     if facts.simulated or facts.loopback or config.messages.allow_real_sending:
         return
     raise UnsafeDialing(
-        f"provider `{facts.name}` can write to real people; set "
-        "messages.allow_real_sending = true to allow that"
+        es=f"el proveedor `{facts.name}` puede escribir a personas reales; ponga "
+        "messages.allow_real_sending = true para permitirlo",
+        en=f"provider `{facts.name}` can write to real people; set "
+        "messages.allow_real_sending = true to allow that",
     )
 
 
@@ -56,8 +61,10 @@ def check_recipients(name: str, messenger: MessagingAdapter, *, synthetic: bool)
     facts = messenger.facts
     if synthetic and not (facts.simulated or facts.loopback):
         raise UnsafeDialing(
-            f"portfolio `{name}` is synthetic: it may only be written to through a simulated or "
-            f"loopback provider, not through `{facts.name}`"
+            es=f"la cartera `{name}` es sintética: sólo se le escribe por un proveedor simulado o "
+            f"local, no por `{facts.name}`",
+            en=f"portfolio `{name}` is synthetic: it may only be written to through a simulated "
+            f"or loopback provider, not through `{facts.name}`",
         )
 
 
@@ -84,8 +91,10 @@ def check_portfolio(name: str, adapter: TelephonyAdapter, *, synthetic: bool) ->
     facts = adapter.facts
     if synthetic and not (facts.simulated or facts.loopback):
         raise UnsafeDialing(
-            f"portfolio `{name}` is synthetic: it may only be dialed through a simulated or "
-            f"loopback carrier, not through `{facts.name}`"
+            es=f"la cartera `{name}` es sintética: sólo se marca por un operador simulado o "
+            f"local, no por `{facts.name}`",
+            en=f"portfolio `{name}` is synthetic: it may only be dialed through a simulated or "
+            f"loopback carrier, not through `{facts.name}`",
         )
 
 
@@ -94,8 +103,10 @@ def check_campaign(name: str, adapter: TelephonyAdapter, *, amd: bool) -> None:
     facts = adapter.facts
     if amd and not facts.amd:
         raise UnsafeDialing(
-            f"campaign `{name}` detects answering machines, which carrier `{facts.name}` cannot as "
-            "it is configured; switch amd off in the campaign, or set the carrier up for it"
+            es=f"la campaña `{name}` detecta contestadores, y el operador `{facts.name}` no puede "
+            "tal como está configurado; apague amd en la campaña, o configure el operador",
+            en=f"campaign `{name}` detects answering machines, which carrier `{facts.name}` cannot "
+            "as it is configured; switch amd off in the campaign, or set the carrier up for it",
         )
 
 
@@ -105,6 +116,8 @@ def check_simulated_agents(adapter: TelephonyAdapter) -> None:
     if facts.simulated or facts.loopback:
         return
     raise UnsafeDialing(
-        f"simulated agents have nothing to say to real people, and carrier `{facts.name}` reaches "
-        "them; use `marcador serve` with real agents"
+        es="los agentes simulados no tienen nada que decir a personas reales, y el operador "
+        f"`{facts.name}` llega a ellas; use `marcador serve` con agentes reales",
+        en=f"simulated agents have nothing to say to real people, and carrier `{facts.name}` "
+        "reaches them; use `marcador serve` with real agents",
     )

@@ -48,8 +48,10 @@ async def approved_flow(ledger: Ledger, name: str) -> tuple[Flow, str]:
         found = await approved_version(conn, ContentKind.FLOW, name)
     if found is None or not isinstance(found.document, Flow):
         raise NothingToSay(
-            f"flow `{name}` is not approved; a manager submits it (POST /api/v1/flows, then "
-            ".../submit) and compliance approves it"
+            es=f"el flujo `{name}` no está aprobado; un gestor lo presenta (POST /api/v1/flows, "
+            "luego .../submit) y cumplimiento lo aprueba",
+            en=f"flow `{name}` is not approved; a manager submits it (POST /api/v1/flows, then "
+            ".../submit) and compliance approves it",
         )
     return found.document, found.info.sha256
 
@@ -87,13 +89,17 @@ class ScriptReader:
     ) -> Script:
         if not (self._facts.prompts and self._facts.dtmf):
             raise NothingToSay(
-                f"campaign `{campaign}` runs flow `{flow_name}`, and carrier `{self._facts.name}` "
-                "plays no prompts or hears no keys; use another carrier"
+                es=f"la campaña `{campaign}` usa el flujo `{flow_name}`, y el operador "
+                f"`{self._facts.name}` no dice textos o no oye teclas; use otro operador",
+                en=f"campaign `{campaign}` runs flow `{flow_name}`, and carrier "
+                f"`{self._facts.name}` plays no prompts or hears no keys; use another carrier",
             )
         flow, sha256 = await approved_flow(self._ledger, flow_name)
         if flow.inbound:
             raise NothingToSay(
-                f"flow `{flow_name}` is for people who call in; choose one for outbound calls"
+                es=f"el flujo `{flow_name}` es para quien nos llama; elija uno de llamadas "
+                "salientes",
+                en=f"flow `{flow_name}` is for people who call in; choose one for outbound calls",
             )
         return await self._ready(campaign, flow, sha256, settings, portfolio)
 
@@ -121,9 +127,12 @@ class ScriptReader:
         if missing:
             keys = ", ".join(f"spoken.{field}" for field in missing)
             raise NothingToSay(
-                f"campaign `{campaign}`: flow `{flow.name}` tells {', '.join(missing)}, which "
+                es=f"campaña `{campaign}`: el flujo `{flow.name}` dice {', '.join(missing)}, que "
+                f"nadie ha dado; ponga {keys} en los ajustes de la campaña (las horas como "
+                "hours_es y hours_en)",
+                en=f"campaign `{campaign}`: flow `{flow.name}` tells {', '.join(missing)}, which "
                 f"nobody has given; set {keys} in the campaign's settings (hours as hours_es and "
-                "hours_en)"
+                "hours_en)",
             )
         script = make_script(
             flow,
@@ -136,7 +145,8 @@ class ScriptReader:
             await self._make_audio(campaign, script, settings, portfolio)
         except SpeechUnavailable as error:
             raise NothingToSay(
-                f"campaign `{campaign}`: flow `{flow.name}` cannot be spoken: {error}"
+                es=f"campaña `{campaign}`: el flujo `{flow.name}` no se puede decir: {error.es}",
+                en=f"campaign `{campaign}`: flow `{flow.name}` cannot be spoken: {error.en}",
             ) from error
         return script
 
@@ -149,8 +159,10 @@ class ScriptReader:
             if isinstance(line, Skipped):
                 why = ", ".join((*line.fields, *line.codes))
                 raise NothingToSay(
-                    f"campaign `{campaign}`: flow `{script.label}` would say what it may not "
-                    f"({line.reason}: {why}); correct the campaign's `spoken` settings"
+                    es=f"campaña `{campaign}`: el flujo `{script.label}` diría lo que no puede "
+                    f"({line.reason}: {why}); corrija los ajustes `spoken` de la campaña",
+                    en=f"campaign `{campaign}`: flow `{script.label}` would say what it may not "
+                    f"({line.reason}: {why}); correct the campaign's `spoken` settings",
                 )
             await self._prompter.prompt(line.text, line.language)
         if speaks_to_persons(script):

@@ -158,7 +158,7 @@ KNOWN = [
     (OSError(errno.EADDRINUSE, "Address already in use"), 4),
     (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 4),
     (PermissionError(errno.EACCES, "Permission denied", "/x/y"), 4),
-    (UnsafeDialing("portfolio x is synthetic"), 3),
+    (UnsafeDialing(es="la cartera x es sintética", en="portfolio x is synthetic"), 3),
     (ImportFailed("f.csv: broken; import it again"), 3),
     (FileUnusable("f.csv: there is no such file; check the path"), 3),
     (PortfolioError("file_empty", _TEXT, _TEXT), 3),

@@ -165,7 +165,7 @@ class FakeCampaigns:
 
     async def act(self, campaign_id: str, action: CampaignAction, *, actor: str) -> Campaign:
         if self.unsafe:
-            raise UnsafeDialing("the catch")
+            raise UnsafeDialing(es="el seguro", en="the catch")
         async with self._ledger.write() as conn:
             return await act_on_campaign(
                 conn, campaign_id, action, actor=actor, now_ms=self._now_ms()

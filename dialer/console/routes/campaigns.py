@@ -23,6 +23,7 @@ from dialer.console.errors import (
     CANNOT_SEND,
     IMPOSSIBLE_ACTION,
     NAME_TAKEN,
+    NOTHING_TO_SAY,
     UNSAFE_DIALING,
     ApiError,
 )
@@ -41,6 +42,7 @@ from dialer.console.table import (
 )
 from dialer.core.figures import LiveFigures
 from dialer.runtime.safety import CannotSend, UnsafeDialing
+from dialer.runtime.scripts import NothingToSay
 from dialer.stores.ledger.campaigns import Campaign, CampaignExists, EnrolmentCounts
 from dialer.stores.ledger.users import Role
 from dialer.stores.redis.live import checked_event_id
@@ -144,8 +146,10 @@ def _acting(
             raise impossible(error.state, error.action) from error
         except CannotSend as error:
             raise ApiError(CANNOT_SEND, es=error.es, en=error.en) from error
+        except NothingToSay as error:
+            raise ApiError(NOTHING_TO_SAY, es=error.es, en=error.en) from error
         except UnsafeDialing as error:
-            raise ApiError(UNSAFE_DIALING) from error
+            raise ApiError(UNSAFE_DIALING, es=error.es, en=error.en) from error
         return _view(moved)
 
     act.__name__ = f"{action}_campaign"
@@ -302,7 +306,7 @@ ROUTES: tuple[Route, ...] = (
             tag="campaigns",
             en=en,
             es=es,
-            errors=(IMPOSSIBLE_ACTION, UNSAFE_DIALING, CANNOT_SEND),
+            errors=(IMPOSSIBLE_ACTION, UNSAFE_DIALING, CANNOT_SEND, NOTHING_TO_SAY),
         )
         for action, (roles, en, es) in _WORDS.items()
     ),
