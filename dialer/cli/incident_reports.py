@@ -14,9 +14,9 @@ from dialer.cli.export_command import actor_name
 from dialer.cli.officer_reports import Compute, filtered, on_record, print_table
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
+from dialer.core.masking import masked
 from dialer.core.records import from_ms, to_ms
 from dialer.runtime.incidents import IncidentReport
-from dialer.runtime.screens import masked
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.evidence import PersonEvidence, evidence_of
 from dialer.stores.ledger.incidents import IncidentKind

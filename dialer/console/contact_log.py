@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from compliance.messages import DecisionRecord
 from compliance.types import Channel, ContactPointId, DecisionId, EventKind, PersonId
 from dialer.core.counters import CounterAt, counters_of
+from dialer.core.masking import masked
 from dialer.core.records import (
     AnyBody,
     AttemptPlanned,
@@ -29,7 +30,6 @@ from dialer.core.records import (
     event_id,
     from_ms,
 )
-from dialer.runtime.screens import masked
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.schema import attempt, contact_point, ledger_event, person

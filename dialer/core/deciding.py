@@ -139,6 +139,26 @@ def in_order(
     )
 
 
+def standing_place(
+    account: AccountSnapshot, settings: CampaignSettings, now: datetime
+) -> Place | None:
+    """Where an account that was claimed belongs without any decision; None: it is to be decided.
+
+    Where the queue and the ledger disagree, the ledger has the last word.
+    """
+    if account.state != "active":
+        return Place("done", 0, "account_closed")
+    standing = account.enrolment
+    if standing is None:
+        return Place("done", 0, "not_enrolled")
+    if standing.state == "done" or standing.not_before_ms > to_ms(now):
+        return Place(standing.state, standing.not_before_ms, "ledger")
+    limit = settings.retry.max_attempts
+    if limit is not None and standing.attempts >= limit:
+        return Place("done", 0, "attempts_spent")
+    return None
+
+
 def in_flight(person: PersonSnapshot, now: datetime) -> bool:
     """Whether an attempt on this person has no end yet, or they are on the line because they
     called us: then nobody contacts them."""

@@ -32,8 +32,8 @@ from compliance.types import (
     SuppressionScope,
     Validity,
 )
-from dialer.core.messages_planning import sha256
 from dialer.core.outcome import Contact, NewId, Recorded, writes_of
+from dialer.core.proofs import text_sha256
 from dialer.core.records import CallbackRequested, InboundContact, SubjectChanged, to_ms
 from dialer.core.snapshots import AccountSnapshot, PersonSnapshot
 from dialer.core.writes import (
@@ -168,7 +168,7 @@ def _from_one(
         channel=heard.event.channel,
         contact_point_id=writer.point.contact_point_id,
         message_id=heard.message_id,
-        text_sha256=sha256(clean_text(heard.event.text)),
+        text_sha256=text_sha256(clean_text(heard.event.text)),
     )
     keep = _keep(heard, writer, reason, review_id, now)
     recorded = [Recorded(body, (keep, *writes))]
@@ -366,7 +366,7 @@ def _keep(
         to=event.to.replace("\0", "")[:320],
         subject=None if event.subject is None else clean_text(event.subject)[:500],
         text=text,
-        text_sha256=sha256(text),
+        text_sha256=text_sha256(text),
         provider_id=event.provider_id[:200],
         requests=" ".join(heard.reading.requests),
         thread_state=WAITING_US if reason else CLOSED,

@@ -8,7 +8,6 @@ What a person's own values may not say is found before, when the text is filled
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
@@ -49,11 +48,12 @@ from dialer.core.deciding import (
     refused,
     shared_streams,
     sleep,
+    standing_place,
     stops_the_person,
 )
 from dialer.core.outcome import Contact, Place
 from dialer.core.overriding import uses
-from dialer.core.proofs import sealed
+from dialer.core.proofs import sealed, text_sha256
 from dialer.core.records import AttemptPlanned, MessageProgress, fold_history, to_ms
 from dialer.core.snapshots import AccountSnapshot, PersonSnapshot
 from dialer.core.writes import KeepMessage, UseOverride
@@ -144,21 +144,9 @@ class Asked(NamedTuple):
 def plan_message(account: AccountSnapshot, values: ValuesOf, asked: Asked) -> MessagePlan:
     """Decide what to write about an account that this worker holds."""
     account_id, now = account.account_id, asked.now
-
-    def nothing(place: Place) -> MessagePlan:
+    place = standing_place(account, asked.campaign.settings, now)
+    if place is not None:
         return MessagePlan(account_id, (), None, place)
-
-    if account.state != "active":
-        return nothing(Place("done", 0, "account_closed"))
-    standing = account.enrolment
-    # Where the queue and the ledger disagree, the ledger has the last word.
-    if standing is None:
-        return nothing(Place("done", 0, "not_enrolled"))
-    if standing.state == "done" or standing.not_before_ms > to_ms(now):
-        return nothing(Place(standing.state, standing.not_before_ms, "ledger"))
-    limit = asked.campaign.settings.retry.max_attempts
-    if limit is not None and standing.attempts >= limit:
-        return nothing(Place("done", 0, "attempts_spent"))
     found = _Found([], None, [], None)
     for person in in_order(account.people, None):
         if in_flight(person, now):
@@ -356,10 +344,6 @@ def _request(
     )
 
 
-def sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _send(
     account: AccountSnapshot,
     person: PersonSnapshot,
@@ -375,7 +359,7 @@ def _send(
 ) -> Send:
     request, template = verdict.record.request, approved.template
     named = f"{template.name}/{template.version}"
-    digest = sha256(text.text)
+    digest = text_sha256(text.text)
     contact = message_contact(
         account, person, point, history, request, verdict.record.guards, asked.campaign
     )

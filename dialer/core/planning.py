@@ -49,6 +49,7 @@ from dialer.core.deciding import (
     refused,
     shared_streams,
     sleep,
+    standing_place,
     stops_the_person,
 )
 from dialer.core.outcome import Contact, Place
@@ -113,17 +114,9 @@ def plan(
 ) -> Plan:
     """Decide what to do with an account that this worker holds."""
     account_id = account.account_id
-    if account.state != "active":
-        return Plan(account_id, (), None, Place("done", 0, "account_closed"))
-    limit = campaign.settings.retry.max_attempts
-    standing = account.enrolment
-    # Where the queue and the ledger disagree, the ledger has the last word.
-    if standing is None:
-        return Plan(account_id, (), None, Place("done", 0, "not_enrolled"))
-    if standing.state == "done" or standing.not_before_ms > to_ms(now):
-        return Plan(account_id, (), None, Place(standing.state, standing.not_before_ms, "ledger"))
-    if limit is not None and standing.attempts >= limit:
-        return Plan(account_id, (), None, Place("done", 0, "attempts_spent"))
+    place = standing_place(account, campaign.settings, now)
+    if place is not None:
+        return Plan(account_id, (), None, place)
     callback = _due_callback(account.callbacks, now)
     own_agent = None
     if callback is not None and callback.agent_id is not None:

@@ -10,12 +10,13 @@ import msgspec
 import structlog
 
 from campaigns.campaign import CampaignState
-from compliance.types import CampaignId, Mode
+from compliance.types import CampaignId
 from dialer.core.agent import AgentSession, AgentState
 from dialer.core.allocation import Claim
 from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.pacing import make_pacer
+from dialer.core.pacing.laws import LAWS
 from dialer.core.pacing.messages import Clamp, Decision, Law, PacingConfig
 from dialer.core.records import to_ms
 from dialer.runtime.abandonment import AbandonmentFigures
@@ -39,11 +40,6 @@ log = structlog.get_logger()
 
 STORE_RETRY_S = 0.5
 """Real seconds before the next tick when a store was away."""
-LAWS = {
-    Mode.PREDICTIVE: Law.PREDICTIVE,
-    Mode.PROGRESSIVE: Law.PROGRESSIVE,
-    Mode.IVR: Law.LINES,
-}
 
 
 class RunnerLimits(msgspec.Struct, frozen=True, kw_only=True):

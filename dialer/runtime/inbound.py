@@ -34,6 +34,7 @@ from dialer.core.inbound import (
     missed,
     received,
 )
+from dialer.core.masking import masked
 from dialer.core.outcome import Contact, Place
 from dialer.core.records import event_id, to_ms
 from dialer.runtime.announcing import Announcer
@@ -44,7 +45,7 @@ from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Job, Recorder, placement
 from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
-from dialer.runtime.screens import Screens, masked
+from dialer.runtime.screens import Screens
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.callers import find_by_number, find_by_reference, last_agent
 from dialer.stores.ledger.database import LedgerUnavailable

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from compliance.packs import PackSet
-from compliance.types import AccountId, CampaignId, StreamKey
+from compliance.types import AccountId
 from dialer.core.agent import AgentSession
 from dialer.core.call import Call
-from dialer.core.deciding import Blocked, CampaignContext
+from dialer.core.deciding import CampaignContext
 from dialer.core.figures import Tally
 from dialer.core.outcome import Contact, Place
 from dialer.core.overriding import uses
@@ -31,32 +29,26 @@ from dialer.core.planning import (
     plan,
 )
 from dialer.core.records import event_id, to_ms
-from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, in_house
-from dialer.core.writes import MoveEnrolment, OpenAttempt
+from dialer.core.snapshots import AccountSnapshot
+from dialer.core.writes import Write
+from dialer.runtime.batches import ROUNDS, Batches, Decided, PumpReport, PumpSettings, encoded
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
-from dialer.runtime.recorder import placement
 from dialer.stores.ledger.ids import Ids
 from dialer.stores.ledger.reads import EventReader
-from dialer.stores.ledger.streams import Appended, AppendResult, EventStore, NewEvent
+from dialer.stores.ledger.streams import Appended, EventStore
 from dialer.stores.redis.queue import READY, CampaignQueue, Claim, Settlement
 from telephony_adapters.messages import CallId, Originate
 
 log = structlog.get_logger()
 
-FAULT_RETRY = timedelta(hours=1)
-"""An account that could not even be planned is looked at again after this."""
 CLAIMS_IN_VAIN = 2_000
 """A run that has placed nothing from so many accounts leaves the rest to the next tick."""
 LEAST_YIELD = 0.05
 YIELD_MEMORY = 0.8
 LEFT_OVER = 32
 """Of so many calls that are wanted, one may be left out."""
-ROUNDS = 3
-"""How often an account is decided again after somebody else was faster, before it waits."""
-
-_encode = msgspec.json.Encoder().encode
 
 
 class LiveContact(msgspec.Struct):
@@ -78,33 +70,7 @@ class LiveContact(msgspec.Struct):
     """Disposed of while the person still speaks with somebody outside."""
 
 
-class PumpReport(msgspec.Struct):
-    """What one batch came to."""
-
-    claimed: int = 0
-    placed: int = 0
-    blocked: int = 0
-    lost: int = 0
-
-
-class _Planned(NamedTuple):
-    """A round's plans."""
-
-    plans: list[Plan]
-    seen: int
-    """Accounts that it took."""
-    house_head: int
-    """Where `HOUSE_STREAM` stood when they were read."""
-
-
-class PumpSettings(msgspec.Struct, frozen=True, kw_only=True):
-    lease_ms: int
-    batch_size: int
-    permit_lifetime_s: float
-    trunk: str
-
-
-class Pump:
+class Pump(Batches[Plan, Dial]):
     """The pump of one campaign; its owner calls `run` and nothing else dials for it."""
 
     def __init__(
@@ -123,6 +89,7 @@ class Pump:
         tally: Tally,
         agent_is_idle: AgentIsIdle,
     ) -> None:
+        super().__init__(campaign.campaign_id, tally)
         self.campaign = campaign
         self._settings = settings
         self._clock = clock
@@ -134,7 +101,6 @@ class Pump:
         self._desk = desk
         self._reserved: dict[CallId, AgentSession] = {}
         self._contacts = contacts
-        self._tally = tally
         self._agent_is_idle = agent_is_idle
         self._new_id = Ids()
         self._yield = 1.0
@@ -180,7 +146,8 @@ class Pump:
                     break
                 decided = await self._plan([AccountId(i) for i in left], most - placed)
                 plans = [await self._with_agent(planned) for planned in decided.plans]
-                events, owners = self._events(plans, decided.house_head)
+                at_ms = to_ms(self._clock.now())
+                events, owners = self._events(plans, decided.house_head, at_ms)
                 results = await self._store.append(events) if events else []
                 won = self._carry_out(plans, owners, results, left, asleep, report)
                 placed += won
@@ -196,36 +163,13 @@ class Pump:
     def _learn_yield(self, share: float) -> None:
         self._yield = max(LEAST_YIELD, YIELD_MEMORY * self._yield + (1 - YIELD_MEMORY) * share)
 
-    async def _plan(self, account_ids: list[AccountId], most: int) -> _Planned:
+    async def _plan(self, account_ids: list[AccountId], most: int) -> Decided[Plan]:
         """Plans of the accounts in their order, until `most` of them are dials."""
         now = self._clock.now()
         since_ms = to_ms(now - self.campaign.lookback)
         batch = await self._reader.read_batch(self.campaign.campaign_id, account_ids, since_ms)
-        accounts = batch.accounts
-        plans: list[Plan] = []
-        dials = seen = 0
-        moved: set[StreamKey] = set()
-        for account in accounts:
-            if dials >= most:
-                break
-            seen += 1
-            if any(not moved.isdisjoint(person.heads) for person in account.people):
-                continue  # it would lose to a contact of this very batch: the next round's turn
-            planned = self._plan_one(in_house(account, batch.house), now)
-            moved.update(StreamKey(blocked.person_id) for blocked in planned.blocked)
-            if planned.dial is not None:
-                dials += 1
-                moved.add(StreamKey(planned.dial.contact.person_id))
-                moved.update(planned.dial.contact.links)
-            plans.append(planned)
-        known = {account.account_id for account in accounts}
-        gone = Place("done", 0, "account_gone")
-        plans += [Plan(a, (), None, gone) for a in account_ids if a not in known]
-        return _Planned(plans, seen + len(account_ids) - len(known), batch.house.head)
 
-    def _plan_one(self, account: AccountSnapshot, now: datetime) -> Plan:
-        """A plan that fails blocks its account, and nobody else's."""
-        try:
+        def one(account: AccountSnapshot) -> Plan:
             return plan(
                 account,
                 self.campaign,
@@ -235,10 +179,8 @@ class Pump:
                 self._agent_is_idle,
                 self._settings.permit_lifetime_s,
             )
-        except Exception:
-            log.exception("planning_failed", account=account.account_id)
-            at_ms = to_ms(now + FAULT_RETRY)
-            return Plan(account.account_id, (), None, Place("waiting", at_ms, "planning_failed"))
+
+        return self._decide(batch, account_ids, one, to_ms(now), most)
 
     async def _with_agent(self, planned: Plan) -> Plan:
         """Reserve the agent of a dial that needs one beforehand; without one the account waits."""
@@ -262,90 +204,28 @@ class Pump:
             _, session = self._reserved.popitem()
             self._calls.release(session.agent_id)
 
-    # --- writing -----------------------------------------------------------------------------
+    # --- a call, as every pump's batches know it ----------------------------------------------
 
-    def _events(self, plans: Sequence[Plan], house_head: int) -> tuple[list[NewEvent], list[int]]:
-        """Events of all plans in order; `owners` tells which plan each belongs to."""
-        at_ms = to_ms(self._clock.now())
-        events: list[NewEvent] = []
-        owners: list[int] = []
-        for index, planned in enumerate(plans):
-            for position, blocked in enumerate(planned.blocked):
-                last = planned.dial is None and position == len(planned.blocked) - 1
-                place = planned.place if last else None
-                events.append(
-                    blocked_event(
-                        self.campaign.campaign_id, planned.account_id, blocked, at_ms, place
-                    )
-                )
-                owners.append(index)
-            if planned.dial is not None:
-                events.append(self._dial_event(planned, planned.dial, at_ms, house_head))
-                owners.append(index)
-        return events, owners
+    def _act(self, planned: Plan) -> Dial | None:
+        return planned.dial
 
-    def _dial_event(self, planned: Plan, dial: Dial, at_ms: int, house_head: int) -> NewEvent:
-        person_id = dial.contact.person_id
-        own = StreamKey(person_id)
-        expected = {key: dial.heads.get(key, 0) for key in (own, *dial.contact.links)}
-        expected[HOUSE_STREAM] = house_head
-        # Blocked tries on this person's other numbers are appended just before, in this batch.
-        for blocked in planned.blocked:
-            expected[own] += blocked.person_id == person_id
-        return NewEvent(
-            person_id=person_id,
-            at_ms=at_ms,
-            body=dial.body,
-            record=_encode(dial.record),
-            expected=expected,
-            links=dial.contact.links,
-            writes=(
-                OpenAttempt(),
-                *uses(dial.record, at_ms),
-                move(
-                    self.campaign.campaign_id,
-                    planned.account_id,
-                    Place("waiting", at_ms, "attempt_open"),
-                    attempts_added=1,
-                ),
-            ),
-        )
+    def _record(self, act: Dial) -> bytes:
+        return encoded(act.record)
 
-    # --- acting ------------------------------------------------------------------------------
+    def _writes(self, act: Dial, at_ms: int) -> tuple[Write, ...]:
+        return uses(act.record, at_ms)
 
-    def _carry_out(
-        self,
-        plans: Sequence[Plan],
-        owners: Sequence[int],
-        results: Sequence[AppendResult],
-        left: dict[str, Claim],
-        asleep: list[Settlement],
-        report: PumpReport,
-    ) -> int:
-        """Dial what won, and add to `asleep` what is not for now; what lost stays in `left`."""
-        last = dict(zip(owners, results, strict=True))
-        placed = 0
-        for index, planned in enumerate(plans):
-            for blocked in planned.blocked:
-                report.blocked += 1
-                self._tally.blocked[blocked.body.rule_id] += 1
-            if planned.dial is not None:
-                result = last.get(index)
-                session = self._reserved.pop(CallId(planned.dial.contact.attempt_id), None)
-                if isinstance(result, Appended):
-                    self._dial(planned.dial, left.pop(planned.account_id), result, session)
-                    placed += 1
-                elif session is not None:
-                    self._calls.release(session.agent_id)
-                continue
-            claim = left.pop(planned.account_id)
-            place = planned.place or Place("ready", 0, "")
-            asleep.append(
-                Settlement(
-                    claim.item, claim.lease_token, placement(place.state, place.not_before_ms)
-                )
-            )
-        return placed
+    def _stand_still(self, account_id: AccountId, place: Place) -> Plan:
+        return Plan(account_id, (), None, place)
+
+    def _beaten(self, act: Dial) -> None:
+        session = self._reserved.pop(CallId(act.contact.attempt_id), None)
+        if session is not None:
+            self._calls.release(session.agent_id)
+
+    def _go(self, planned: Plan, act: Dial, claim: Claim, appended: Appended) -> None:
+        reserved = self._reserved.pop(CallId(act.contact.attempt_id), None)
+        self._dial(act, claim, appended, reserved)
 
     def _dial(
         self, dial: Dial, claim: Claim, appended: Appended, reserved: AgentSession | None
@@ -378,36 +258,3 @@ class Pump:
             segment=contact.segment,
         )
         self._calls.place(call, originate, dial.permit, reserved)
-
-
-# --- what every pump writes ----------------------------------------------------------------------
-
-
-def blocked_event(
-    campaign_id: CampaignId,
-    account_id: AccountId,
-    blocked: Blocked,
-    at_ms: int,
-    place: Place | None,
-) -> NewEvent:
-    """A contact that the gate forbade; with `place`, the last one of its account's plan."""
-    return NewEvent(
-        person_id=blocked.person_id,
-        at_ms=at_ms,
-        body=blocked.body,
-        record=_encode(blocked.record),
-        writes=() if place is None else (move(campaign_id, account_id, place),),
-    )
-
-
-def move(
-    campaign_id: CampaignId, account_id: AccountId, place: Place, *, attempts_added: int = 0
-) -> MoveEnrolment:
-    return MoveEnrolment(
-        campaign_id=campaign_id,
-        account_id=account_id,
-        state=place.state,
-        not_before_ms=place.not_before_ms,
-        reason=place.reason,
-        attempts_added=attempts_added,
-    )

@@ -15,6 +15,7 @@ from dialer.core.figures import STAFFED, Tally
 from dialer.core.records import from_ms
 from dialer.core.script import Scripts
 from dialer.runtime.abandonment import AbandonmentFigures
+from dialer.runtime.batches import PumpSettings
 from dialer.runtime.blasts.capacity import ReplyCapacity
 from dialer.runtime.blasts.post_office import PostOffice
 from dialer.runtime.blasts.pump import BlastPump
@@ -27,7 +28,7 @@ from dialer.runtime.desk import Desk
 from dialer.runtime.flows import FlowRuns
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
-from dialer.runtime.pump import Pump, PumpSettings
+from dialer.runtime.pump import Pump
 from dialer.runtime.safety import (
     CannotSend,
     check_campaign,

@@ -10,6 +10,7 @@ import structlog
 from dialer.core.call import Call, Party
 from dialer.core.desk_messages import CallView, DebtView, PartyView
 from dialer.core.identity import TRIES, IdentityOnFile
+from dialer.core.masking import masked
 from dialer.core.outcome import Contact
 from dialer.runtime.clock import Clock
 from dialer.runtime.pump import LiveContact
@@ -112,10 +113,3 @@ def party_view(party: Party | None) -> PartyView | None:
     if party is None:
         return None
     return PartyView(kind=party.kind, name=party.name, ready=party.ready)
-
-
-def masked(address: str) -> str:
-    """Country code and last two digits: enough to recognise, not enough to call."""
-    if len(address) < 8:
-        return "***"
-    return f"{address[:3]}{'*' * (len(address) - 5)}{address[-2:]}"

@@ -106,7 +106,6 @@ class Sweeps:
         """
         self.counts.agents_lapsed += len(await self._desk.lapse())
         await self._desk.refill_pools()
-        await self._desk.refill_pools()
         await self._agents.dispose_overdue()
         await self._end_silent_calls()
         for campaign_id, queue in queues.items():

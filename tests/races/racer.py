@@ -22,11 +22,12 @@ from dialer.core.call import Call
 from dialer.core.deciding import CampaignContext
 from dialer.core.figures import Tally
 from dialer.core.records import to_ms
+from dialer.runtime.batches import PumpSettings
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import SimulatedClock
 from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
-from dialer.runtime.pump import Pump, PumpSettings
+from dialer.runtime.pump import Pump
 from dialer.runtime.rebuild import ensure_queue
 from dialer.runtime.recorder import Recorder
 from dialer.stores.ledger.campaigns import get_campaign

@@ -27,11 +27,11 @@ from dialer.console.errors import (
     ApiError,
 )
 from dialer.console.table import API, OFFICE, Call, Nothing, Route, not_found, route
+from dialer.core.masking import masked
 from dialer.core.records import to_ms
 from dialer.runtime.asking import OPTIONAL
 from dialer.runtime.checking import Answer, BadQuestion, Question, decode
 from dialer.runtime.explaining import DECISIONS, DECISIONS_MOST, Story
-from dialer.runtime.screens import masked
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.reviews import (
     AlreadyResolved,

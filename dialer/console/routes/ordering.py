@@ -19,8 +19,8 @@ from dialer.console.errors import (
     ApiError,
 )
 from dialer.console.table import Call, Nothing, not_found
+from dialer.core.masking import masked
 from dialer.core.records import to_ms
-from dialer.runtime.screens import masked
 from dialer.stores.ledger import erasing, overrides
 from dialer.stores.ledger.evidence import CheckToldOf
 from dialer.stores.ledger.incidents import Incident

@@ -222,7 +222,9 @@ class PredictivePacer:
     ) -> tuple[int, Clamp, str]:
         """Floor, ramp and caps, in this order; the last that changed the number is named."""
         calls, clamp = asked, Clamp.NONE
-        if tolerance <= 0.0:
+        if not ages.staffed:
+            clamp = Clamp.NONE  # nobody to dial for: no budget is used up
+        elif tolerance <= 0.0:
             clamp = Clamp.BUDGET
         elif not self._mature:
             clamp = Clamp.COLD_START

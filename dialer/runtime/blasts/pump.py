@@ -15,7 +15,7 @@ import structlog
 
 from campaigns.content.sending import ApprovedTemplate
 from compliance.packs import PackSet
-from compliance.types import AccountId, Channel, StreamKey
+from compliance.types import AccountId, Channel
 from dialer.core.deciding import CampaignContext
 from dialer.core.figures import Tally
 from dialer.core.messages_planning import (
@@ -23,22 +23,19 @@ from dialer.core.messages_planning import (
     MessagePlan,
     Send,
     UnsubscribeUrl,
-    ValuesOf,
     plan_message,
 )
 from dialer.core.outcome import Place
 from dialer.core.records import event_id, to_ms
-from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, in_house
-from dialer.core.writes import OpenAttempt
+from dialer.core.writes import Write
+from dialer.runtime.batches import ROUNDS, Batches, Decided, PumpReport, PumpSettings
 from dialer.runtime.blasts.sender import Letter, Sender, outbound
 from dialer.runtime.clock import Clock
-from dialer.runtime.pump import FAULT_RETRY, ROUNDS, PumpReport, PumpSettings, blocked_event, move
-from dialer.runtime.recorder import placement
 from dialer.stores.ledger.ids import Ids
 from dialer.stores.ledger.merge_values import values_of
 from dialer.stores.ledger.projections import move_accounts
 from dialer.stores.ledger.reads import EventReader
-from dialer.stores.ledger.streams import Appended, AppendResult, EventStore, NewEvent
+from dialer.stores.ledger.streams import Appended, EventStore
 from dialer.stores.redis.queue import READY, CampaignQueue, Claim, Settlement
 
 log = structlog.get_logger()
@@ -47,7 +44,7 @@ _KNOWN_PLACES = frozenset({"ledger", "account_gone", "not_enrolled"})
 """Reasons of places that the ledger has already."""
 
 
-class BlastPump:
+class BlastPump(Batches[MessagePlan, Send]):
     """The pump of one campaign; its owner calls `run` and nothing else sends for it."""
 
     def __init__(
@@ -64,6 +61,7 @@ class BlastPump:
         tally: Tally,
         unsubscribe_url: UnsubscribeUrl,
     ) -> None:
+        super().__init__(campaign.campaign_id, tally)
         self.campaign = campaign
         self._settings = settings
         self._clock = clock
@@ -72,7 +70,6 @@ class BlastPump:
         self._reader = reader
         self._packs = packs
         self._sender = sender
-        self._tally = tally
         self._unsubscribe_url = unsubscribe_url
         self._new_id = Ids()
 
@@ -110,10 +107,12 @@ class BlastPump:
             for _ in range(ROUNDS):
                 if not left:
                     break
-                plans, house_head = await self._plan([AccountId(i) for i in left], templates)
-                events, owners = self._events(plans, house_head)
+                decided = await self._plan([AccountId(i) for i in left], templates)
+                plans, at_ms = decided.plans, to_ms(self._clock.now())
+                events, owners = self._events(plans, decided.house_head, at_ms)
                 results = await self._store.append(events) if events else []
                 await self._keep_places(plans)
+                self._count_skipped(plans)
                 placed += self._carry_out(plans, owners, results, left, asleep, report)
         finally:
             back = [Settlement(c.item, c.lease_token, READY) for c in left.values()]
@@ -123,7 +122,7 @@ class BlastPump:
 
     async def _plan(
         self, account_ids: list[AccountId], templates: Sequence[ApprovedTemplate]
-    ) -> tuple[list[MessagePlan], int]:
+    ) -> Decided[MessagePlan]:
         now = self._clock.now()
         since_ms = to_ms(now - self.campaign.lookback)
         batch = await self._reader.read_batch(self.campaign.campaign_id, account_ids, since_ms)
@@ -139,85 +138,14 @@ class BlastPump:
             self._settings.permit_lifetime_s,
             self._unsubscribe_url,
         )
-        plans: list[MessagePlan] = []
-        moved: set[StreamKey] = set()
-        for account in batch.accounts:
-            if any(not moved.isdisjoint(person.heads) for person in account.people):
-                continue  # it would lose to a message of this very batch: the next round's turn
-            planned = self._plan_one(in_house(account, batch.house), values, asked)
-            moved.update(StreamKey(blocked.person_id) for blocked in planned.blocked)
-            if planned.send is not None:
-                moved.add(StreamKey(planned.send.contact.person_id))
-                moved.update(planned.send.contact.links)
-            plans.append(planned)
-        known = {account.account_id for account in batch.accounts}
-        gone = Place("done", 0, "account_gone")
-        plans += [MessagePlan(a, (), None, gone) for a in account_ids if a not in known]
-        return plans, batch.house.head
-
-    def _plan_one(self, account: AccountSnapshot, values: ValuesOf, asked: Asked) -> MessagePlan:
-        """A plan that fails blocks its account, and nobody else's."""
-        try:
-            return plan_message(account, values, asked)
-        except Exception:
-            log.exception("planning_failed", account=account.account_id)
-            at_ms = to_ms(asked.now + FAULT_RETRY)
-            place = Place("waiting", at_ms, "planning_failed")
-            return MessagePlan(account.account_id, (), None, place)
-
-    # --- writing -----------------------------------------------------------------------------
-
-    def _events(
-        self, plans: Sequence[MessagePlan], house_head: int
-    ) -> tuple[list[NewEvent], list[int]]:
-        at_ms = to_ms(self._clock.now())
-        events: list[NewEvent] = []
-        owners: list[int] = []
-        for index, planned in enumerate(plans):
-            for position, blocked in enumerate(planned.blocked):
-                last = planned.send is None and position == len(planned.blocked) - 1
-                place = planned.place if last else None
-                events.append(
-                    blocked_event(
-                        self.campaign.campaign_id, planned.account_id, blocked, at_ms, place
-                    )
-                )
-                owners.append(index)
-            if planned.send is not None:
-                events.append(self._send_event(planned, planned.send, at_ms, house_head))
-                owners.append(index)
-        return events, owners
-
-    def _send_event(
-        self, planned: MessagePlan, send: Send, at_ms: int, house_head: int
-    ) -> NewEvent:
-        person_id = send.contact.person_id
-        own = StreamKey(person_id)
-        expected = {key: send.heads.get(key, 0) for key in (own, *send.contact.links)}
-        expected[HOUSE_STREAM] = house_head
-        # Blocked tries on this person's other addresses are appended just before, in this batch.
-        for blocked in planned.blocked:
-            expected[own] += blocked.person_id == person_id
-        waits = Place("waiting", at_ms, "attempt_open")
-        return NewEvent(
-            person_id=person_id,
-            at_ms=at_ms,
-            body=send.body,
-            record=send.record,
-            expected=expected,
-            links=send.contact.links,
-            writes=(
-                OpenAttempt(),
-                *send.overrides,
-                send.keep,
-                move(self.campaign.campaign_id, planned.account_id, waits, attempts_added=1),
-            ),
+        return self._decide(
+            batch, account_ids, lambda account: plan_message(account, values, asked), to_ms(now)
         )
 
     async def _keep_places(self, plans: Sequence[MessagePlan]) -> None:
         """Where accounts wait that nobody was asked about: there is no event to tell it."""
         moves = [
-            move(self.campaign.campaign_id, planned.account_id, planned.place)
+            self._move(planned.account_id, planned.place)
             for planned in plans
             if planned.place is not None and not planned.blocked
             if planned.place.reason not in _KNOWN_PLACES
@@ -226,37 +154,28 @@ class BlastPump:
             async with self._reader.ledger.write() as conn:
                 await move_accounts(conn, moves)
 
-    # --- acting ------------------------------------------------------------------------------
+    # --- a message, as every pump's batches know it -------------------------------------------
 
-    def _carry_out(
-        self,
-        plans: Sequence[MessagePlan],
-        owners: Sequence[int],
-        results: Sequence[AppendResult],
-        left: dict[str, Claim],
-        asleep: list[Settlement],
-        report: PumpReport,
-    ) -> int:
-        """Send what won, and add to `asleep` what is not for now; what lost stays in `left`."""
-        last = dict(zip(owners, results, strict=True))
-        placed = 0
-        for index, planned in enumerate(plans):
-            for blocked in planned.blocked:
-                report.blocked += 1
-                self._tally.blocked[blocked.body.rule_id] += 1
-            if planned.send is not None:
-                result = last.get(index)
-                if isinstance(result, Appended):
-                    self._send(planned.send, left.pop(planned.account_id), result)
-                    placed += 1
-                continue
-            if planned.skipped is not None:
+    def _act(self, planned: MessagePlan) -> Send | None:
+        return planned.send
+
+    def _record(self, act: Send) -> bytes:
+        return act.record
+
+    def _writes(self, act: Send, at_ms: int) -> tuple[Write, ...]:
+        return (*act.overrides, act.keep)
+
+    def _stand_still(self, account_id: AccountId, place: Place) -> MessagePlan:
+        return MessagePlan(account_id, (), None, place)
+
+    def _go(self, planned: MessagePlan, act: Send, claim: Claim, appended: Appended) -> None:
+        self._send(act, claim, appended)
+
+    def _count_skipped(self, plans: Sequence[MessagePlan]) -> None:
+        """Whose text could not be filled was held back as a rule would hold them back."""
+        for planned in plans:
+            if planned.send is None and planned.skipped is not None:
                 self._tally.blocked[planned.skipped] += 1
-            claim = left.pop(planned.account_id)
-            place = planned.place or Place("ready", 0, "")
-            to = placement(place.state, place.not_before_ms)
-            asleep.append(Settlement(claim.item, claim.lease_token, to))
-        return placed
 
     def _send(self, send: Send, claim: Claim, appended: Appended) -> None:
         message = self.campaign.settings.message

@@ -35,17 +35,17 @@ from compliance.types import (
 from dialer.core.deciding import CampaignContext, facts_of, headline, refused
 from dialer.core.messages_inbox import Match, matches_of
 from dialer.core.messages_outcome import NotTaken, Taken
-from dialer.core.messages_planning import message_contact, planned_body, sha256, statements_of
+from dialer.core.messages_planning import message_contact, planned_body, statements_of
 from dialer.core.outcome import Contact
 from dialer.core.overriding import uses
-from dialer.core.proofs import sealed
+from dialer.core.proofs import sealed, text_sha256
 from dialer.core.records import event_id, fold_history, to_ms
 from dialer.core.snapshots import HOUSE_STREAM, AccountSnapshot, House, in_house
 from dialer.core.writes import KeepMessage, OpenAttempt
+from dialer.runtime.batches import ROUNDS
 from dialer.runtime.blasts.sender import Letter, Sender, outbound
 from dialer.runtime.clock import Clock
 from dialer.runtime.collector import collector_of
-from dialer.runtime.pump import ROUNDS
 from dialer.runtime.recorder import Recorder
 from dialer.stores.ledger.ids import Ids
 from dialer.stores.ledger.messages import (
@@ -319,7 +319,7 @@ def _intent(
         address=point.address,
         subject=asked.subject,
         text=asked.said,
-        text_sha256=sha256(asked.said),
+        text_sha256=text_sha256(asked.said),
         template=None,
         language=asked.language.value,
         author=asked.author,

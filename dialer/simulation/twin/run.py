@@ -16,7 +16,8 @@ import msgspec
 from campaigns.campaign import CampaignSettings
 from compliance.messages import Message
 from compliance.types import Mode
-from dialer.core.pacing import Decision, Law, PacingConfig, make_pacer
+from dialer.core.pacing import Decision, PacingConfig, make_pacer
+from dialer.core.pacing.laws import LAWS, paces_agents
 from dialer.simulation.floor import Floor, FloorSettings, share
 from dialer.simulation.twin.definition import TwinDefinition, resized
 from dialer.simulation.twin.law import LegalDays
@@ -32,12 +33,10 @@ from dialer.simulation.twin.results import (
 )
 from dialer.simulation.twin.rota import ShiftRota
 
-LAWS: Final = {Mode.PREDICTIVE: Law.PREDICTIVE, Mode.PROGRESSIVE: Law.PROGRESSIVE}
-
 
 def check_mode(name: str, mode: Mode) -> None:
     """Only what agents are paced for has a twin. Raises `LookupError` for another campaign."""
-    if mode not in LAWS:
+    if not paces_agents(mode):
         raise LookupError(
             f"campaign {name!r} is of mode {mode.value}, which paces no agents: there is no twin "
             "of it; choose a predictive or progressive one"

@@ -19,6 +19,7 @@ from compliance.types import (
     ContactPointKind,
     PersonId,
 )
+from dialer.core.masking import masked
 from dialer.core.messages_inbox import POINT_KINDS
 from dialer.core.writes import KeepInbound, OpenReview
 from dialer.stores.ledger import message_rows
@@ -121,14 +122,6 @@ class CampaignMessages(msgspec.Struct, frozen=True, kw_only=True):
     waiting: dict[str, int] = {}
     """Accounts that nothing was sent to because of what they lack: `text:missing_value`,
     `text:balance_too_old`, `missing:contact_point` ..."""
-
-
-def masked(address: str) -> str:
-    """An address of which nobody can be called or written to."""
-    name, at, host = address.partition("@")
-    if at:
-        return f"{name[:1]}•••@{host}"
-    return f"•••{address[-SHOWN:]}" if len(address) > SHOWN else "•••"
 
 
 # --- who has an address ----------------------------------------------------------------------

@@ -6,12 +6,13 @@ import pytest
 
 from campaigns.campaign import MODES
 from compliance.types import Mode
-from dialer.simulation.twin.run import LAWS, check_mode
+from dialer.core.pacing.laws import paces_agents
+from dialer.simulation.twin.run import check_mode
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_only_what_paces_agents_has_a_twin(mode: Mode) -> None:
-    if mode in LAWS:
+    if paces_agents(mode):
         check_mode("banco", mode)
         return
     with pytest.raises(LookupError, match=f"'banco' is of mode {mode.value}"):
