@@ -20,7 +20,7 @@ from campaigns.portfolio.model import Stage
 from compliance.messages import Message
 from compliance.types import Attestation, Channel, Mode, Purpose
 
-MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.IVR, Mode.BLAST})
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.PREVIEW, Mode.IVR, Mode.BLAST})
 """Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
 inside any of them."""
 
@@ -113,6 +113,17 @@ class MessageSettings(Message, frozen=True, kw_only=True):
     order in which the text first names them."""
 
 
+class PreviewSettings(Message, frozen=True, kw_only=True):
+    """How agents look at an account before it is called."""
+
+    limit_s: Annotated[int, Meta(ge=5, le=600)] = 60
+    """Who has neither dialed nor skipped by then is taken to be away, and paused."""
+    may_skip: bool = True
+    """Whether agents may leave an account to somebody else."""
+    skip_wait_s: Annotated[int, Meta(ge=60, le=MAX_GAP_S)] = 14_400
+    """How long an account that was skipped rests."""
+
+
 class SpokenSettings(Message, frozen=True, kw_only=True):
     """What flows and messages tell of the house, by the names of their merge fields."""
 
@@ -182,6 +193,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     timezone: str = "UTC"
     """IANA zone in which the campaign's days are counted."""
     retry: RetrySettings = RetrySettings()
+    preview: PreviewSettings | None = None
+    """Only in mode `preview`; None: its defaults."""
     flow: str | None = None
     """Approved flow that takes the calls of an `ivr` campaign."""
     lines: Annotated[int, Meta(ge=1, le=2_000)] = 20
@@ -228,6 +241,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
         self._check_channel()
         if (self.flow is not None) is not (self.mode is Mode.IVR):
             raise ValueError("`flow` must be given in the mode ivr, and in no other")
+        if self.preview is not None and self.mode is not Mode.PREVIEW:
+            raise ValueError("`preview` must come with mode preview")
         if self.leave_message and not (self.amd and self.flow):
             raise ValueError("`leave_message` must come with mode ivr and amd")
         if any(team != team.strip().casefold() or not team for team in self.teams):

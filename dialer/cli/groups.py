@@ -97,7 +97,7 @@ def campaign_create(
         Path | None, typer.Option(help="Settings as JSON; - for standard input.")
     ] = None,
     mode: Annotated[
-        str | None, typer.Option(help="predictive (the default), progressive or ivr.")
+        str | None, typer.Option(help="predictive (the default), progressive, preview or ivr.")
     ] = None,
     flow: Annotated[
         str | None, typer.Option(help="With --mode ivr: the approved flow that takes the calls.")

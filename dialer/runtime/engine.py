@@ -229,6 +229,8 @@ class Engine:
                 prompter=self.prompter,
             ),
             flows=self.flows,
+            screens=self.floor.screens,
+            offers=self.floor.offers,
             queue_of=self._queues.of,
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,

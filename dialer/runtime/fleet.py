@@ -246,6 +246,8 @@ class Fleet:
         if isinstance(end, asyncio.CancelledError):
             await owned.runner.remember(at_once=True)
         try:
+            if isinstance(owned.runner, CampaignRunner):
+                await owned.runner.pump.withdraw()
             await owned.lease.release(owned.token)
         except RedisStoreError as error:
             log.warning("ownership_not_released", campaign=campaign_id, error=str(error))

@@ -40,12 +40,13 @@ from dialer.core.records import event_id, to_ms
 from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Job, Recorder, placement
 from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
 from dialer.runtime.screens import Screens
+from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.callers import find_by_number, find_by_reference, last_agent
 from dialer.stores.ledger.database import LedgerUnavailable

@@ -50,11 +50,12 @@ from dialer.core.writes import AddConsent, RevokeConsent, Write
 from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
+from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger import recordings as rows
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from dialer.core.call import Call, Party
-from dialer.core.desk_messages import CallView, DebtView, PartyView
+from dialer.core.desk_messages import CallView, DebtView, PartyView, PreviewView
 from dialer.core.identity import TRIES, IdentityOnFile
 from dialer.core.masking import masked
 from dialer.core.outcome import Contact
@@ -75,6 +76,25 @@ class Screens:
             verified=live.verified,
             debts=await self._debts(live) if live.verified else (),
             codes=codes_of(live, person.country),
+        )
+
+    async def preview(
+        self, contact: Contact, offer_id: str, ends_at: datetime, *, may_skip: bool
+    ) -> PreviewView:
+        """An account before the call, as the screen of an unverified call would show it."""
+        person = await self._person(contact)
+        return PreviewView(
+            offer_id=offer_id,
+            campaign=self.campaign_names.get(contact.campaign_id, ""),
+            person_name=person.name,
+            number_masked=masked(person.address),
+            language=person.language,
+            country=person.country,
+            person_local_time=self._local_time(contact),
+            attempts=contact.attempts,
+            callback=contact.callback is not None,
+            ends_at=ends_at,
+            may_skip=may_skip,
         )
 
     async def _person(self, contact: Contact) -> PersonOnScreen:

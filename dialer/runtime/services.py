@@ -20,9 +20,10 @@ from dialer.core.records import to_ms
 from dialer.runtime import checking
 from dialer.runtime.blasts.replies import Sent
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.explaining import Story, explain_contact
 from dialer.runtime.inbound import InboundFigures
+from dialer.runtime.seats import Seat
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,

@@ -137,7 +137,7 @@ class Shift:
         chosen = settings or CampaignSettings()
         if chosen.flow is not None:
             await approve_shipped(self._marcador.ledger, chosen.flow, now_ms)
-        kind = chosen.flow or (chosen.channel if chosen.writes else "predictive")
+        kind = chosen.flow or (chosen.channel if chosen.writes else chosen.mode.value)
         name = f"{self._portfolio.name} {kind}"
         async with self._marcador.ledger.write() as conn:
             campaign = await campaign_named(conn, name)

@@ -37,10 +37,11 @@ from dialer.runtime.blasts.replies import NoSuchThread, Sent
 from dialer.runtime.calls import Calls
 from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.explaining import Story, explain_contact
 from dialer.runtime.inbound import InboundFigures
 from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.seats import Seat
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
