@@ -202,5 +202,8 @@ class Services(Protocol):
     def carrier_counts(self) -> Mapping[str, int]:
         """What the carrier's adapter has counted since the start; empty if it counts nothing."""
 
+    def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """The same of each provider of messages that counts, by its name."""
+
     async def ready(self) -> list[NotReady]:
         """What keeps this worker from working now."""

@@ -118,7 +118,7 @@ class Desk:
             name=session.name,
             state=session.state,
             since=session.since,
-            campaign=self._campaign_name(session.campaign_id),
+            campaign=self.campaign_name(session.campaign_id),
             pause_reason=session.pause_reason,
             pause_wanted=session.pause_wanted,
             call=seat.call,
@@ -433,7 +433,8 @@ class Desk:
                 return True
         return False
 
-    def _campaign_name(self, campaign_id: CampaignId | None) -> str | None:
+    def campaign_name(self, campaign_id: CampaignId | None) -> str | None:
+        """Name of a campaign that runs; None: there is none of that id."""
         return None if campaign_id is None else self.campaign_names.get(campaign_id)
 
     # Redis may be away for a moment: the desk goes on with what it knows, and a sweep refills.

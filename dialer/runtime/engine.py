@@ -247,7 +247,6 @@ class Engine:
             runners=runners,
             calls=self.calls,
             desk=self.desk,
-            screens=self.floor.screens,
             outcomes=self.outcomes,
             sweeps=self.sweeps,
             allocator=allocator,

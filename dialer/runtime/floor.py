@@ -68,7 +68,9 @@ class Floor:
         """Raises `ConfigError` for transfer destinations that cannot be used."""
         self._calls = parts.calls
         self._outcomes = parts.outcomes
-        self.screens = Screens(ledger=parts.ledger, clock=parts.clock)
+        self.screens = Screens(
+            ledger=parts.ledger, clock=parts.clock, campaign_name=parts.desk.campaign_name
+        )
         self.conversations = _conversations(parts, self.screens)
         self.supervision = Supervision(
             clock=parts.clock,

@@ -223,7 +223,7 @@ class Inbound:
     def _default_campaign(self) -> CampaignId | None:
         """The configured campaign; else the one with most agents."""
         running = self.running()
-        named = [c for c in running if self._screens.campaign_names.get(c) == self._config.campaign]
+        named = [c for c in running if self._desk.campaign_name(c) == self._config.campaign]
         if named:
             return named[0]
         staffed = [(len(self._desk.sessions(c)), c) for c in running]
@@ -312,7 +312,7 @@ class Inbound:
         caller = self._callers.get(call.call_id)
         view = CallView(
             call_id=call.call_id,
-            campaign=self._screens.campaign_names.get(call.campaign_id, ""),
+            campaign=self._desk.campaign_name(call.campaign_id) or "",
             person_name="",
             number_masked=masked(caller) if caller else "",
             language=None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from compliance.types import CampaignId
 from dialer.core.call import Call, Party
 from dialer.core.desk_messages import CallView, DebtView, PartyView, PreviewView
 from dialer.core.identity import TRIES, IdentityOnFile
@@ -32,13 +34,19 @@ class Handover(NamedTuple):
 class Screens:
     """The people on the screens of this worker's agents, by call."""
 
-    def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        campaign_name: Callable[[CampaignId], str | None],
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._people: dict[str, PersonOnScreen] = {}
         self.handovers: dict[str, Handover] = {}
         """Calls that a colleague was asked about, or has taken over."""
-        self.campaign_names: dict[str, str] = {}
+        self._campaign_name = campaign_name
 
     def __contains__(self, call_id: str) -> bool:
         return call_id in self._people
@@ -59,7 +67,7 @@ class Screens:
         handover = self.handovers.get(call.call_id)
         return CallView(
             call_id=call.call_id,
-            campaign=self.campaign_names.get(call.campaign_id, ""),
+            campaign=self._campaign_name(call.campaign_id) or "",
             person_name=person.name if live.number_proven or live.verified else "",
             number_masked=masked(person.address) if live.number_proven else "",
             language=person.language,
@@ -85,7 +93,7 @@ class Screens:
         person = await self._person(contact)
         return PreviewView(
             offer_id=offer_id,
-            campaign=self.campaign_names.get(contact.campaign_id, ""),
+            campaign=self._campaign_name(contact.campaign_id) or "",
             person_name=person.name,
             number_masked=masked(person.address),
             language=person.language,

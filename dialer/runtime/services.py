@@ -193,6 +193,10 @@ class EngineServices:
         adapter = self._marcador.adapter
         return adapter.counts if isinstance(adapter, Counting) else {}
 
+    def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
+        messengers = self._marcador.engine.post.sender.messengers.values()
+        return {one.facts.name: one.counts for one in messengers if isinstance(one, Counting)}
+
     async def ready(self) -> list[NotReady]:
         problems: list[NotReady] = []
         try:

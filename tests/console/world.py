@@ -235,6 +235,7 @@ class FakeServices:
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
         self.problems: list[NotReady] = []
         self.carrier: dict[str, int] = {}
+        self.providers: dict[str, dict[str, int]] = {}
 
     async def check(self, question: Question) -> Answer:
         return answer(question, self.packs)
@@ -257,6 +258,9 @@ class FakeServices:
 
     def carrier_counts(self) -> Mapping[str, int]:
         return self.carrier
+
+    def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
+        return self.providers
 
     async def ready(self) -> list[NotReady]:
         return self.problems
