@@ -60,8 +60,11 @@ class Unpacked(msgspec.Struct, frozen=True):
     root: Path
 
     def libraries(self) -> list[Path]:
-        """Where the loader has to look. Old suites keep some directly in /usr/lib, and some packages
-        (pulseaudio) keep theirs in a folder that their libraries name by its absolute path."""
+        """Where the loader has to look.
+
+        Old suites keep some directly in /usr/lib, and pulseaudio keeps its own in a folder that
+        its libraries name by the absolute path.
+        """
         multiarch = [path for path in (self.root / "usr/lib").glob("*-linux-gnu") if path.is_dir()]
         own = sorted({found.parent for place in multiarch for found in place.glob("*/lib*.so*")})
         return [*multiarch, *own, self.root / "usr/lib"]
