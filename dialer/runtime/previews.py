@@ -28,7 +28,7 @@ from dialer.runtime.refusals import MAY_NOT_SKIP, NO_SUCH_OFFER, CannotDo
 from dialer.runtime.screens import Screens
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.projections import move_accounts
-from dialer.stores.redis.queue import READY, Claim, Settlement, WaitUntil
+from dialer.stores.redis.queue import READY, Claim, Placement, Settlement, WaitUntil
 from telephony_adapters.messages import CallId
 
 log = structlog.get_logger()
@@ -52,6 +52,8 @@ class Offer(msgspec.Struct):
     may_skip: bool
     choice: Choice = Choice.OPEN
     reason: SkipReason = SkipReason.OTHER
+    skip_is_kept: bool = False
+    """The ledger has it."""
 
 
 class Offers:
@@ -170,7 +172,7 @@ class PreviewPump(Pump):
                 gone += 1
             elif self._clock.now() >= offer.ends_at:
                 await self._desk.pause(offer.agent_id, PauseReason.PRESENCE_LOST)
-                await self._give_back(offer, PreviewEnd.EXPIRED)
+                await self._end(offer, READY, PreviewEnd.EXPIRED)
                 gone += 1
         return gone
 
@@ -178,7 +180,7 @@ class PreviewPump(Pump):
         """End every offer: nothing is dialed now."""
         offers = self._offers.of(self.campaign.campaign_id)
         for offer in offers:
-            await self._give_back(offer, PreviewEnd.WITHDRAWN)
+            await self._end(offer, READY, PreviewEnd.WITHDRAWN)
         return len(offers)
 
     async def _dial_offer(self, offer: Offer) -> bool:
@@ -227,24 +229,25 @@ class PreviewPump(Pump):
     async def _skip(self, offer: Offer) -> None:
         """The account rests; who left it, and why, is kept in the audit trail."""
         now = self._clock.now()
-        wait_ms = to_ms(now + timedelta(seconds=self._preview.skip_wait_s))
-        move = self._move(offer.account_id, Place("waiting", wait_ms, "skipped"))
-        async with self._reader.ledger.write() as conn:
-            await move_accounts(conn, [move])
-            await record_audit(
-                conn,
-                at_ms=to_ms(now),
-                actor=offer.agent_id,
-                action="preview.skip",
-                target=offer.account_id,
-                detail={"campaign": self.campaign.name, "reason": offer.reason},
-            )
-        self._offers.remove(offer)
-        rests = Settlement(offer.claim.item, offer.claim.lease_token, WaitUntil(wait_ms))
-        await self._desk.offer_over(offer.agent_id, offer.offer_id, PreviewEnd.SKIPPED)
-        await self._queue.settle([rests])
+        rests = WaitUntil(to_ms(now + timedelta(seconds=self._preview.skip_wait_s)))
+        if not offer.skip_is_kept:
+            move = self._move(offer.account_id, Place("waiting", rests.not_before_ms, "skipped"))
+            async with self._reader.ledger.write() as conn:
+                await move_accounts(conn, [move])
+                await record_audit(
+                    conn,
+                    at_ms=to_ms(now),
+                    actor=offer.agent_id,
+                    action="preview.skip",
+                    target=offer.account_id,
+                    detail={"campaign": self.campaign.name, "reason": offer.reason},
+                )
+            offer.skip_is_kept = True
+        await self._end(offer, rests, PreviewEnd.SKIPPED)
 
-    async def _give_back(self, offer: Offer, why: PreviewEnd) -> None:
+    async def _end(self, offer: Offer, to: Placement, why: PreviewEnd) -> None:
+        """The account goes where it belongs, then the agent is free; a failure leaves both as they
+        are, and the next tick tries again."""
+        await self._queue.settle([Settlement(offer.claim.item, offer.claim.lease_token, to)])
         self._offers.remove(offer)
         await self._desk.offer_over(offer.agent_id, offer.offer_id, why)
-        await self._queue.settle([Settlement(offer.claim.item, offer.claim.lease_token, READY)])

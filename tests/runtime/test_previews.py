@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,9 @@ from dialer.core.desk_messages import (
 )
 from dialer.core.records import AttemptPlanned, SubjectChanged, to_ms
 from dialer.core.writes import AddSuppression
+from dialer.stores.ledger.database import LedgerUnavailable, Trouble
 from dialer.stores.ledger.schema import attempt, audit_event, enrolment
-from dialer.stores.ledger.streams import NewEvent
+from dialer.stores.ledger.streams import AppendResult, NewEvent
 from dialer.stores.ledger.verify import verify_ledger
 from dialer.stores.redis import EmbeddedRedis, RedisClient
 from telephony_adapters.messages import Originate
@@ -284,3 +286,48 @@ async def test_a_skip_and_an_expiry_cost_nothing_of_the_day(tmp_path: Path, redi
 def test_preview_settings_belong_to_the_mode() -> None:
     with pytest.raises(ValueError, match="`preview` must come with mode preview"):
         CampaignSettings(mode=Mode.PREDICTIVE, preview=PreviewSettings())
+
+
+async def test_a_drain_takes_back_what_is_offered(tmp_path: Path, redis_url: str) -> None:
+    world = FixedWorld(default=everybody_answers)
+    async with open_house(tmp_path, redis_url, world) as house:
+        campaign = await house.campaign(settings=preview())
+        agent = await house.agent("ana")
+        await agent.ready()
+        await offered(agent)
+        queue = house.engine.queue_of(campaign.campaign_id)
+        before = await queue.counts(0)
+        assert before.leased == 1
+        await house.engine.drain(5.0)
+        assert (await agent.hear(PreviewOver)).why is PreviewEnd.WITHDRAWN
+        await house.engine.fleet.let_all_go()
+        after = await queue.counts(0)
+        assert (after.leased, after.ready) == (0, before.ready + 1)
+
+
+async def test_a_store_that_is_away_gives_agent_and_account_back(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = FixedWorld(default=everybody_answers)
+    async with open_house(tmp_path, redis_url, world) as house:
+        await house.campaign(settings=preview())
+        agent = await house.agent("ana")
+        await agent.ready()
+        view = await offered(agent)
+        append = house.engine.store.append
+        failed: list[int] = []
+
+        async def away(events: Sequence[NewEvent]) -> list[AppendResult]:
+            if not failed and any(isinstance(one.body, AttemptPlanned) for one in events):
+                failed.append(1)
+                raise LedgerUnavailable(Trouble.UNREACHABLE, "test", "away")
+            return await append(events)
+
+        monkeypatch.setattr(house.engine.store, "append", away)
+        await agent.say(DialPreview(offer_id=view.offer_id))
+        over = await agent.hear(PreviewOver)
+        assert (over.offer_id, over.why) == (view.offer_id, PreviewEnd.NOT_NOW)
+        again = await offered(agent)
+        await agent.say(DialPreview(offer_id=again.offer_id))
+        await agent.hear(CallConnected)
+        assert len(await rows(house, attempt)) == 1
