@@ -12,6 +12,8 @@ from campaigns.flows.model import (
     AnyNode,
     Factor,
     Flow,
+    Language,
+    Link,
     edges,
     flow_hash,
     parse_flow,
@@ -101,10 +103,23 @@ def test_every_key_that_names_a_node_is_an_edge(kind: type[AnyNode]) -> None:
     assert found <= named | {"choices", "cases"}
 
 
+@pytest.mark.parametrize(
+    "choices",
+    ["{1: es}", "{1: es, 2: es}", "{9: es, 2: en}", "{12: es, 2: en}", "{1: es, 2: fr}"],
+)
+def test_both_languages_have_a_key_that_is_not_nine(choices: str) -> None:
+    source = sample_sources("flows")["inbound-return.yaml"]
+    with pytest.raises(ContentError) as caught:
+        parse_flow(source.replace("{1: es, 2: en}", choices))
+    assert caught.value.key.startswith("nodes.language.choices")
+    assert caught.value.line is not None
+
+
 def test_everything_that_is_said_is_found() -> None:
     for made in sample_flows():
         for node in made.nodes.values():
             spoken = {said.es for _, said in texts(node)}
             raw = msgspec.json.encode(node).decode()
-            assert raw.count('"es"') == len(list(texts(node)))
+            named = isinstance(node, Language | Link)  # their `es` names a key, or a text
+            assert raw.count('"es"') == len(list(texts(node))) + named
             assert all(spoken)
