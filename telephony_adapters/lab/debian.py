@@ -60,9 +60,11 @@ class Unpacked(msgspec.Struct, frozen=True):
     root: Path
 
     def libraries(self) -> list[Path]:
-        """Where the loader has to look. Old suites keep some directly in /usr/lib."""
+        """Where the loader has to look. Old suites keep some directly in /usr/lib, and packages
+        some in a folder of their own (pulseaudio), which their binaries name by its full path."""
         multiarch = [path for path in (self.root / "usr/lib").glob("*-linux-gnu") if path.is_dir()]
-        return [*multiarch, self.root / "usr/lib"]
+        private = {found.parent for path in multiarch for found in path.glob("*/lib*.so*")}
+        return [*multiarch, self.root / "usr/lib", *sorted(private)]
 
     def command(self, program: str | Path) -> list[str]:
         """The start of a command line that runs `program` (a path from the root)."""
