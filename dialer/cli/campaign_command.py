@@ -161,7 +161,7 @@ async def _check_scripts(shell: Shell, ledger: Ledger, campaign: Campaign) -> No
     The engine makes sure of it again. Raises `NothingToSay`.
     """
     settings, config = campaign.settings, shell.config
-    if settings.flow is None and settings.abandon_flow is None:
+    if not (settings.flow or settings.abandon_flow or settings.inbound_flow):
         return
     async with ledger.read() as conn:
         portfolio = await get_portfolio(conn, campaign.portfolio_id)

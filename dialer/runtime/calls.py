@@ -338,6 +338,14 @@ class Calls:
             return
         self._tasks.start(f"find_agent:{live.call.call_id}", self._find_agent(live.call))
 
+    def reserve(self, call_id: CallId, session: AgentSession) -> None:
+        """Hold an agent for a call that will soon want one; released when it ends before."""
+        live = self._live.get(call_id)
+        if live is None or live.reserved is not None:
+            self.release(session.agent_id)
+        else:
+            live.reserved = session
+
     def release(self, agent_id: str) -> None:
         """An agent held for a call is not needed."""
         self._tasks.start(f"release:{agent_id}", self._desk.release(agent_id))

@@ -24,7 +24,7 @@ from dialer.core.records import from_ms, to_ms
 from dialer.simulation.agent_client import SimulatedAgent
 from dialer.simulation.flows import approve_shipped
 from dialer.simulation.headsets import headsets_for
-from dialer.simulation.keypads import Keypads
+from dialer.simulation.keypads import LANGUAGE, Keypads
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.messages import CampaignMessages, campaign_messages
@@ -226,7 +226,8 @@ class Shift:
             Factor.POSTAL_CODE: own.postal_code,
             Factor.CONTRACT: own.contract,
         }
-        return {str(factor): value for factor, value in truth.items() if value}
+        known = {str(factor): value for factor, value in truth.items() if value}
+        return known | ({LANGUAGE: person.language} if person.language else {})
 
     async def watch(
         self, until: datetime | None, show: Callable[[LiveFigures], Awaitable[None]]

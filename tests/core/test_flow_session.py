@@ -19,6 +19,7 @@ from campaigns.flows.messages import (
     CheckIdentity,
     IdentityChecked,
     IdentityResult,
+    KeepLanguage,
     Known,
     LinkSent,
     NoAgent,
@@ -202,6 +203,64 @@ def test_an_agent_who_takes_the_call_ends_the_flow_without_a_word() -> None:
     assert isinstance(call.errand(), TransferTo)
     assert call.tell(Done(AgentTook())) == []
     assert call.session.doing is Doing.OVER
+
+
+# --- the language by key -------------------------------------------------------------------------
+
+SELF_SERVICE: Final = PROGRAMS["self-service"]
+
+
+def asked_for_the_language() -> Call:
+    call = answered(SELF_SERVICE)
+    call.tell(Spoken("p1"))
+    return call
+
+
+def spoken(call: Call) -> list[tuple[str, str]]:
+    return [(a.speak.language, a.speak.text) for a in call.done if isinstance(a, Say)]
+
+
+def test_both_languages_are_said_and_either_text_can_be_interrupted() -> None:
+    call = asked_for_the_language()
+    assert spoken(call)[1:] == [("es", "Para español, marque 1.")]
+    call.tell(Spoken("p2"))
+    assert spoken(call)[2:] == [("en", "For English, press 2.")]
+    assert [a.whole for a in call.done if isinstance(a, Say)] == [True, False, False]
+    early = asked_for_the_language()
+    hush, say = early.tell(KeyPressed("2"))
+    assert hush == Hush("p2")
+    assert isinstance(say, Say)
+    assert say.speak.language == "en"
+    assert say.speak.text.startswith("Am I speaking with"), "the other voice is spared"
+
+
+def test_whoever_presses_nothing_goes_on_in_the_language_of_the_call() -> None:
+    call = asked_for_the_language()
+    call.say_all()
+    (say,) = call.tell(TimeOver(call.session.mark))
+    assert isinstance(say, Say)
+    assert say.speak.language == "es"
+
+
+def test_a_text_that_leaves_during_the_call_is_waited_for() -> None:
+    call = asked_for_the_language()
+    call.tell(KeyPressed("2"))
+    call.say_all()
+    call.tell(KeyPressed("1"))
+    for keys in ("4821", "0511"):
+        call.say_all()
+        call.tell(*(KeyPressed(key) for key in keys))
+    call.tell(Done(IdentityChecked(result=IdentityResult.PASSED)))
+    assert call.errand() == KeepLanguage(language="en")
+    call.tell(Done(), Done(Known(value="no")))
+    call.say_all()
+    call.tell(KeyPressed("1"), Done(Known(value="yes")))
+    errand = call.errand()
+    assert isinstance(errand, SendLink)
+    assert errand.language == "en"
+    (sent,) = call.tell(Done(LinkSent(ok=True)))
+    assert isinstance(sent, Say)
+    assert sent.speak.text.startswith("We sent the link")
 
 
 # --- invariants ----------------------------------------------------------------------------------
