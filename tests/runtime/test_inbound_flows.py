@@ -12,6 +12,7 @@ from sqlalchemy import select, update
 from campaigns.campaign import CampaignSettings, SpokenSettings
 from campaigns.office import OfficeHours, Weekday
 from compliance.types import EventKind, Mode
+from dialer.core.agent import AgentState
 from dialer.core.desk_messages import (
     CallConnected,
     CallOver,
@@ -326,6 +327,36 @@ async def test_who_hangs_up_before_anything_came_of_it_is_a_missed_caller(
         assert (figures.missed, figures.served) == (1, 0)
         async with house.marcador.ledger.read() as conn:
             assert len((await conn.execute(select(callback))).all()) == 1, "is called back"
+
+
+async def test_the_agent_who_spoke_last_takes_whom_the_flow_passes_on(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """Nobody is held while the flow speaks; then the own agent comes, though another is idle."""
+    async with callable_house(tmp_path, redis_url) as house:
+        ana = await opened(house)
+        known, caller = await known_caller(house)
+        await goes_on(caller)
+        await caller.verifies()
+        await caller.hears("Para hablar con una persona, marque 1")
+        caller.presses("1")
+        await ana.hear(CallConnected)
+        eva = await house.agent("eva")
+        await eva.ready()
+        await ana.say(HangUp(call_id=caller.call_id))
+        await ana.hear(CallOver)
+        await ana.say(Dispose(call_id=caller.call_id, code="CD-IP"))
+        await ana.hear(Disposed)
+        await over(house, caller)
+        again = await calls(house, known.number)
+        await goes_on(again)
+        states = [s.state for s in house.engine.desk.sessions()]
+        assert states == [AgentState.READY, AgentState.READY]
+        await again.verifies()
+        await again.hears("Para hablar con una persona, marque 1")
+        again.presses("1")
+        assert (await ana.hear(CallConnected)).call.call_id == again.call_id
+        assert not any(isinstance(m, CallConnected) for m in eva.heard)
 
 
 async def test_nine_of_a_known_caller_stops_our_calls(tmp_path: Path, redis_url: str) -> None:
