@@ -226,6 +226,8 @@ class FlowRuns:
     def _feed(self, run: FlowRun, event: Input) -> None:
         language = run.session.state.language
         run.session, actions = step(run.script.program, run.session, event)
+        if run.live is not None and run.session.state.chose:
+            run.live.language = run.session.state.language
         if run.session.state.language != language:
             verified = run.session.state.verified
             self._tasks.start(f"warm:{run.call_id}", self._warm(run, verified=verified))

@@ -138,6 +138,7 @@ async def test_a_verified_caller_presses_one_and_the_agent_sees_the_debt(
         caller.presses("1")
         view = (await agent.hear(CallConnected)).call
         assert (view.call_id, view.inbound, view.verified) == (caller.call_id, True, True)
+        assert view.language == "es"
         assert view.debts
         checks = await caller.of(IdentityChecked)
         assert [(c.passed, c.agent_id) for c in checks] == [(True, "flow:inbound-return/1")]
