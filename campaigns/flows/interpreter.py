@@ -314,7 +314,8 @@ class _Walk:
             case Transfer():
                 self._change(waiting=Waiting.AGENT)
                 self._speak(node.text)
-                self.commands.append(TransferTo(team=node.team))
+                company = None if node.waiting is None else self._speech(node.waiting)
+                self.commands.append(TransferTo(team=node.team, waiting=company))
             case Link():
                 self._change(waiting=Waiting.LINK)
                 self.commands.append(
@@ -359,16 +360,14 @@ class _Walk:
         self.end(DispositionCode.TECHNICAL_ERROR)
 
     def _speak(self, text: Texts, *, question: bool = False, language: str = "") -> None:
+        self.commands.append(self._speech(text, question=question, language=language))
+
+    def _speech(self, text: Texts, *, question: bool = False, language: str = "") -> Speak:
         language = language or self.state.language
         tells = self.state.node in self.program.disclosing
         claimed = ContentClass.VERIFIED if tells else ContentClass.NEUTRAL
-        self.commands.append(
-            Speak(
-                text=text.of(language),
-                language=language,
-                content_class=claimed,
-                question=question,
-            )
+        return Speak(
+            text=text.of(language), language=language, content_class=claimed, question=question
         )
 
     def _change(self, **fields: object) -> None:

@@ -156,6 +156,8 @@ class RecordPromise(Command, frozen=True, kw_only=True, tag="record_promise"):
 
 class TransferTo(Command, frozen=True, kw_only=True, tag="transfer_to"):
     team: str
+    waiting: Speak | None = None
+    """To be said now and then while nobody comes."""
 
 
 class SendLink(Command, frozen=True, kw_only=True, tag="send_link"):

@@ -249,6 +249,8 @@ class Transfer(Node, frozen=True, kw_only=True, tag="transfer"):
 
     text: Texts
     on_no_agent: NodeKey
+    waiting: Texts | None = None
+    """Said every 20 seconds to whoever waits; None: nothing is."""
     team: Annotated[str, Meta(max_length=64)] = ""
 
 

@@ -102,6 +102,9 @@ class FlowDriver(Protocol):
 
     def no_agent_came(self, call_id: CallId) -> None: ...
 
+    def agent_comes(self, call_id: CallId) -> None:
+        """The person is about to be joined with an agent."""
+
     def hear(self, event: DtmfReceived | PlaybackFinished) -> None: ...
 
 
@@ -271,6 +274,8 @@ class Calls:
                 self._drive_flow(call, command)
             case Bridge():
                 self._stop_timer(live)
+                if self.flows is not None:
+                    self.flows.agent_comes(call.call_id)
                 self._tasks.start(f"bridge:{call.call_id}", self._bridge(call, command.leg_id))
             case Hangup():
                 self._stop_timer(live)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 from typing import Final, Protocol
 
 import structlog
@@ -32,6 +33,7 @@ from campaigns.flows.messages import (
     RecordPromise,
     RequestCallback,
     SendLink,
+    Speak,
     StopCalls,
     TransferTo,
 )
@@ -82,6 +84,9 @@ from telephony_adapters.port import TelephonyAdapter
 
 log = structlog.get_logger()
 
+COMPANY: Final = "w"
+"""Begins the names of what is said to whoever waits for an agent."""
+COMPANY_EVERY_S: Final = 20.0
 SPEECH_SLACK_S: Final = 10.0
 SPEECH_S_PER_LETTER: Final = 0.2
 """A prompt whose end is not told after this long is taken for over: its event was lost."""
@@ -187,13 +192,22 @@ class FlowRuns:
             return
         if isinstance(event, DtmfReceived):
             self._feed(run, KeyPressed(event.digit))
+        elif event.playback_id.startswith(COMPANY):
+            pass  # said while an agent is looked for: nothing hangs on it
         elif event.failed:
             log.warning("prompt_not_played", call=run.call_id, flow=run.script.label)
             self._feed(run, Broken())
         else:
             self._feed(run, Spoken(event.playback_id))
 
+    def agent_comes(self, call_id: CallId) -> None:
+        """Whoever waited hears an agent in a moment: nothing else is said."""
+        run = self._runs.get(call_id)
+        if run is not None and run.playing.startswith(COMPANY):
+            self._tasks.start(f"hush:{call_id}", self._hush(run, run.playing))
+
     def no_agent_came(self, call_id: CallId) -> None:
+        self.agent_comes(call_id)
         self._answer(call_id, NoAgent())
 
     def agent_took(self, call: Call) -> None:
@@ -347,7 +361,7 @@ class FlowRuns:
     async def _do_now(self, run: FlowRun, errand: Errand) -> None:
         match errand:
             case TransferTo():
-                await self._transfer(run)
+                await self._transfer(run, errand)
             case CheckIdentity():
                 checked = IdentityChecked(result=await self._check_identity(run, errand))
                 self._feed(run, Done(checked))
@@ -379,7 +393,7 @@ class FlowRuns:
                 await self._records.note(run, errand.matter, self._clock.now())
                 self._feed(run, Done())
 
-    async def _transfer(self, run: FlowRun) -> None:
+    async def _transfer(self, run: FlowRun, errand: TransferTo) -> None:
         call = self._calls.get(run.call_id)
         if call is not None and call.inbound:
             if not self._callers.may_wait(call):
@@ -392,6 +406,32 @@ class FlowRuns:
         call = self._calls.get(run.call_id)
         if call is not None and call.state is CallState.IN_FLOW:
             self._feed(run, Done(NoAgent()))  # a machine, or a message: nobody to pass on
+        elif errand.waiting is not None:
+            keeping = self._keep_company(run, errand.waiting)
+            self._tasks.start(f"company:{run.call_id}", keeping)
+
+    async def _keep_company(self, run: FlowRun, speak: Speak) -> None:
+        """Nobody waits in silence: say something now and then until an agent comes."""
+        for number in count(1):
+            await self._clock.sleep(COMPANY_EVERY_S)
+            words = spoken(speak, self._values(run), self._context(run))
+            if isinstance(words, Skipped) or not self._waits(run):
+                return
+            personal = names_a_person(speak.text)
+            try:
+                prompt = await self._prompter.prompt(words, speak.language, personal=personal)
+                if not self._waits(run):
+                    return
+                run.playing = f"{COMPANY}{number}"
+                await self._adapter.play(run.call_id, prompt, run.playing)
+            except (SpeechUnavailable, TelephonyError) as error:
+                log.debug("nobody_kept_company", call=run.call_id, error=str(error))
+                return
+
+    def _waits(self, run: FlowRun) -> bool:
+        call = self._calls.get(run.call_id)
+        passed_on = isinstance(run.session.errand, TransferTo)
+        return passed_on and call is not None and call.state is CallState.WAITING
 
     async def _check_identity(self, run: FlowRun, errand: CheckIdentity) -> IdentityResult:
         live = run.known

@@ -21,6 +21,7 @@ from dialer.core.flow_session import Doing
 from dialer.core.identity import by_keys
 from dialer.core.records import CallbackRequested, IdentityChecked, InboundEnded
 from dialer.runtime.flow_run import FlowRun
+from dialer.runtime.flows import COMPANY
 from dialer.simulation.flows import approve
 from dialer.stores.ledger.schema import suppression
 from dialer.stores.ledger.screens import read_person_on_screen
@@ -228,6 +229,34 @@ async def test_a_caller_is_verified_by_keys_in_the_audio_and_talks_with_an_agent
         assert (end.agent_id, end.flow, end.missed) == ("ana", "callers/1", False)
         report = await verify_ledger(house.marcador.ledger)
         assert report.holds, report.problems
+
+
+async def test_whoever_waits_hears_something_until_an_agent_comes(
+    tmp_path: Path,
+    redis_url: str,
+    network: Network,
+    phones: SipPhones,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dialer.runtime.flows.COMPANY_EVERY_S", 0.5)
+    waiting = "on_no_agent: who\n    waiting: {es: Siga en la línea., en: Please hold.}"
+    made = parse_flow(
+        CALLERS.replace("on_no_agent: who", waiting).replace("{1: identity, 9", "{1: agent, 9")
+    )
+    async with real_house(tmp_path, redis_url, network, phones) as house:
+        await with_callers(house, made)
+        agent = await house.agent("ana")
+        phone = await phones.call("+56999999999", OUR_NUMBER, network.pbx.sip_port)
+        run = await the_flow(house)
+        await presses(house, run, "language", phone, "1")
+        await presses(house, run, "menu", phone, "1")
+        await house.until("something is said", lambda: run.playing.startswith(COMPANY))
+        await agent.ready()
+        view = (await agent.hear(CallConnected)).call
+        assert (view.call_id, view.language) == (run.call_id, "es")
+        assert run.playing == "", "it falls silent for the agent"
+        await agent.say(HangUp(call_id=run.call_id))
+        await agent.hear(CallOver)
 
 
 async def test_without_agents_a_caller_is_promised_a_callback(

@@ -28,6 +28,7 @@ from dialer.core.records import (
     PromiseMade,
     SubjectChanged,
 )
+from dialer.runtime.flows import COMPANY_EVERY_S
 from dialer.runtime.inbound import UNIDENTIFIED
 from dialer.runtime.safety import UnsafeDialing
 from dialer.simulation.flows import approve_shipped
@@ -297,6 +298,28 @@ async def test_who_waits_too_long_goes_on_in_the_flow(tmp_path: Path, redis_url:
         assert (await over(house, caller)).code == "CD-LL"
         (runner,) = house.engine.fleet.runners()
         assert runner.tally.abandoned == 0
+
+
+async def test_whoever_waits_is_kept_company_until_an_agent_comes(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with callable_house(tmp_path, redis_url, inbound__wait_s=600) as house:
+        agent = await opened(house)
+        await agent.say(SetPause())
+        _, caller = await known_caller(house)
+        await goes_on(caller)
+        await caller.verifies()
+        await caller.hears("Para hablar con una persona, marque 1")
+        caller.presses("1")
+        await caller.hears("Para esperar, marque 1")
+        caller.presses("1")
+        await caller.hears("Siga en la línea")
+        await caller.hears("Siga en la línea")
+        await agent.ready()
+        assert (await agent.hear(CallConnected)).call.call_id == caller.call_id
+        told = len(caller.heard())
+        await house.engine.clock.sleep(2 * COMPANY_EVERY_S)
+        assert len(caller.heard()) == told, "the agent speaks now"
 
 
 async def test_outside_office_hours_nobody_waits_and_a_key_asks_for_a_call(

@@ -396,7 +396,10 @@ def test_a_known_caller_is_verified_before_the_menu_of_the_debt() -> None:
     state, _ = calls_in(True, [*proof, PASSED, Known(value="yes")])
     assert (state.node, state.verified) == ("services", True)
     state, ordered = calls_in(True, [*proof, PASSED, Known(value="yes"), *keys("1"), OPEN])
-    assert ordered[-1] == TransferTo(team="")
+    passed_on = ordered[-1]
+    assert isinstance(passed_on, TransferTo)
+    assert passed_on.waiting is not None
+    assert passed_on.waiting.text.startswith("Siga en la línea")
     state, _ = calls_in(True, [*proof, FAILED, *keys("4821", "0511"), FAILED])
     assert state.code is Code.NOT_VERIFIED
 
