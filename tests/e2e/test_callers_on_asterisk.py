@@ -180,7 +180,8 @@ async def presses(house: House, run: FlowRun, node: str, phone: Call, keys: str)
     def asked() -> bool:
         session = run.session
         open_question = session.doing is Doing.COLLECTING or session.question
-        return session.state.node == node and open_question and not session.keys
+        heard = phone.event_type is not None  # our answer to the call has reached the phone
+        return heard and session.state.node == node and open_question and not session.keys
 
     await house.until(f"{node} asks; it is at {run.session}", asked)
     await phone.press(keys)
