@@ -21,7 +21,7 @@ from campaigns.portfolio.model import Stage
 from compliance.messages import Message
 from compliance.types import Attestation, Channel, Mode, Purpose
 
-MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.IVR, Mode.BLAST})
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.PREVIEW, Mode.IVR, Mode.BLAST})
 """Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
 inside any of them."""
 
@@ -119,6 +119,17 @@ class MessageSettings(TextSettings, frozen=True, kw_only=True):
     """Most messages in any hour for each agent who is on duty; without agents nothing is sent."""
 
 
+class PreviewSettings(Message, frozen=True, kw_only=True):
+    """How agents look at an account before it is called."""
+
+    limit_s: Annotated[int, Meta(ge=5, le=600)] = 60
+    """Who has neither dialed nor skipped by then is taken to be away, and paused."""
+    may_skip: bool = True
+    """Whether agents may leave an account to somebody else."""
+    skip_wait_s: Annotated[int, Meta(ge=60, le=MAX_GAP_S)] = 14_400
+    """How long an account that was skipped rests."""
+
+
 class SpokenSettings(Message, frozen=True, kw_only=True):
     """What flows and messages tell of the house, by the names of their merge fields."""
 
@@ -188,6 +199,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     timezone: str = "UTC"
     """IANA zone in which the campaign's days are counted."""
     retry: RetrySettings = RetrySettings()
+    preview: PreviewSettings | None = None
+    """Only in mode `preview`; None: its defaults."""
     flow: str | None = None
     """Approved flow that takes the calls of an `ivr` campaign."""
     lines: Annotated[int, Meta(ge=1, le=2_000)] = 20
@@ -243,6 +256,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
             raise ValueError("`flow` must be given in the mode ivr, and in no other")
         if self.inbound_flow is not None and self.writes:
             raise ValueError("`inbound_flow` must be given to a campaign of calls")
+        if self.preview is not None and self.mode is not Mode.PREVIEW:
+            raise ValueError("`preview` must come with mode preview")
         if self.leave_message and not (self.amd and self.flow):
             raise ValueError("`leave_message` must come with mode ivr and amd")
         if any(team != team.strip().casefold() or not team for team in self.teams):

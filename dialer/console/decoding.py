@@ -70,6 +70,7 @@ _SPANISH: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
             r"`\1` debe ser antes de closes \2, no \3",
         ),
         (r"`(\w+)` must come with mode ivr and amd", r"`\1` debe ir con modo ivr y amd"),
+        (r"`(\w+)` must come with mode preview", r"`\1` debe ir con modo preview"),
         (
             r"`(\w+)` must be names of teams in small letters, not (.*)",
             r"`\1` deben ser nombres de equipos en minúsculas, no \2",

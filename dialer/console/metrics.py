@@ -71,6 +71,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._provider = Gauge(
+            "marcador_message_provider",
+            "What the providers of messages have counted since the start",
+            ["provider", "count"],
+            registry=self.registry,
+        )
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
@@ -82,6 +89,9 @@ class Metrics:
             self._agents.labels(session.state).inc()
         for name, count in services.carrier_counts().items():
             self._carrier.labels(name).set(count)
+        for provider, counts in services.provider_counts().items():
+            for name, count in counts.items():
+                self._provider.labels(provider, name).set(count)
         await self._count_reviews(services)
         self._campaign.clear()
         for campaign in await services.campaigns.list():

@@ -310,6 +310,11 @@ class Calls:
 
     # --- agents ------------------------------------------------------------------------------
 
+    def has_its_agent(self, call_id: CallId) -> bool:
+        """Whether an agent is held for the call, so that it competes for no other."""
+        live = self._live.get(call_id)
+        return live is not None and live.reserved is not None
+
     def is_waiting(self, campaign_id: CampaignId) -> bool:
         """Whether a live person waits for an agent of the campaign."""
         return any(call.state is CallState.WAITING for call in self.live(campaign_id))

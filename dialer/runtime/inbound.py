@@ -44,12 +44,13 @@ from dialer.core.records import event_id, to_ms
 from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Job, Recorder, placement
 from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
 from dialer.runtime.screens import Screens
+from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.callers import find_by_number, find_by_reference, last_agent
 from dialer.stores.ledger.database import LedgerUnavailable
@@ -270,7 +271,7 @@ class Inbound:
         shown = [c for c in running if called in self._numbers_of(c)]
         if shown:
             return shown[0]
-        named = [c for c in running if self._screens.campaign_names.get(c) == self._config.campaign]
+        named = [c for c in running if self._desk.campaign_name(c) == self._config.campaign]
         if named:
             return named[0]
         staffed = [(len(self._desk.sessions(c)), c) for c in running]
@@ -382,7 +383,7 @@ class Inbound:
         caller = self._callers.get(call.call_id)
         view = CallView(
             call_id=call.call_id,
-            campaign=self._screens.campaign_names.get(call.campaign_id, ""),
+            campaign=self._desk.campaign_name(call.campaign_id) or "",
             person_name="",
             number_masked=masked(caller) if caller else "",
             language=self.language_of(call.call_id),

@@ -142,7 +142,7 @@ class Shift:
         chosen = settings or CampaignSettings()
         for flow in filter(None, (chosen.flow, chosen.inbound_flow)):
             await approve_shipped(self._marcador.ledger, flow, now_ms)
-        kind = chosen.flow or (chosen.channel if chosen.writes else "predictive")
+        kind = chosen.flow or (chosen.channel if chosen.writes else chosen.mode.value)
         name = f"{self._portfolio.name} {kind}"
         async with self._marcador.ledger.write() as conn:
             campaign = await campaign_named(conn, name)

@@ -28,6 +28,7 @@ from dialer.core.desk_messages import (
     CallView,
     CheckIdentity,
     DebtView,
+    DialPreview,
     Dispose,
     HandedOn,
     HangUp,
@@ -36,6 +37,7 @@ from dialer.core.desk_messages import (
     IdentityResult,
     ListTargets,
     Logout,
+    PreviewOffered,
     PromiseInput,
     Refused,
     Resume,
@@ -67,6 +69,8 @@ TRANSFER_PERCENT = 3
 """Of long conversations, how many go to a free colleague."""
 HABIT = "habit"
 """Mark of what an agent does by habit: that it comes too late is no fault."""
+LOOK_S = 6.0
+"""How long an agent looks at an account before he calls it."""
 HEARTBEAT_S = 5.0
 """Real seconds between two signs of presence."""
 
@@ -183,6 +187,9 @@ class SimulatedAgent:
                 got = message.result()
                 if isinstance(got, CallConnected):
                     await self._handle(got.call)
+                elif isinstance(got, PreviewOffered):
+                    await self._clock.sleep(LOOK_S)
+                    await self._say(DialPreview(offer_id=got.preview.offer_id))
                 elif isinstance(got, Refused):
                     self.refused.append(got)
         finally:

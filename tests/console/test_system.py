@@ -54,6 +54,7 @@ async def test_what_prometheus_reads(world: World) -> None:
     await world.services.campaigns.act(campaign_id, CampaignAction.START, actor=actor)
     world.services.campaigns.figures[campaign_id] = figures(campaign_id, 42)
     world.services.carrier["webhooks_bad_signature"] = 7
+    world.services.providers["smtp"] = {"inbox_replies": 3}
     ana = await world.user(Role.AGENT, "ana")
     client = await world.socket(await world.token(ana))
     await client.hear()
@@ -68,6 +69,7 @@ async def test_what_prometheus_reads(world: World) -> None:
         'marcador_campaign{campaign="mayo",figure="queue_ready"} 3.0',
         'marcador_agents{state="ready"} 1.0',
         'marcador_carrier{count="webhooks_bad_signature"} 7.0',
+        'marcador_message_provider{count="inbox_replies",provider="smtp"} 3.0',
         "marcador_agent_sockets 1.0",
         'marcador_agent_messages_total{direction="sent"} 2.0',
     ):

@@ -37,10 +37,11 @@ from dialer.runtime.blasts.replies import NoSuchThread, Sent
 from dialer.runtime.calls import Calls
 from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.explaining import Story, explain_contact
 from dialer.runtime.inbound import InboundFigures
 from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.seats import Seat
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
@@ -234,6 +235,7 @@ class FakeServices:
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
         self.problems: list[NotReady] = []
         self.carrier: dict[str, int] = {}
+        self.providers: dict[str, dict[str, int]] = {}
 
     async def check(self, question: Question) -> Answer:
         return answer(question, self.packs)
@@ -258,6 +260,9 @@ class FakeServices:
 
     def carrier_counts(self) -> Mapping[str, int]:
         return self.carrier
+
+    def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
+        return self.providers
 
     async def ready(self) -> list[NotReady]:
         return self.problems
