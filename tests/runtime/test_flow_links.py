@@ -19,6 +19,7 @@ from compliance.messages import DecisionRecord
 from compliance.types import Channel, ContentClass, Mode, SuppressionScope
 from dialer.core.records import AttemptPlanned, ContactBlocked, SubjectChanged, to_ms
 from dialer.core.writes import AddSuppression
+from dialer.runtime.replaying import replay_sample
 from dialer.runtime.safety import UnsafeDialing
 from dialer.simulation.flows import approve
 from dialer.stores.ledger.content import ContentKind, act_on_version
@@ -119,6 +120,9 @@ async def test_the_text_leaves_with_a_permit_of_its_own_and_stands_in_the_thread
         assert (standing.state, standing.last_code) == ("waiting", "CD-IP"), "the call's, not its"
         report = await verify_ledger(house.marcador.ledger)
         assert report.holds, report.problems
+        again = await replay_sample(house.marcador.ledger, sample=1_000, seed=1)
+        assert again.holds, again.findings
+        assert again.same == again.replayed == again.decisions > 1, "the text's among them"
 
 
 async def test_whoever_stopped_our_messages_gets_none_and_comes_to_an_agent(
