@@ -42,7 +42,8 @@ from tests.support.fixed_world import FixedWorld
 from tests.support.house import House, open_house
 from tests.support.letters import FixedLetters
 
-SPEED = 20.0
+SPEED = 10.0
+"""A key may come six simulated seconds after its question: time enough on a busy machine."""
 LINK = "https://portal.example/v/7K2"
 LINKS = TextSettings(values={"secure_link": LINK})
 SENT, TO_AGENT = "Le enviamos el enlace", "Le paso con una persona"

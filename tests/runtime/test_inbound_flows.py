@@ -51,7 +51,8 @@ from tests.runtime.test_inbound import OUR_NUMBER, Known, history, somebody
 from tests.support.fixed_world import FixedWorld
 from tests.support.house import DeskAgent, House, open_house
 
-SPEED = 20.0
+SPEED = 10.0
+"""A key may come six simulated seconds after its question: time enough on a busy machine."""
 EVERY_DAY = tuple(Weekday)
 AT_NIGHT = (OfficeHours(days=EVERY_DAY, opens="20:00", closes="21:00"),)
 DEBT_WORDS = ("deuda", "saldo", "cobr", "pago", "debt", "balance")
