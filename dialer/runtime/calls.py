@@ -102,6 +102,9 @@ class FlowDriver(Protocol):
 
     def no_agent_came(self, call_id: CallId) -> None: ...
 
+    def agent_comes(self, call_id: CallId) -> None:
+        """The person is about to be joined with an agent."""
+
     def hear(self, event: DtmfReceived | PlaybackFinished) -> None: ...
 
 
@@ -271,6 +274,8 @@ class Calls:
                 self._drive_flow(call, command)
             case Bridge():
                 self._stop_timer(live)
+                if self.flows is not None:
+                    self.flows.agent_comes(call.call_id)
                 self._tasks.start(f"bridge:{call.call_id}", self._bridge(call, command.leg_id))
             case Hangup():
                 self._stop_timer(live)
@@ -342,6 +347,14 @@ class Calls:
             self.assign(live.call.call_id, session)
             return
         self._tasks.start(f"find_agent:{live.call.call_id}", self._find_agent(live.call))
+
+    def reserve(self, call_id: CallId, session: AgentSession) -> None:
+        """Hold an agent for a call that will soon want one; released when it ends before."""
+        live = self._live.get(call_id)
+        if live is None or live.reserved is not None:
+            self.release(session.agent_id)
+        else:
+            live.reserved = session
 
     def release(self, agent_id: str) -> None:
         """An agent held for a call is not needed."""

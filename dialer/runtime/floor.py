@@ -125,12 +125,12 @@ class Floor:
             self.agents.call_connected(call)
 
     def call_finished(self, call: Call, word: FlowWord | None = None) -> None:
-        """The outcome of a call to us that nobody took is no outcome of an attempt.
+        """The outcome of a call to us that no agent took is no outcome of an attempt.
 
         `word`: what the flow that served the call says it was.
         """
         if call.inbound:
-            self.inbound.call_finished(call)
+            self.inbound.call_finished(call, word)
         if not call.inbound or call.bridged_at is not None:
             self._outcomes.call_finished(call, word)
             self.agents.call_over(call)

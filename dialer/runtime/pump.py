@@ -63,6 +63,8 @@ class LiveContact(msgspec.Struct):
     """A disposition is being written: a second one is not taken."""
     inbound: bool = False
     """The person called us; the account has no lease."""
+    language: str | None = None
+    """The language that the person chose by key in this call."""
     number_proven: bool = True
     """The number on the line is the contact point of the contact."""
     ended: bool = False

@@ -27,6 +27,7 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.collector import collector_of
 from dialer.runtime.desk import Desk
 from dialer.runtime.flows import FlowRuns
+from dialer.runtime.link_check import check_links
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
 from dialer.runtime.previews import Offers, PreviewPump
@@ -124,6 +125,13 @@ class RunnerMaker:
             check_portfolio(portfolio.name, self._adapter, synthetic=portfolio.synthetic)
             check_campaign(campaign.name, self._adapter, amd=campaign.settings.amd)
             scripts = await self._scripts.read(campaign.name, campaign.settings, portfolio)
+            await check_links(
+                self._reader.ledger,
+                self._post.sender.messengers,
+                campaign.settings,
+                portfolio,
+                scripts,
+            )
         return CampaignContext(
             campaign_id=campaign.campaign_id,
             name=campaign.name,

@@ -70,7 +70,7 @@ class Screens:
             campaign=self._campaign_name(call.campaign_id) or "",
             person_name=person.name if live.number_proven or live.verified else "",
             number_masked=masked(person.address) if live.number_proven else "",
-            language=person.language,
+            language=live.language or person.language,
             country=person.country,
             person_local_time=self._local_time(live.contact),
             connected_at=call.bridged_at or self._clock.now(),

@@ -48,6 +48,7 @@ from dialer.core.desk_messages import (
     Transfer,
 )
 from dialer.runtime.clock import Clock
+from dialer.runtime.inbound import UNIDENTIFIED
 from telephony_adapters.messages import CallId
 from telephony_adapters.simulator.heard import Heard, Intent, Speaker
 
@@ -200,7 +201,7 @@ class SimulatedAgent:
         verified: IdentityResult | None = None
         if call.verified:
             verified = _of_colleague(call)
-        elif heard.speaker is Speaker.RIGHT_PARTY and heard.verification_answers:
+        elif heard.speaker is Speaker.RIGHT_PARTY and heard.verification_answers and call.factors:
             verified = await self._verify(call)
             if verified is not None and heard.talk_s > HABIT_TALK_S:
                 await self._habit(call.call_id)
@@ -260,6 +261,8 @@ class SimulatedAgent:
     def _disposition(
         self, call: CallView, heard: Heard, verified: IdentityResult | None
     ) -> Dispose:
+        if [view.code for view in call.codes] == [UNIDENTIFIED]:
+            return Dispose(call_id=call.call_id, code=UNIDENTIFIED)
         if heard.speaker in _OTHER_SPEAKERS:
             return Dispose(call_id=call.call_id, code=_OTHER_SPEAKERS[heard.speaker])
         if verified is None:

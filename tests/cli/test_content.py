@@ -87,7 +87,7 @@ def test_no_such_file_and_no_text(english: Cli) -> None:
 def test_what_there_is(english: Cli) -> None:
     found = english("content", "list", "--json").json
     assert "promise-dtmf" in found["shipped"]["flow"]
-    assert len(found["shipped"]["template"]) == 26
+    assert len(found["shipped"]["template"]) == 28
     assert found["versions"] == []
     assert "locator-agent" in english("content", "list").out
 

@@ -250,6 +250,8 @@ class FakeServices:
             waiting=0,
             received=0,
             identified=0,
+            in_flow=0,
+            served=0,
             connected=0,
             missed=0,
             turned_away=0,
