@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from compliance.permit import ContactPermit
 from telephony_adapters.messages import (
@@ -147,3 +147,11 @@ class TelephonyAdapter(Protocol):
 
     async def list_calls(self) -> list[CallReport]:
         """Every live call of ours, for reconciliation. Raises `CarrierUnavailable`."""
+
+
+@runtime_checkable
+class Roomy(Protocol):
+    """A carrier whose room changes while it runs: its nodes come and go."""
+
+    def room(self) -> int:
+        """Calls that it would place now, at once."""
