@@ -6,7 +6,7 @@ in its place, with a real ledger, Redis and desk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -32,6 +32,7 @@ from dialer.stores.ledger.portfolios import Portfolio
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.users import Language, User
 from dialer.stores.redis.live import LiveEvent
+from telephony_adapters.nodes.carrier import NodeFigures
 
 
 class NotReady(StrEnum):
@@ -200,6 +201,9 @@ class Services(Protocol):
 
     def carrier_counts(self) -> Mapping[str, int]:
         """What the carrier's adapter has counted since the start; empty if it counts nothing."""
+
+    def nodes(self) -> Sequence[NodeFigures]:
+        """The carrier's nodes; none where it is one."""
 
     async def ready(self) -> list[NotReady]:
         """What keeps this worker from working now."""

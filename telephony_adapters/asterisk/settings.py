@@ -84,13 +84,10 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("dial", self.dial, {"number", "digits", "trunk"}),
             ("agent_dial", self.agent_dial, {"agent"}),
         ):
-            if not _fits(text, names):
+            if not fits(text, names):
                 known = ", ".join(f"{{{name}}}" for name in sorted(names))
                 found.append(f"{key}: a dial string with {known}, not `{text}`")
-        for node, text in self.links.items():
-            if not _fits(text, {"token"}):
-                found.append(f"nodes.{node}.link_dial: a dial string with {{token}}, not `{text}`")
-        if self.prompts_media is not None and not _fits(self.prompts_media, {"audio"}):
+        if self.prompts_media is not None and not fits(self.prompts_media, {"audio"}):
             found.append("prompts_media: a media URI with {audio}, e.g. sound:/srv/prompts/{audio}")
         if self.laboratory and not self.reaches_nobody:
             found.append(
@@ -154,8 +151,8 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.agent_dial.format(agent=name)
 
 
-def _fits(text: str, names: set[str]) -> bool:
-    """Whether a dial string uses these names only, and not just the trunk's."""
+def fits(text: str, names: set[str]) -> bool:
+    """Whether a text uses these names only, and not just the trunk's."""
     try:
         text.format(**dict.fromkeys(names, ""))
     except (ValueError, LookupError, AttributeError):

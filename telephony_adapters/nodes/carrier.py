@@ -59,7 +59,11 @@ class NodeFigures(msgspec.Struct, frozen=True, kw_only=True):
     links: int
     """Agents of this node who take part elsewhere, and others' who do here."""
     given_up: int
-    """Calls whose outcome is unknown because the node stayed away."""
+    """Calls whose outcome is unknown because the node stayed away, since the start."""
+    refused_lines: int
+    """Calls that no node took, this one because all its lines were in use."""
+    refused_rate: int
+    """Calls that no node took, this one because of its rate."""
 
 
 class NodesCarrier(NodeWatch):
@@ -103,7 +107,7 @@ class NodesCarrier(NodeWatch):
 
     def room(self) -> int:
         """See `Roomy`."""
-        return self._placement.room(self._loads(), self._clock.now())
+        return self._placement.room(self._settings.trunk, self._loads(), self._clock.now())
 
     @property
     def counts(self) -> dict[str, int]:
@@ -127,6 +131,8 @@ class NodesCarrier(NodeWatch):
                 legs=self._directory.telephones(node.name),
                 links=len(self._directory.loans(node.name)),
                 given_up=node.given_up,
+                refused_lines=self._placement.refused_lines[node.name],
+                refused_rate=self._placement.refused_rate[node.name],
             )
             for node in self._nodes.values()
         ]

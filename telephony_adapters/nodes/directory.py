@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.errors import TelephonyError, UnknownCall
 from telephony_adapters.messages import (
     AgentLegDown,
@@ -41,6 +42,7 @@ from telephony_adapters.nodes.tokens import PREFIX
 MIRROR: Final = "mirror-"
 """How names of mirrors begin. Not the leg's own name with something behind it: Asterisk 22 refuses
 an id that another one begins with."""
+_PHASES: Final = list(CallPhase)
 FORGOTTEN_AFTER_S: Final = 60.0
 """A call that its node does not list this long after its ring timeout has never been."""
 
@@ -161,6 +163,8 @@ class Directory:
         self._mirrors: dict[tuple[str, LegId], Loan] = {}
         self._links: dict[tuple[str, CallId], Loan | None] = {}
         """Calls from node to node, by the node that received them; None: it is being rejected."""
+        self._ended = UsedCallIds()
+        """A list may be older than an end that was told while it was on its way."""
         self._made = 0
 
     # --- what commands set out ----------------------------------------------------------------
@@ -257,6 +261,7 @@ class Directory:
         for place, call_id in list(self._links):
             if place == node and call_id not in there:
                 loan = self._links.pop((place, call_id))
+                self._ended.add(call_id)
                 if loan is not None:
                     more, wanted = self.link_lost(loan, at)
                     told += more
@@ -281,7 +286,7 @@ class Directory:
         """
         listed = {}
         for report in reports:
-            if (node, report.call_id) in self._links:
+            if (node, report.call_id) in self._links or report.call_id in self._ended:
                 continue
             leg_id = None if report.bridged_leg is None else leg_of(report.bridged_leg)
             known = leg_id if leg_id in self.legs else None
@@ -289,7 +294,7 @@ class Directory:
             call = self.calls.get(report.call_id)
             if call is None:
                 call = self.calls[report.call_id] = CallLine(report.call_id, node, asked_at)
-            call.phase = report.phase
+            call.phase = max(call.phase, report.phase, key=_PHASES.index)
         for call in [call for call in self.calls.values() if call.node == node]:
             is_old = call.since < asked_at and (call.forget_at or asked_at) <= asked_at
             if call.call_id not in listed and is_old and not call.waits:
@@ -334,6 +339,7 @@ class Directory:
             case CallAnswered():
                 call.phase, call.forget_at = CallPhase.ANSWERED, None
             case CallEnded():
+                self._ended.add(call.call_id)
                 self._forget(call)
             case CallHeld():
                 self._bridge(call, None)
@@ -412,6 +418,7 @@ class Directory:
                 loan.joined = True
             case CallEnded():
                 del self._links[node, event.call_id]
+                self._ended.add(event.call_id)
                 if loan is not None:
                     told, actions = self.link_lost(loan, event.at)
                     return told, [*actions, LinkMoved()]
@@ -470,6 +477,7 @@ class Directory:
             del self._mirrors[mirror]
         for link in [key for key in self._links if key[0] == node]:
             del self._links[link]
+            self._ended.add(link[1])
         return [call.call_id for call in lost], actions
 
     def _forget(self, call: CallLine) -> None:

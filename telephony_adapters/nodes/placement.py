@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -83,6 +83,9 @@ class Placement:
         self._rates = {one.name: Rate(one.max_originates_per_s) for one in limits}
         self._draining = {one.name for one in limits if one.drain}
         self._turn_s = turn_s
+        self.refused_lines = dict.fromkeys(self._limits, 0)
+        """Calls that no node took, by the nodes that had all their lines in use."""
+        self.refused_rate = dict.fromkeys(self._limits, 0)
 
     def drain(self, node: str, *, on: bool) -> None:
         """Let nothing new begin on a node, or let it again."""
@@ -100,12 +103,12 @@ class Placement:
         Agents' telephones draw calls: each node gets its part by those that it rings, so that
         most pairs need no link. Without any the node with most room is taken.
         """
-        nodes = self._serving(trunk, loads)
-        if isinstance(nodes, Refusal):
-            return nodes
-        nodes = [name for name in nodes if loads[name].lines < self._limits[name].max_lines]
+        serving = self._serving(trunk, loads)
+        if isinstance(serving, Refusal):
+            return serving
+        nodes = [name for name in serving if loads[name].lines < self._limits[name].max_lines]
         if not nodes:
-            return Refusal.LINES
+            return self._refuse(serving, ())
         waits = {name: self._rates[name].wait_s(now) for name in nodes}
         at_once = [name for name in nodes if waits[name] <= 0.0]
         if at_once:
@@ -113,7 +116,7 @@ class Placement:
         else:
             chosen = min(nodes, key=lambda name: (waits[name], name))
             if waits[chosen] > self._turn_s:
-                return Refusal.RATE
+                return self._refuse(serving, nodes)
         self._rates[chosen].take(now)
         return Turn(node=chosen, wait_s=waits[chosen])
 
@@ -137,9 +140,9 @@ class Placement:
         """A turn under which certainly nothing began."""
         self._rates[node].give_back(now)
 
-    def room(self, loads: Mapping[str, Load], now: datetime) -> int:
-        """Calls that would find a node now, without waiting; of whatever trunk."""
-        nodes = self._open(loads)
+    def room(self, trunk: str, loads: Mapping[str, Load], now: datetime) -> int:
+        """Calls that would find a node now, without waiting."""
+        nodes = self._serving(trunk, loads)
         if isinstance(nodes, Refusal):
             return 0
         return sum(
@@ -151,6 +154,12 @@ class Placement:
         )
 
     # --- helpers ------------------------------------------------------------------------------
+
+    def _refuse(self, serving: Collection[str], with_lines: Collection[str]) -> Refusal:
+        for name in serving:
+            counts = self.refused_rate if name in with_lines else self.refused_lines
+            counts[name] += 1
+        return Refusal.RATE if with_lines else Refusal.LINES
 
     def _open(self, loads: Mapping[str, Load]) -> list[str] | Refusal:
         up = [name for name in self._limits if loads[name].up]

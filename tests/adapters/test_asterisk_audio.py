@@ -22,7 +22,7 @@ from telephony_adapters.messages import (
 from tests.adapters.asterisk_lab import asterisk_lab
 from tests.adapters.conformance_control import consult, hold, join
 from tests.adapters.lab import Lab
-from tests.adapters.nodes_lab import ANYTHING, APART, nodes_lab
+from tests.adapters.nodes_lab import ANYTHING, APART, PATIENT, nodes_lab
 from tests.support.hearing import tones_in
 from tests.support.sip_phones import SipPhones, sip_phones
 
@@ -56,7 +56,7 @@ async def lab(
             yield one
     else:
         limits = ANYTHING if request.param == "two nodes" else APART
-        async with nodes_lab(two_nodes, limits, **dials) as two:
+        async with nodes_lab(two_nodes, limits, PATIENT, **dials) as two:
             yield two
 
 

@@ -135,7 +135,7 @@ def test_no_node_ever_has_more_than_it_bears(most: list[int], steps: list[tuple[
         elif step == "end":
             network.lines[name] = max(0, network.lines[name] - 1)
         else:
-            room = network.placement.room(network.loads(), network.now)
+            room = network.placement.room("main", network.loads(), network.now)
             turn = network.call()
             if isinstance(turn, Turn):
                 assert turn.node not in network.down
@@ -200,7 +200,7 @@ def test_nothing_new_begins_on_a_node_that_is_drained() -> None:
     assert network.call() is Refusal.DRAINED
     assert network.placement.leg(network.loads()) is Refusal.DRAINED
     assert network.placement.outside("main", network.loads()) is Refusal.DRAINED
-    assert network.placement.room(network.loads(), T0) == 0
+    assert network.placement.room("main", network.loads(), T0) == 0
     network.placement.drain("b", on=False)
     assert network.call() == Turn(node="b", wait_s=0.0)
 

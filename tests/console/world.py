@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +58,7 @@ from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.streams import EventStore
 from dialer.stores.ledger.users import Language, Role, User, create_user
 from dialer.stores.redis import AgentPool, LiveEvent, LiveFeed, RedisClient
+from telephony_adapters.nodes.carrier import NodeFigures
 from telephony_adapters.simulator.null import NullCarrier
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
@@ -234,6 +235,7 @@ class FakeServices:
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
         self.problems: list[NotReady] = []
         self.carrier: dict[str, int] = {}
+        self.carrier_nodes: list[NodeFigures] = []
 
     async def check(self, question: Question) -> Answer:
         return answer(question, self.packs)
@@ -256,6 +258,9 @@ class FakeServices:
 
     def carrier_counts(self) -> Mapping[str, int]:
         return self.carrier
+
+    def nodes(self) -> Sequence[NodeFigures]:
+        return self.carrier_nodes
 
     async def ready(self) -> list[NotReady]:
         return self.problems
