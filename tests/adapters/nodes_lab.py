@@ -38,7 +38,7 @@ PATIENT: Final = NodesSettings(down_s=60.0, lost_s=120.0, link_s=15.0)
 
 
 class PushedClock(WallClock):
-    """Real time, and what a test adds to it; what is due runs only then."""
+    """Real time, and what a test adds to it; what is due, or sleeps, goes on only then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +52,11 @@ class PushedClock(WallClock):
         timer = ManualTimer(self.now() + timedelta(seconds=delay_s), callback)
         self._timers.append(timer)
         return timer
+
+    async def sleep(self, delay_s: float) -> None:
+        over = asyncio.Event()
+        self.call_later(delay_s, over.set)
+        await over.wait()
 
     def push(self, delay_s: float) -> None:
         self._pushed += timedelta(seconds=delay_s)

@@ -11,7 +11,12 @@ import pytest
 import pytest_asyncio
 
 from telephony_adapters.asterisk.client import AriSilent, AriUnreachable
-from telephony_adapters.errors import CarrierUnavailable, OriginateRejected, TelephonyError
+from telephony_adapters.errors import (
+    CarrierUnavailable,
+    DuplicateCall,
+    OriginateRejected,
+    TelephonyError,
+)
 from telephony_adapters.lab.network import Network, running_network
 from telephony_adapters.messages import (
     AgentLegDown,
@@ -27,6 +32,7 @@ from telephony_adapters.messages import (
     InboundCall,
     LegId,
     LegRole,
+    RecordingFinished,
 )
 from telephony_adapters.nodes.carrier import NodeFigures
 from tests.adapters.asterisk_lab import eventually
@@ -391,6 +397,28 @@ async def test_an_agent_goes_from_node_to_node(lab: NodesLab) -> None:
     await eventually(lambda: _is_quiet(lab, 1))
 
 
+async def test_a_recording_is_fetched_from_wherever_it_is(lab: NodesLab) -> None:
+    call_id = await dial_on(lab, SOUTH)
+    await lab.adapter.record(call_id, "somewhere")
+    other = await dial_on(lab, NORTH)
+    with pytest.raises(DuplicateCall):
+        await lab.adapter.record(other, "somewhere")
+    await lab.pass_time(0.5)
+    await lab.adapter.stop_recording(call_id)
+    await lab.first(RecordingFinished, call_id)
+    file = await lab.adapter.fetch_recording("somewhere")
+    await eventually(lambda: _is_quiet(lab, 2))  # the tape has gone
+    await lab.carrier.stop()
+    lab.next_life()
+    await lab.carrier.start(lab.events.append)
+    assert await lab.adapter.fetch_recording("somewhere") == file
+    await lab.sites[SOUTH].lose_connection()
+    await lab.until(partial(is_down, lab, SOUTH))
+    with pytest.raises(CarrierUnavailable):
+        await lab.adapter.fetch_recording("somewhere")  # no word that it is not there
+    await lab.sites[SOUTH].restore_connection()
+
+
 # --- limits ---------------------------------------------------------------------------------------
 
 
@@ -412,36 +440,47 @@ async def test_no_call_is_placed_above_the_limits(two_nodes: Network) -> None:
 
 
 async def test_calls_wait_for_the_rate_and_no_longer_than_they_may(two_nodes: Network) -> None:
-    limits = {
-        name: msgspec.structs.replace(one, max_originates_per_s=2.0)
+    slow = {
+        name: msgspec.structs.replace(one, max_originates_per_s=0.01)
         for name, one in ANYTHING.items()
     }
-    async with nodes_lab(two_nodes, limits) as lab:
-        tried = await asyncio.gather(
-            *(lab.dial(FarEnd.BUSY) for _ in range(10)), return_exceptions=True
-        )
-        refused = [one for one in tried if isinstance(one, OriginateRejected)]
-        assert {one.provider_code for one in refused} == {"nodes:rate"}
-        assert len(refused) == 4
-        await lab.until(lambda: lab.placed() == 6)
+    patience = msgspec.structs.replace(PATIENT, turn_s=200.0)
+    async with nodes_lab(two_nodes, slow, patience) as lab:
+        dialing = [asyncio.create_task(lab.dial(FarEnd.BUSY)) for _ in range(10)]
+        await lab.until(lambda: sum(task.done() for task in dialing) == 6)
+        refused = [task.exception() for task in dialing if task.done()]
+        codes = [one.provider_code for one in refused if isinstance(one, OriginateRejected)]
+        assert codes == ["nodes:rate"] * 4
+        assert [figures(lab, name).refused_rate for name in NAMES] == [4, 4]
+        for placed in (2, 4, 6):
+            await lab.until(partial(_has_placed, lab, placed))
+            lab.clock.push(100.0)
+        await asyncio.gather(*dialing, return_exceptions=True)
+        assert lab.placed() == 6
+
+
+def _has_placed(lab: NodesLab, calls: int) -> bool:
+    return lab.placed() == calls
 
 
 async def test_a_call_that_is_hung_up_before_its_turn_is_never_placed(
     two_nodes: Network,
 ) -> None:
-    limits = {
-        name: msgspec.structs.replace(one, max_originates_per_s=2.0, max_lines=lines)
+    slow = {
+        name: msgspec.structs.replace(one, max_originates_per_s=0.01, max_lines=lines)
         for (name, one), lines in zip(ANYTHING.items(), (10, 0), strict=True)
     }
-    async with nodes_lab(two_nodes, limits) as lab:
+    patience = msgspec.structs.replace(PATIENT, turn_s=200.0)
+    async with nodes_lab(two_nodes, slow, patience) as lab:
         await lab.dial(FarEnd.RINGS)
         command = lab.command(lab.number(FarEnd.RINGS))
         placing = asyncio.create_task(lab.originate(command))
         await lab.until(lambda: figures(lab, NORTH).lines == 2)
         await lab.adapter.hangup(command.call_id)
+        lab.clock.push(100.0)
         with pytest.raises(OriginateRejected):
             await placing
-        await lab.until(lambda: lab.placed() == 1)
+        await lab.until(partial(_has_placed, lab, 1))
         assert await lab.report(command.call_id) is None
 
 

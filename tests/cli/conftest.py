@@ -23,7 +23,7 @@ from tests.support.postgres import postgres_server
 from tests.support.redis_server import short_folder
 from tests.support.telephony import network, two_nodes
 
-__all__ = ["network", "two_nodes", "postgres_server"]
+__all__ = ["network", "postgres_server", "two_nodes"]
 
 PASSWORD = "correct horse battery"
 
