@@ -45,6 +45,7 @@ WHY: Final = {
     Refusal.TRUNK: "no node that is there has this trunk",
     Refusal.LINES: "every node has all the calls that it bears",
     Refusal.RATE: "every node begins all the calls that it bears",
+    Refusal.LEGS: "every node rings all the telephones that it may",
 }
 
 
@@ -82,7 +83,7 @@ class NodesCarrier(NodeWatch):
         self._used = UsedCallIds()
         self._recorded: dict[str, str] = {}
         """Node by recording."""
-        self._refused: dict[Refusal, int] = dict.fromkeys(Refusal, 0)
+        self._refused = dict.fromkeys(set(Refusal) - {Refusal.LEGS}, 0)
 
     @property
     def facts(self) -> AdapterFacts:
@@ -122,13 +123,14 @@ class NodesCarrier(NodeWatch):
 
     def figures(self) -> list[NodeFigures]:
         """Every node now."""
+        loads = self._loads()
         return [
             NodeFigures(
                 name=node.name,
                 up=node.up,
                 draining=self._placement.is_draining(node.name),
-                lines=self._directory.lines(node.name),
-                legs=self._directory.telephones(node.name),
+                lines=loads[node.name].lines,
+                legs=loads[node.name].legs,
                 links=len(self._directory.loans(node.name)),
                 given_up=node.given_up,
                 refused_lines=self._placement.refused_lines[node.name],
@@ -259,7 +261,10 @@ class NodesCarrier(NodeWatch):
         leg = self._directory.legs.get(leg_id)
         if leg is None:
             raise UnknownCall(f"there is no agent leg {leg_id}")
-        await self._nodes[leg.home].require_up().close_agent_leg(leg_id)
+        home = self._nodes[leg.home]
+        if not home.up:
+            home.lost_legs.add(leg_id)  # as soon as the node is back
+        await home.require_up().close_agent_leg(leg_id)
 
     # --- conversations ------------------------------------------------------------------------
 

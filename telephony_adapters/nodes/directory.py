@@ -8,8 +8,10 @@ and joined with the agent. Nobody above knows: a mirror is told by the name of i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -235,15 +237,14 @@ class Directory:
         """Whether it is a call of ours, or the end of a link."""
         return call_id in self.calls or any(known == call_id for _, known in self._links)
 
-    def lines(self, node: str) -> int:
-        """Lines of trunks that are in use on a node."""
-        return sum(1 for call in self.calls.values() if call.node == node) + sum(
-            1 for leg in self.legs.values() if leg.home == node and leg.outside
-        )
+    def lines(self) -> Counter[str]:
+        """Lines of trunks that are in use, by node."""
+        outside = (leg.home for leg in self.legs.values() if leg.outside)
+        return Counter(chain((call.node for call in self.calls.values()), outside))
 
-    def telephones(self, node: str) -> int:
-        """Agents whom a node has rung."""
-        return sum(1 for leg in self.legs.values() if leg.home == node and not leg.outside)
+    def telephones(self) -> Counter[str]:
+        """Agents who were rung, by node."""
+        return Counter(leg.home for leg in self.legs.values() if not leg.outside)
 
     def loans(self, node: str | None = None) -> list[Loan]:
         """Legs that are lent: all, or those that begin or end at a node."""

@@ -34,6 +34,8 @@ class Refusal(StrEnum):
     """None of them has this trunk."""
     LINES = "lines"
     RATE = "rate"
+    LEGS = "legs"
+    """None may ring another telephone."""
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +136,7 @@ class Placement:
         if isinstance(nodes, Refusal):
             return nodes
         free = [name for name in nodes if self._has_room_for_leg(name, loads[name])]
-        return min(free, key=lambda name: (loads[name].legs, name), default=Refusal.LINES)
+        return min(free, key=lambda name: (loads[name].legs, name), default=Refusal.LEGS)
 
     def give_back(self, node: str, now: datetime) -> None:
         """A turn under which certainly nothing began."""

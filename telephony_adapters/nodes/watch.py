@@ -263,13 +263,10 @@ class NodeWatch:
             raise CarrierUnavailable("no node is there")
 
     def _loads(self) -> dict[str, Load]:
+        lines, legs = self._directory.lines(), self._directory.telephones()
         return {
-            node.name: Load(
-                up=node.up,
-                lines=self._directory.lines(node.name),
-                legs=self._directory.telephones(node.name),
-            )
-            for node in self._nodes.values()
+            name: Load(up=node.up, lines=lines[name], legs=legs[name])
+            for name, node in self._nodes.items()
         }
 
     def _tell(self, event: AnyCarrierEvent) -> None:

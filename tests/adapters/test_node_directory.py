@@ -294,4 +294,4 @@ def test_a_node_that_stays_away_loses_telephones_first_and_then_calls() -> None:
     assert set(actions) >= {HangUp("north", LINK), CloseLeg("south", loan.mirror)}
     assert told.directory.leg(ANA).local == ANA
     assert list(told.directory.reports("south")) == []
-    assert told.directory.lines("south") == 0
+    assert told.directory.lines()["south"] == 0

@@ -216,6 +216,19 @@ async def test_what_was_given_up_is_ended_when_its_node_comes_back(two_nodes: Ne
         assert lab.of(AgentLegUp, agent) == lab.of(AgentLegUp, agent)[:1]
 
 
+async def test_an_agent_who_leaves_while_his_node_is_away_is_hung_up_afterwards(
+    lab: NodesLab,
+) -> None:
+    leg_id = await leg_on(lab, SOUTH)
+    await lab.sites[SOUTH].lose_connection()
+    await lab.until(partial(is_down, lab, SOUTH))
+    with pytest.raises(CarrierUnavailable):
+        await lab.adapter.close_agent_leg(leg_id)
+    await lab.sites[SOUTH].restore_connection()
+    await lab.first(AgentLegDown, leg_id)
+    await eventually(lab.is_empty)
+
+
 async def test_an_agent_whose_node_dies_leaves_a_person_of_another_node(
     two_nodes: Network,
 ) -> None:

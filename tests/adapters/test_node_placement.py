@@ -211,7 +211,7 @@ def test_telephones_go_where_fewest_are_and_no_further_than_there_is_room() -> N
     network.legs["a"] = 1
     assert network.placement.leg(network.loads()) == "b"
     network.down.add("b")
-    assert network.placement.leg(network.loads()) is Refusal.LINES
+    assert network.placement.leg(network.loads()) is Refusal.LEGS
     network.down.add("a")
     assert network.placement.leg(network.loads()) is Refusal.DOWN
 
