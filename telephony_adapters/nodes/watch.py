@@ -15,6 +15,7 @@ from telephony_adapters.errors import CarrierUnavailable, TelephonyError, Unknow
 from telephony_adapters.messages import (
     AgentLegDown,
     AnyCarrierEvent,
+    CallEnded,
     CallId,
     CarrierDown,
     CarrierUp,
@@ -52,7 +53,7 @@ class WatchedNode(Node):
         self.lost_legs: set[LegId] = set()
         """Telephones that may still hang on it, and that others have rung since."""
         self.lost_calls: set[CallId] = set()
-        """Calls that may still live on it, and whose end is on record."""
+        """Calls that may still live on it, and whose end is on record. They take lines."""
         self.given_up = 0
         self.is_welcomed = True
         """Its own list has been read since it came up."""
@@ -138,6 +139,8 @@ class NodeWatch:
             case AgentLegDown() if is_mirror(event.leg_id) and not node.is_welcomed:
                 node.mirrors_gone.append(event)
             case _:
+                if isinstance(event, CallEnded):
+                    node.lost_calls.discard(event.call_id)
                 self._apply(self._directory.hear(node.name, event))
 
     def _apply(self, heard: tuple[list[AnyCarrierEvent], list[Action]]) -> None:
@@ -265,7 +268,7 @@ class NodeWatch:
     def _loads(self) -> dict[str, Load]:
         lines, legs = self._directory.lines(), self._directory.telephones()
         return {
-            name: Load(up=node.up, lines=lines[name], legs=legs[name])
+            name: Load(up=node.up, lines=lines[name] + len(node.lost_calls), legs=legs[name])
             for name, node in self._nodes.items()
         }
 

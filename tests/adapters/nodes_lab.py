@@ -147,8 +147,10 @@ class NodesLab(BreakableLab, CallableLab, ListeningLab):
             await site.lose_connection()
 
     async def restore_connection(self) -> None:
+        """Returns when every node is there: until then calls of the others are as last known."""
         for site in self.sites.values():
             await site.restore_connection()
+        await self.until(lambda: all(node.up for node in self.carrier.figures()))
 
     async def is_empty(self) -> bool:
         return not [channel for site in self.sites.values() for channel in await site.channels()]
