@@ -145,6 +145,7 @@ class NodesLab(BreakableLab, CallableLab, ListeningLab):
     async def lose_connection(self) -> None:
         for site in self.sites.values():
             await site.lose_connection()
+        await self.until(lambda: not any(node.up for node in self.carrier.figures()))
 
     async def restore_connection(self) -> None:
         """Returns when every node is there: until then calls of the others are as last known."""

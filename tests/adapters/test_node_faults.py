@@ -40,7 +40,7 @@ from tests.adapters.conformance_control import join
 from tests.adapters.lab import FarEnd
 from tests.adapters.nodes_lab import ANYTHING, APART, NORTH, PATIENT, SOUTH, NodesLab, nodes_lab
 
-pytestmark = pytest.mark.xdist_group("asterisk")
+pytestmark = pytest.mark.xdist_group("nodes")
 
 NAMES = (NORTH, SOUTH)
 TELEPHONES_ARE_LOST_S = PATIENT.down_s
@@ -298,7 +298,6 @@ async def test_no_node_at_the_start(two_nodes: Network) -> None:
         await lab.lose_connection()
         with pytest.raises(CarrierUnavailable, match=r"north.*south"):
             await lab.carrier.start(lab.events.append)
-        await lab.restore_connection()
 
 
 # --- links ----------------------------------------------------------------------------------------

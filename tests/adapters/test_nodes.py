@@ -17,7 +17,7 @@ from tests.adapters.conformance_outage import OutageCases
 from tests.adapters.conformance_recording import DtmfOutCases, RecordingCases
 from tests.adapters.nodes_lab import APART, NodesLab, nodes_lab
 
-pytestmark = pytest.mark.xdist_group("asterisk")
+pytestmark = pytest.mark.xdist_group("nodes")
 
 
 class TestTwoNodes(
