@@ -56,7 +56,7 @@ class TelephonyAdapter(Protocol):
         """Call an agent's device and keep the leg open; `AgentLegUp` follows.
 
         `endpoint` is `agent:NAME`, or the E.164 number of somebody outside who takes part in a
-        conversation.
+        conversation; between the nodes of one carrier also `node:NAME/WORD`.
 
         Raises `DuplicateCall` when the leg id is in use.
         """

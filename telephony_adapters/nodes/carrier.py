@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NoReturn
 
 import msgspec
@@ -16,6 +16,7 @@ from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
     OriginateRejected,
+    OutcomeUnknown,
     TelephonyError,
     UnknownCall,
 )
@@ -229,20 +230,13 @@ class NodesCarrier(NodeWatch):
         if leg_id in self._directory.legs:
             raise DuplicateCall(f"agent leg {leg_id} is open already")
         outside = endpoint.startswith("+")
-        tried: set[str] = set()
+        tried = {node.name for node in self._nodes.values() if leg_id in node.lost_legs}
+        failed: TelephonyError | None = None
         while True:
-            loads = {
-                name: msgspec.structs.replace(load, up=False)
-                if name in tried or leg_id in self._nodes[name].lost_legs
-                else load
-                for name, load in self._loads().items()
-            }
-            node = (
-                self._placement.outside(self._settings.trunk, loads)
-                if outside
-                else self._placement.leg(loads)
-            )
+            node = self._node_for_leg(tried, outside=outside)
             if isinstance(node, Refusal):
+                if failed is not None:
+                    raise failed
                 _raise(node)
             leg = self._directory.legs[leg_id] = LegLine(leg_id, node, outside=outside)
             try:
@@ -250,11 +244,22 @@ class NodesCarrier(NodeWatch):
             except TelephonyError as error:
                 if self._directory.legs.get(leg_id) is leg:
                     self._carry_out(self._directory.forget_leg(leg))
-                if not isinstance(error, CarrierUnavailable):
+                if isinstance(error, OutcomeUnknown | DuplicateCall):
                     raise
-                tried.add(node)  # nothing has rung: another node may
+                # Nothing rings: the telephone may be registered with another node.
+                failed = error
+                tried.add(node)
             else:
                 return
+
+    def _node_for_leg(self, tried: Collection[str], *, outside: bool) -> str | Refusal:
+        loads = {
+            name: msgspec.structs.replace(load, up=load.up and name not in tried)
+            for name, load in self._loads().items()
+        }
+        if outside:
+            return self._placement.outside(self._settings.trunk, loads)
+        return self._placement.leg(loads)
 
     async def close_agent_leg(self, leg_id: LegId) -> None:
         self._require_any()

@@ -44,6 +44,7 @@ from telephony_adapters.nodes.tokens import PREFIX
 MIRROR: Final = "mirror-"
 """How names of mirrors begin. Not the leg's own name with something behind it: Asterisk 22 refuses
 an id that another one begins with."""
+ENDS_REMEMBERED: Final = 10_000
 _PHASES: Final = list(CallPhase)
 FORGOTTEN_AFTER_S: Final = 60.0
 """A call that its node does not list this long after its ring timeout has never been."""
@@ -165,7 +166,7 @@ class Directory:
         self._mirrors: dict[tuple[str, LegId], Loan] = {}
         self._links: dict[tuple[str, CallId], Loan | None] = {}
         """Calls from node to node, by the node that received them; None: it is being rejected."""
-        self._ended = UsedCallIds()
+        self._ended = UsedCallIds(ENDS_REMEMBERED)
         """A list may be older than an end that was told while it was on its way."""
         self._made = 0
 
@@ -222,6 +223,8 @@ class Directory:
         if loan.over:
             return []
         loan.over = True
+        if not loan.up:
+            self._mirrors.pop((loan.node, loan.mirror), None)
         leg = self.legs.get(loan.leg_id)
         if leg is not None and leg.loan is loan:
             leg.loan = None

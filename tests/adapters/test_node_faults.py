@@ -107,6 +107,12 @@ async def leg_on(lab: NodesLab, node: str) -> LegId:
     return leg_id
 
 
+def change(lab: NodesLab, node: str, **changes: object) -> None:
+    """Another setting for a node that works already."""
+    carrier = lab.sites[node].carrier
+    carrier._settings = msgspec.structs.replace(carrier._settings, **changes)
+
+
 async def conversation(lab: NodesLab, call_on: str, rung_by: str) -> tuple[CallId, LegId]:
     leg_id = await leg_on(lab, rung_by)
     call_id = await dial_on(lab, call_on)
@@ -367,8 +373,7 @@ async def test_without_a_way_from_node_to_node_there_is_no_bridge(two_nodes: Net
     async with nodes_lab(two_nodes, APART, nowhere) as lab:
         leg_id = await lab.open_leg()
         call_id = await lab.dial_and_answer()
-        south = lab.sites[SOUTH].carrier
-        south._settings = msgspec.structs.replace(south._settings, links={NORTH: dial})
+        change(lab, SOUTH, links={NORTH: dial})
         with pytest.raises(TelephonyError, match="no link"):
             await lab.adapter.bridge(call_id, leg_id)
         assert lab.of(CallBridged, call_id) == []
@@ -429,6 +434,22 @@ async def test_a_recording_is_fetched_from_wherever_it_is(lab: NodesLab) -> None
     with pytest.raises(CarrierUnavailable):
         await lab.adapter.fetch_recording("somewhere")  # no word that it is not there
     await lab.sites[SOUTH].restore_connection()
+
+
+async def test_a_telephone_is_rung_by_the_node_that_knows_it(lab: NodesLab) -> None:
+    usual = lab.sites[NORTH].settings.agent_dial
+    change(lab, NORTH, agent_dial="PJSIP/nosuch/{agent}")
+    legs = [await lab.open_leg() for _ in range(3)]
+    assert {lab.carrier.home_of(leg_id) for leg_id in legs} == {SOUTH}
+    change(lab, SOUTH, agent_dial="PJSIP/nosuch/{agent}")
+    refused = LegId("leg-" + "r" * 22)
+    for _ in range(2):
+        with pytest.raises(TelephonyError) as refusal:
+            await lab.adapter.open_agent_leg(refused, lab.endpoint())
+        assert not isinstance(refusal.value, DuplicateCall | CarrierUnavailable)
+    change(lab, NORTH, agent_dial=usual)
+    await lab.adapter.open_agent_leg(refused, lab.endpoint())
+    await lab.first(AgentLegUp, refused)
 
 
 # --- limits ---------------------------------------------------------------------------------------
