@@ -187,11 +187,16 @@ class NodesCarrier(NodeWatch):
 
     async def hangup(self, call_id: CallId) -> None:
         call = self._call(call_id)
+        node = self._nodes[call.node]
+        call.hung_up = call.waits or not node.up
         if call.waits:
-            call.hung_up = True
             return
+        if node.legs_are_lost and not node.up:
+            # Nobody talks there any more, and whoever wants the end need not wait for the node.
+            self._give_up(node, self._directory.ends_wanted(node.name))
+            raise UnknownCall(f"node `{node.name}` is away: call {call_id} ends when it is back")
         try:
-            await self._of(call).hangup(call_id)
+            await node.require_up().hangup(call_id)
         except UnknownCall:
             self._directory.forget_call(call_id)
             raise

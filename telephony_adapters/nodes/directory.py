@@ -66,7 +66,7 @@ class CallLine:
         self.waits = False
         """Not dialed yet: its turn is still to come."""
         self.hung_up = False
-        """It shall not be dialed when its turn comes."""
+        """Its end is wanted, as soon as that is possible; if it waits, it shall not be dialed."""
         self.forget_at: datetime | None = None
         """When a call that its node does not list is none; None: at once."""
 
@@ -331,6 +331,8 @@ class Directory:
             return [event], []
         if isinstance(event, CallBridged | CallJoined | CallParted):
             event = msgspec.structs.replace(event, leg_id=leg_of(event.leg_id))
+        if isinstance(event, CallEnded):
+            self._ended.add(event.call_id)
         known = self.calls.get(event.call_id)
         if known is not None and known.node == node:
             self._step(known, event)
@@ -343,7 +345,6 @@ class Directory:
             case CallAnswered():
                 call.phase, call.forget_at = CallPhase.ANSWERED, None
             case CallEnded():
-                self._ended.add(call.call_id)
                 self._forget(call)
             case CallHeld():
                 self._bridge(call, None)
@@ -466,10 +467,7 @@ class Directory:
                 event_id=self._event_id(), at=at, leg_id=leg.leg_id, reason="node lost"
             )
             told.append(down)
-        for loan in self.loans(node):
-            if not self.legs[loan.leg_id].engaged:
-                actions += self.end_loan(loan)
-        return told, actions
+        return told, [*actions, *self._end_idle_loans(node)]
 
     def calls_lost(self, node: str) -> tuple[list[CallId], list[Action]]:
         """A node is away for so long that its calls are given up."""
@@ -483,6 +481,20 @@ class Directory:
             del self._links[link]
             self._ended.add(link[1])
         return [call.call_id for call in lost], actions
+
+    def ends_wanted(self, node: str) -> tuple[list[CallId], list[Action]]:
+        """Of the calls of a node that is away, those that we wanted to end are given up."""
+        lost = [call for call in self.calls.values() if call.node == node and call.hung_up]
+        for call in lost:
+            self._forget(call)
+        return [call.call_id for call in lost], self._end_idle_loans(node)
+
+    def _end_idle_loans(self, node: str) -> list[Action]:
+        actions: list[Action] = []
+        for loan in self.loans(node):
+            if not self.legs[loan.leg_id].engaged:
+                actions += self.end_loan(loan)
+        return actions
 
     def _forget(self, call: CallLine) -> None:
         self.calls.pop(call.call_id, None)

@@ -196,16 +196,23 @@ class NodeWatch:
         node.lost_legs.update(lost)
         log.error("node_legs_lost", node=node.name, legs=len(lost))
         self._apply(self._directory.legs_lost(node.name, now))
+        if self._give_up(node, self._directory.ends_wanted(node.name)):
+            self._tell_up()
 
     def _lose_calls(self, node: WatchedNode) -> None:
         """Their outcome is unknown: the engine finds them listed no more, and they count."""
         node.calls_are_lost = True
-        lost, actions = self._directory.calls_lost(node.name)
-        node.lost_calls.update(lost)
-        node.given_up += len(lost)
-        log.error("node_calls_lost", node=node.name, calls=len(lost))
-        self._carry_out(actions)
+        lost = self._give_up(node, self._directory.calls_lost(node.name))
+        log.error("node_calls_lost", node=node.name, calls=lost)
         self._tell_up()
+
+    def _give_up(self, node: WatchedNode, lost: tuple[list[CallId], list[Action]]) -> int:
+        """Calls whose end nobody will tell; how many. They are ended when the node is back."""
+        call_ids, actions = lost
+        node.lost_calls.update(call_ids)
+        node.given_up += len(call_ids)
+        self._carry_out(actions)
+        return len(call_ids)
 
     async def _welcome(self, node: WatchedNode, *, first: bool) -> None:
         """A node is back: end what was given up there, and look which links still stand."""
@@ -215,7 +222,8 @@ class NodeWatch:
             alive = {report.call_id for report in reports}
             if first:  # calls of an earlier life: nobody here can serve them
                 node.lost_calls |= {one for one in alive if not self._directory.knows(one)}
-            for call_id in node.lost_calls & alive:
+            lost = node.lost_calls & alive
+            for call_id in lost:
                 await _if_there(node.require_up().hangup(call_id))
             for leg_id in list(node.lost_legs):
                 await _if_there(node.require_up().close_agent_leg(leg_id))
@@ -224,7 +232,7 @@ class NodeWatch:
             log.warning("node_gone_again", node=node.name, error=str(error))
             return
         node.lost_calls &= alive
-        known = [report for report in reports if report.call_id not in node.lost_calls]
+        known = [report for report in reports if report.call_id not in lost]
         self._directory.told(node.name, known, asked_at)
         node.is_welcomed = True
         gone, node.mirrors_gone = node.mirrors_gone, []

@@ -259,6 +259,13 @@ def test_a_list_that_is_older_than_an_end_revives_nobody() -> None:
         told.directory.call(CALL)
 
 
+def test_the_end_of_a_call_that_was_given_up_is_an_end_all_the_same() -> None:
+    told, _, _ = crossing()
+    told.directory.calls_lost("south")
+    told.hear("south", ended(CALL))
+    assert told.directory.told("south", [report(CALL, CallPhase.ANSWERED)], T0) == []
+
+
 def test_a_list_that_is_older_than_an_answer_does_not_take_it_back() -> None:
     told = Told()
     told.answered_call()

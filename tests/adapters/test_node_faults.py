@@ -16,6 +16,7 @@ from telephony_adapters.errors import (
     DuplicateCall,
     OriginateRejected,
     TelephonyError,
+    UnknownCall,
 )
 from telephony_adapters.lab.network import Network, running_network
 from telephony_adapters.messages import (
@@ -138,7 +139,7 @@ async def test_a_node_is_killed_in_the_middle_of_calls() -> None:
             alive = {report.call_id for report in await lab.adapter.list_calls()}
             assert alive >= {there, linked, here}
             with pytest.raises(CarrierUnavailable):
-                await lab.adapter.hangup(there)
+                await lab.adapter.hold(there)
             assert lab.of(AgentLegDown, agent) == []
             lab.clock.push(TELEPHONES_ARE_LOST_S)
             await lab.first(AgentLegDown, agent)
@@ -220,6 +221,31 @@ async def test_what_was_given_up_is_ended_when_its_node_comes_back(two_nodes: Ne
         await eventually(site.is_empty)
         assert len(lab.of(AgentLegDown, agent)) == 1
         assert lab.of(AgentLegUp, agent) == lab.of(AgentLegUp, agent)[:1]
+
+
+async def test_an_agent_need_not_wait_for_a_node_that_is_away(lab: NodesLab) -> None:
+    """Whoever hangs up on a call of a dead node is free when its telephones are given up."""
+    first, leg_id = await conversation(lab, SOUTH, NORTH)
+    second, other = await conversation(lab, SOUTH, NORTH)
+    site = lab.sites[SOUTH]
+    await site.lose_connection()
+    await lab.until(partial(is_down, lab, SOUTH))
+    with pytest.raises(CarrierUnavailable):
+        await lab.adapter.hangup(first)
+    assert ups(lab) == 0
+    lab.clock.push(TELEPHONES_ARE_LOST_S)
+    assert ups(lab) == 1
+    assert [report.call_id for report in await lab.adapter.list_calls()] == [second]
+    with pytest.raises(UnknownCall):
+        await lab.adapter.hangup(second)
+    assert await lab.adapter.list_calls() == []
+    assert figures(lab, SOUTH).given_up == 2
+    for leg in (leg_id, other):
+        await lab.bridge(await dial_on(lab, NORTH), leg)
+        assert lab.of(AgentLegDown, leg) == []
+    await site.restore_connection()
+    await eventually(site.is_empty)
+    await lab.until(lambda: figures(lab, SOUTH).lines == 0)
 
 
 async def test_an_agent_who_leaves_while_his_node_is_away_is_hung_up_afterwards(
