@@ -38,6 +38,8 @@ from telephony_adapters.port import EventSink, TelephonyAdapter
 log = structlog.get_logger()
 
 TIMER_TOLERANCE_S: Final = 0.05
+STOP_S: Final = 2.0
+"""How long the last links may take to end."""
 
 
 class WatchedNode(Node):
@@ -81,6 +83,7 @@ class NodeWatch:
         self._links = Links(self._directory, self._nodes, self._carry_out, clock, settings.link_s)
         self._sink: EventSink | None = None
         self._errands: set[asyncio.Task[None]] = set()
+        self._starting: list[asyncio.Task[None]] = []
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -101,7 +104,7 @@ class NodeWatch:
             raise CarrierUnavailable(f"no node is there: {told}")
         for name, error in away.items():
             log.error("node_away_at_start", node=name, error=str(error))
-            self._errand(self._start_later(self._nodes[name]))
+            self._starting.append(asyncio.create_task(self._start_later(self._nodes[name])))
 
     async def _start(self, node: WatchedNode) -> CarrierUnavailable | None:
         try:
@@ -119,10 +122,16 @@ class NodeWatch:
 
     async def stop(self) -> None:
         self._sink = None
-        errands = list(self._errands)
-        for errand in errands:
-            errand.cancel()
-        await asyncio.gather(*errands, return_exceptions=True)
+        for loan in self._directory.loans():
+            self._carry_out(self._directory.end_loan(loan))
+        # Links that nobody ends would stand for ever: nobody sits at either end.
+        if self._errands:
+            await asyncio.wait(self._errands, timeout=STOP_S)
+        unfinished = [*self._errands, *self._starting]
+        self._starting.clear()
+        for task in unfinished:
+            task.cancel()
+        await asyncio.gather(*unfinished, return_exceptions=True)
         for node in self._nodes.values():
             node.up = False
             self._forget_timers(node)

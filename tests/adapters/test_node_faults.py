@@ -385,6 +385,15 @@ async def test_an_idle_link_breaks_unnoticed(apart: NodesLab) -> None:
     assert apart.carrier.counts["links_made"] == 2
 
 
+async def test_a_stop_leaves_no_link_behind(apart: NodesLab) -> None:
+    call_id, _ = await apart.converse()
+    await apart.adapter.hangup(call_id)
+    await apart.end(call_id)
+    await apart.carrier.stop()
+    await eventually(apart.sites[SOUTH].is_empty)
+    await eventually(lambda: _is_quiet(apart, 1))  # the agent's telephone is the engine's business
+
+
 async def test_a_link_is_used_again(apart: NodesLab) -> None:
     call_id, leg_id = await apart.converse()
     await apart.callee_hangs_up(call_id)
