@@ -51,7 +51,7 @@ test: $(VENV)/.dev lint  ## everything that must hold, on real servers
 	$(BIN)/pytest -n 2 --dist loadgroup
 
 soak: $(VENV)/.dev  ## the fault tests at full size (long)
-	$(BIN)/pytest -m soak -n 2
+	$(BIN)/pytest -m soak -n 2 --timeout 7200
 
 bench: $(VENV)/.dev  ## throughput and latency of the engine beside their limits
 	$(BIN)/python -m load_tests.bench_engine

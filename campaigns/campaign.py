@@ -16,11 +16,12 @@ from msgspec import Meta
 
 from campaigns.content.kinds import WRITTEN
 from campaigns.model import Bucket
+from campaigns.office import OfficeHours
 from campaigns.portfolio.model import Stage
 from compliance.messages import Message
 from compliance.types import Attestation, Channel, Mode, Purpose
 
-MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.IVR, Mode.BLAST})
+MODES: Final = frozenset({Mode.PREDICTIVE, Mode.PROGRESSIVE, Mode.PREVIEW, Mode.IVR, Mode.BLAST})
 """Modes that a campaign can have. Callbacks, and calls that need their agent beforehand, are made
 inside any of them."""
 
@@ -92,25 +93,41 @@ class AccountFilter(Message, frozen=True, kw_only=True):
 TemplateName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,79}$")]
 
 
-class MessageSettings(Message, frozen=True, kw_only=True):
+class TextSettings(Message, frozen=True, kw_only=True):
+    """What all written messages of a campaign have in common."""
+
+    values: dict[str, Annotated[str, Meta(max_length=300)]] = {}
+    """Merge values that everybody has in common (`return_number`, `hours` ...)."""
+    sender: str | None = None
+    """Number, sender id or address it comes from; None: the provider's own."""
+    max_balance_age_s: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 86_400
+    """A balance older than this is told to nobody."""
+    provider_templates: dict[TemplateName, Annotated[str, Meta(min_length=1, max_length=200)]] = {}
+    """WhatsApp: the provider's id of each text; its fields are numbered 1, 2 ... in the order in
+    which the text first names them."""
+
+
+class MessageSettings(TextSettings, frozen=True, kw_only=True):
     """What a campaign of written messages sends, and how fast."""
 
     templates: Annotated[tuple[TemplateName, ...], Meta(min_length=1, max_length=8)]
     """Approved texts of the campaign's channel. Each person gets the one in their language; where
     none is, the first."""
-    values: dict[str, Annotated[str, Meta(max_length=300)]] = {}
-    """Merge values that everybody has in common (`return_number`, `hours` ...)."""
-    sender: str | None = None
-    """Number, sender id or address it comes from; None: the provider's own."""
     max_per_hour: Count | None = None
     """Most messages in any hour: what answers can be coped with. None: no cap of its own."""
     per_agent_hour: Annotated[float, Meta(gt=0, le=10_000)] | None = None
     """Most messages in any hour for each agent who is on duty; without agents nothing is sent."""
-    max_balance_age_s: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 86_400
-    """A balance older than this is told to nobody."""
-    provider_templates: dict[TemplateName, Annotated[str, Meta(min_length=1, max_length=200)]] = {}
-    """WhatsApp: the provider's id of each of `templates`; its fields are numbered 1, 2 ... in the
-    order in which the text first names them."""
+
+
+class PreviewSettings(Message, frozen=True, kw_only=True):
+    """How agents look at an account before it is called."""
+
+    limit_s: Annotated[int, Meta(ge=5, le=600)] = 60
+    """Who has neither dialed nor skipped by then is taken to be away, and paused."""
+    may_skip: bool = True
+    """Whether agents may leave an account to somebody else."""
+    skip_wait_s: Annotated[int, Meta(ge=60, le=MAX_GAP_S)] = 14_400
+    """How long an account that was skipped rests."""
 
 
 class SpokenSettings(Message, frozen=True, kw_only=True):
@@ -182,6 +199,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     timezone: str = "UTC"
     """IANA zone in which the campaign's days are counted."""
     retry: RetrySettings = RetrySettings()
+    preview: PreviewSettings | None = None
+    """Only in mode `preview`; None: its defaults."""
     flow: str | None = None
     """Approved flow that takes the calls of an `ivr` campaign."""
     lines: Annotated[int, Meta(ge=1, le=2_000)] = 20
@@ -193,6 +212,13 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     abandon_flow: str | None = None
     """Approved flow that a person hears when no agent came in time; None: the one that ships
     with Marcador, where the carrier can play it and a number to call back is known."""
+    inbound_flow: str | None = None
+    """Approved flow that people hear who call us about the campaign's accounts, or at one of its
+    `caller_ids`; None: they wait for an agent."""
+    office_hours: tuple[OfficeHours, ...] = ()
+    """When agents are at work, for the flows that ask; empty: always."""
+    links: TextSettings | None = None
+    """Values and sender of the texts that flows send during a call; None: they send none."""
     spoken: SpokenSettings = SpokenSettings()
     teams: tuple[str, ...] = ()
     """Teams whose agents may serve the campaign; empty: every agent."""
@@ -228,6 +254,10 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
         self._check_channel()
         if (self.flow is not None) is not (self.mode is Mode.IVR):
             raise ValueError("`flow` must be given in the mode ivr, and in no other")
+        if self.inbound_flow is not None and self.writes:
+            raise ValueError("`inbound_flow` must be given to a campaign of calls")
+        if self.preview is not None and self.mode is not Mode.PREVIEW:
+            raise ValueError("`preview` must come with mode preview")
         if self.leave_message and not (self.amd and self.flow):
             raise ValueError("`leave_message` must come with mode ivr and amd")
         if any(team != team.strip().casefold() or not team for team in self.teams):
@@ -307,6 +337,7 @@ _PARTS: Final[dict[str, type[Message]]] = {
     "retry": RetrySettings,
     "accounts": AccountFilter,
     "message": MessageSettings,
+    "links": TextSettings,
     "spoken": SpokenSettings,
 }
 

@@ -195,7 +195,11 @@ class InboundConfig(Section, frozen=True, kw_only=True):
     wait_s: Positive = 60
     """How long a caller may wait for an agent."""
     max_waiting: Positive = 20
-    """Callers in line at the same time; whoever comes then is not answered."""
+    """Callers in line at the same time; whoever comes then is not answered, or goes on in the
+    flow."""
+    max_in_flow: Positive = 100
+    """Callers who hear a campaign's `inbound_flow` at the same time; whoever comes then is not
+    answered."""
     campaign: str = ""
     """Name of the campaign whose agents take callers whom no campaign works; empty: the running
     one with most agents."""

@@ -384,7 +384,7 @@ async def campaign(
 ) -> dict[str, Figure]:
     """The whole engine at a rate: claim, gate, ledger, Asterisk, outcome, ledger."""
     config = bench_config(folder)
-    portfolio, _ = await prepare(config, max(2_000, round(per_s * seconds * 6)))
+    portfolio = (await prepare(config, max(2_000, round(per_s * seconds * 6)))).portfolio
     # Whatever the hour is here: the laboratory's people are called at midday.
     clock = SimulatedClock(midday(), 1.0)
     carrier = WatchedCarrier(settings_of(network, "campaign"), clock)

@@ -1,24 +1,30 @@
-"""Telephone numbers that nearly everybody has to themselves.
+"""Telephone numbers that strangers do not have in common.
 
 The generator gives invented Americans numbers that the plan reserves for fiction: some thirty
-thousand, so that nine in ten numbers of a portfolio are several people's. In a real one few are.
-The numbers made here lie in the same area codes, in the exchange 555, where nobody lives.
+thousand, so that strangers share them. The numbers made here lie in the same area codes, in the
+exchange 555, where nobody lives; families share as many of them as the generator says.
 """
 
 from __future__ import annotations
 
-import re
-from itertools import count
+from random import Random
 from typing import Final
 
-_RESERVED: Final = re.compile(r"555(-?)01\d\d")
-_FIRST, _LINES = 1_000, 9_000
+from campaigns.sample.numbers import NumberSource
+
+_FIRST: Final = 1_000
+_LINES: Final = 9_000
 
 
-def own_numbers(portfolio: str) -> str:
-    """A generated CSV with another line number for every telephone number in it."""
-    lines = count()
-    return _RESERVED.sub(
-        lambda found: f"555{found[1]}{_FIRST + next(lines) % _LINES}",
-        portfolio,
-    )
+class OwnNumbers(NumberSource):
+    """Hands out each number once, until an area code has no more."""
+
+    def __init__(self, country: str, rng: Random) -> None:
+        super().__init__(country, rng)
+        self._given: dict[str, int] = {}
+
+    def fictional(self, subdivision: str) -> str:
+        area = super().fictional(subdivision)[:3]
+        given = self._given.get(area, 0)
+        self._given[area] = given + 1
+        return f"{area}555{_FIRST + given % _LINES}"

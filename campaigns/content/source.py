@@ -124,6 +124,24 @@ _UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<key>[^`]*)`")
 _MISSING: Final = re.compile(r"Object missing required field `(?P<key>[^`]*)`")
 _VALUE: Final = re.compile(r"Invalid (?:enum )?value (?P<value>.*)")
 _NAMED: Final = re.compile(r"`(?P<key>\w+)` must (?P<rule>.*)", re.DOTALL)
+_RULES_ES: Final = tuple(
+    (re.compile(english, re.DOTALL), spanish)
+    for english, spanish in (
+        (r"be single keys 0-9, \* and #, not (.*)", r"debe tener teclas solas (0-9, * y #), no \1"),
+        (
+            r"give each of es and en a single key 0-8: (.*)",
+            r"debe dar a es y a en una tecla cada uno, de 0 a 8: \1",
+        ),
+        (
+            r"ask two different factors or more, at least one of (\w+) and (\w+)",
+            r"debe preguntar dos datos distintos o más, al menos uno de \1 y \2",
+        ),
+        (r"be of (.*) for (.*), not (.*)", r"debe ser de \1 para \2, no \3"),
+        (r"have single keys 1-8, not (.*)", r"debe tener teclas solas (1-8), no \1"),
+        (r"be one of (.*), not (.*)", r"debe ser uno de \1, no \2"),
+    )
+)
+"""The rules of flows and texts in Spanish; a test sees that none is missing."""
 
 
 def convert(
@@ -145,6 +163,14 @@ def convert(
 def _names(kind: object) -> tuple[str, ...]:
     names = getattr(kind, "__struct_fields__", ())
     return tuple(str(name) for name in names)
+
+
+def rule_es(rule: str) -> str:
+    """What a key "must", in Spanish."""
+    for pattern, spanish in _RULES_ES:
+        if found := pattern.fullmatch(rule):
+            return found.expand(spanish)
+    return f"no cumple: must {rule}"
 
 
 def _told(message: str, document: Document, key: str, known: tuple[str, ...]) -> ContentError:
@@ -172,8 +198,7 @@ def _told(message: str, document: Document, key: str, known: tuple[str, ...]) ->
         mend = ("vea los valores en docs/content.md", "see docs/content.md for the values")
     elif found := _NAMED.fullmatch(message):
         where = ".".join(part for part in (where, found["key"]) if part)
-        es = en = f"must {found['rule']}"
-        es = f"no cumple: {en}"
+        es, en = rule_es(found["rule"]), f"must {found['rule']}"
         mend = ("corrija el valor", "mend the value")
     else:
         es, en = f"valor que no sirve: {message}", f"the value does not fit: {message}"

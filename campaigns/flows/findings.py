@@ -77,6 +77,24 @@ WORDS: Final[dict[str, _Words]] = {
         "agregue un nodo gather con 9 hacia un nodo opt_out",
         "add a gather node with 9 to an opt_out node",
     ),
+    "nobody_known": _Words(
+        "El nodo {found} es para una persona y se llega a él sin saber quién llama",
+        "The node {found} concerns one person and is reached without knowing who calls",
+        "ponga antes un branch sobre person_known y llegue por su caso yes, o después de verify",
+        "put a branch on person_known before it and come by its case yes, or come after verify",
+    ),
+    "names_caller": _Words(
+        "El nodo {found} nombra a la persona a quien llama, antes de verificar quién es",
+        "The node {found} names the person to whoever calls, before verifying who it is",
+        "quite {{first_name}} y {{person_name}}, o llegue después de verify",
+        "take out {{first_name}} and {{person_name}}, or come after verify",
+    ),
+    "link_without_text": _Words(
+        "El nodo {found} no dice qué texto envía",
+        "The node {found} does not say which text it sends",
+        "ponga templates: {es: NOMBRE, en: NOMBRE}, dos textos aprobados del mismo canal",
+        "put templates: {es: NAME, en: NAME}, two approved texts of the same channel",
+    ),
     "unreached": _Words(
         "No se llega nunca al nodo {found}",
         "The node {found} is never reached",
@@ -89,6 +107,7 @@ WORDS: Final[dict[str, _Words]] = {
 _KINDS: Final[dict[str, tuple[str, str]]] = {
     "say": ("dice", "says"),
     "gather": ("pregunta", "asks"),
+    "language": ("pregunta el idioma", "asks for the language"),
     "verify": ("verifica la identidad", "verifies the identity"),
     "branch": ("se bifurca", "branches"),
     "disclose": ("habla de la deuda", "tells of the debt"),

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from campaigns.content.template import TextLanguage
 from campaigns.dispositions import DispositionCode
 from campaigns.flows.messages import (
     AgentTook,
@@ -29,6 +30,7 @@ from campaigns.flows.messages import (
     HangUpNow,
     IdentityChecked,
     IdentityResult,
+    KeepLanguage,
     Known,
     LinkSent,
     NoAgent,
@@ -44,6 +46,7 @@ from campaigns.flows.messages import (
 )
 from campaigns.flows.model import (
     MOST_TRIES,
+    OPT_OUT_KEY,
     AnyNode,
     Branch,
     Callback,
@@ -52,6 +55,7 @@ from campaigns.flows.model import (
     Factor,
     Gather,
     HangUp,
+    Language,
     Link,
     OptOut,
     Promise,
@@ -73,13 +77,20 @@ MOST_NODES_AT_ONCE: Final = 1_000
 Step = tuple[FlowState, tuple[AnyCommand, ...]]
 
 
-def begin(program: Program, language: str, askable: tuple[Factor, ...] | None = None) -> FlowState:
+def begin(
+    program: Program,
+    language: str,
+    askable: tuple[Factor, ...] | None = None,
+    *,
+    known: bool = True,
+) -> FlowState:
     """The state before the call is answered. `language`: es or en, of the person.
 
-    `askable`: factors of the person that are on file; None: all are taken to be.
+    `askable`: factors of the person that are on file; None: all are taken to be. `known`: it is
+    known whose account the call is about.
     """
-    chosen = "es" if language.startswith("es") else "en"
-    return FlowState(node=program.flow.start, language=chosen, askable=askable)
+    own = "es" if language.startswith("es") else "en"
+    return FlowState(node=program.flow.start, language=own, askable=askable, known=known)
 
 
 def step(program: Program, state: FlowState, event: AnyEvent) -> Step:
@@ -130,6 +141,8 @@ class _Walk:
         match self.state.waiting, node, event:
             case Waiting.MENU, Gather(), Digits() | Silence():
                 self._menu(node, event)
+            case Waiting.LANGUAGE, Language(), Digits() | Silence():
+                self._language(node, event)
             case Waiting.FACTOR, Verify(), Digits() | Silence():
                 self._factor(node, event)
             case Waiting.IDENTITY, Verify(), IdentityChecked():
@@ -157,6 +170,24 @@ class _Walk:
         self._change(errors=errors)
         self._ask_menu(node)
 
+    def _language(self, node: Language, event: Digits | Silence) -> None:
+        key = event.digits[:1] if isinstance(event, Digits) else ""
+        if key == OPT_OUT_KEY:
+            self.enter(node.on_opt_out)
+        elif key in node.choices:
+            self._change(language=node.choices[key].value, chose=True)
+            if self.state.verified:
+                self._keep_language()
+            self.enter(node.next)
+        elif self.state.errors + 1 < node.tries:
+            self._change(errors=self.state.errors + 1)
+            self._ask_language(node)
+        else:
+            self.enter(node.next)
+
+    def _keep_language(self) -> None:
+        self.commands.append(KeepLanguage(language=self.state.language))
+
     def _factor(self, node: Verify, event: Digits | Silence) -> None:
         questions = questions_for(node, self.state.askable)
         question = questions[len(self.state.answers)]
@@ -175,6 +206,8 @@ class _Walk:
     def _identity(self, node: Verify, result: IdentityResult) -> None:
         if result is IdentityResult.PASSED:
             self._change(verified=True)
+            if self.state.chose:
+                self._keep_language()
             self.enter(node.on_verified)
         elif result is IdentityResult.UNAVAILABLE:
             self.enter(node.on_unavailable)
@@ -215,6 +248,9 @@ class _Walk:
             if following in self.program.disclosing and not self.state.verified:
                 self.fault(Fault.DISCLOSURE)
                 return
+            if following in self.program.personal and not self.state.known:
+                self.fault(Fault.NOBODY)
+                return
             self._change(node=following, errors=0, answers={}, draft=None, identity_tries_here=0)
             following = self._arrive(following, node)
         self.fault(Fault.ENDLESS)
@@ -245,8 +281,12 @@ class _Walk:
             case Branch() if node.on is Condition.IDENTITY:
                 known = "verified" if self.state.verified else "not_verified"
                 return node.cases.get(known, node.otherwise)
+            case Branch() if node.on is Condition.PERSON_KNOWN:
+                return node.cases.get("yes" if self.state.known else "no", node.otherwise)
             case Verify() if self.state.verified:
                 return node.on_verified
+            case Verify() if not self.state.known:
+                return node.on_unavailable
             case Verify() if self.state.identity_tries >= MOST_TRIES:
                 return node.on_failed
             case Verify() if not questions_for(node, self.state.askable):
@@ -260,6 +300,9 @@ class _Walk:
             case Gather():
                 self._change(waiting=Waiting.MENU)
                 self._ask_menu(node)
+            case Language():
+                self._change(waiting=Waiting.LANGUAGE)
+                self._ask_language(node)
             case Verify():
                 self._ask_factor(node)
             case Branch():
@@ -271,10 +314,17 @@ class _Walk:
             case Transfer():
                 self._change(waiting=Waiting.AGENT)
                 self._speak(node.text)
-                self.commands.append(TransferTo(team=node.team))
+                company = None if node.waiting is None else self._speech(node.waiting)
+                self.commands.append(TransferTo(team=node.team, waiting=company))
             case Link():
                 self._change(waiting=Waiting.LINK)
-                self.commands.append(SendLink(purpose=node.purpose))
+                self.commands.append(
+                    SendLink(
+                        purpose=node.purpose,
+                        templates=node.templates,
+                        language=self.state.language,
+                    )
+                )
             case HangUp():
                 if node.text is not None:
                     self._speak(node.text)
@@ -283,13 +333,19 @@ class _Walk:
                 raise AssertionError(f"nothing to wait for at {node}")
 
     def _ask_menu(self, node: Gather) -> None:
-        self._speak(node.text)
+        self._speak(node.text, question=True)
+        self.commands.append(Collect(most=1))
+
+    def _ask_language(self, node: Language) -> None:
+        own = self.state.language
+        for language in sorted(TextLanguage, key=lambda one: one.value != own):
+            self._speak(node.text, question=True, language=language.value)
         self.commands.append(Collect(most=1))
 
     def _ask_factor(self, node: Verify) -> None:
         question = questions_for(node, self.state.askable)[len(self.state.answers)]
         self._change(waiting=Waiting.FACTOR)
-        self._speak(question.text)
+        self._speak(question.text, question=True)
         self.commands.append(Collect(most=question.digits, secret=True))
 
     # --- ends ------------------------------------------------------------------------------------
@@ -303,12 +359,15 @@ class _Walk:
         self._change(fault=fault)
         self.end(DispositionCode.TECHNICAL_ERROR)
 
-    def _speak(self, text: Texts) -> None:
-        language = self.state.language
+    def _speak(self, text: Texts, *, question: bool = False, language: str = "") -> None:
+        self.commands.append(self._speech(text, question=question, language=language))
+
+    def _speech(self, text: Texts, *, question: bool = False, language: str = "") -> Speak:
+        language = language or self.state.language
         tells = self.state.node in self.program.disclosing
         claimed = ContentClass.VERIFIED if tells else ContentClass.NEUTRAL
-        self.commands.append(
-            Speak(text=text.of(language), language=language, content_class=claimed)
+        return Speak(
+            text=text.of(language), language=language, content_class=claimed, question=question
         )
 
     def _change(self, **fields: object) -> None:

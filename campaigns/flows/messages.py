@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from campaigns.content.render import Money
 from campaigns.dispositions import DispositionCode
-from campaigns.flows.model import Condition, Factor, LinkPurpose, Matter
+from campaigns.flows.model import Condition, Factor, LinkPurpose, LinkTemplates, Matter
 from compliance.messages import Message
 from compliance.types import ContentClass
 
@@ -118,6 +118,8 @@ class Speak(Command, frozen=True, kw_only=True, tag="speak"):
     content_class: ContentClass = ContentClass.NEUTRAL
     """Who may hear it."""
     values: dict[str, Money | date | str] = {}
+    question: bool = False
+    """Asks for the keys that are collected next: one of them may interrupt it."""
 
 
 class Collect(Command, frozen=True, kw_only=True, tag="collect"):
@@ -154,12 +156,22 @@ class RecordPromise(Command, frozen=True, kw_only=True, tag="record_promise"):
 
 class TransferTo(Command, frozen=True, kw_only=True, tag="transfer_to"):
     team: str
+    waiting: Speak | None = None
+    """To be said now and then while nobody comes."""
 
 
 class SendLink(Command, frozen=True, kw_only=True, tag="send_link"):
-    """To the number on file, through the gate."""
+    """To an address on file, through the gate; the answer is `LinkSent`."""
 
     purpose: LinkPurpose
+    templates: LinkTemplates | None = None
+    language: str = "es"
+
+
+class KeepLanguage(Command, frozen=True, kw_only=True, tag="keep_language"):
+    """A verified person has chosen the language: it is theirs from now on."""
+
+    language: str
 
 
 class RequestCallback(Command, frozen=True, kw_only=True, tag="request_callback"):
@@ -187,6 +199,7 @@ AnyCommand = (
     | RecordPromise
     | TransferTo
     | SendLink
+    | KeepLanguage
     | RequestCallback
     | Note
     | StopCalls
@@ -202,6 +215,7 @@ class Waiting(StrEnum):
     ANSWER = "answer"
     """Of the call itself: it has not begun."""
     MENU = "menu"
+    LANGUAGE = "language"
     FACTOR = "factor"
     IDENTITY = "identity"
     CONDITION = "condition"
@@ -223,6 +237,8 @@ class Fault(StrEnum):
 
     DISCLOSURE = "disclosure"
     ENDLESS = "endless"
+    NOBODY = "nobody"
+    """What concerns one person, on a call of somebody unknown."""
 
 
 class Draft(Message, frozen=True, kw_only=True):
@@ -240,6 +256,10 @@ class FlowState(Message, frozen=True, kw_only=True):
     node: str
     language: str
     waiting: Waiting = Waiting.ANSWER
+    known: bool = True
+    """It is known whose account the call is about."""
+    chose: bool = False
+    """The person chose the language by key."""
     askable: tuple[Factor, ...] | None = None
     """Factors that are on file for the person; None: all are taken to be."""
     verified: bool = False

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from campaigns.content.source import ContentError, Document, Tree, convert, parse
+from campaigns.content.template import TextLanguage
 from campaigns.dispositions import DispositionCode
 from compliance.messages import Message
 
@@ -24,6 +25,7 @@ MOST_TRIES: Final = 2
 OPT_OUT_KEY: Final = "9"
 
 NodeKey = Annotated[str, Meta(min_length=1, max_length=64)]
+TemplateName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,79}$")]
 Tries = Annotated[int, Meta(ge=1, le=MOST_TRIES)]
 
 
@@ -70,7 +72,10 @@ class Condition(StrEnum):
     POINT_VERIFIED = "point_verified"
     """The number called is this person's, as verified before."""
     PAYMENT_ALLOWED = "payment_allowed"
-    """The packs let this collector take or link a payment."""
+    """The campaign has a link for paying (`links`) and a provider who carries it."""
+    PERSON_KNOWN = "person_known"
+    """Of a call to us: the number, though it proves nothing, is that of one person who owes. The
+    interpreter knows it itself."""
 
 
 _YES_NO: Final = ("yes", "no")
@@ -97,6 +102,10 @@ class Matter(StrEnum):
 
 BEFORE_VERIFICATION: Final = frozenset({Matter.NOT_AVAILABLE, Matter.WRONG_NUMBER})
 """Anybody may say these. All others presume that the person knows of the debt."""
+
+
+NAMES: Final = frozenset({"first_name", "person_name"})
+"""Merge fields that name the person: not for whoever calls us, before verification."""
 
 
 class LinkPurpose(StrEnum):
@@ -129,6 +138,28 @@ class Gather(Node, frozen=True, kw_only=True, tag="gather"):
         for key in self.choices:
             if len(key) != 1 or key not in "0123456789*#":
                 raise ValueError(f"`choices` must be single keys 0-9, * and #, not {key!r}")
+
+
+class Language(Node, frozen=True, kw_only=True, tag="language"):
+    """Both languages are offered, each in its own voice; one key chooses for the rest of the call.
+
+    Whoever presses no key of it goes on in the language in which the call began.
+    """
+
+    text: Texts
+    """Said in both languages, that of the call first."""
+    choices: dict[str, TextLanguage]
+    next: NodeKey
+    on_opt_out: NodeKey
+    """9."""
+    tries: Tries = 1
+
+    def __post_init__(self) -> None:
+        keys = [key for key in self.choices if len(key) == 1 and key in "012345678"]
+        if len(keys) < len(self.choices) or set(self.choices.values()) != set(TextLanguage):
+            raise ValueError(
+                "`choices` must give each of es and en a single key 0-8: {1: es, 2: en}"
+            )
 
 
 class Verify(Node, frozen=True, kw_only=True, tag="verify"):
@@ -218,13 +249,27 @@ class Transfer(Node, frozen=True, kw_only=True, tag="transfer"):
 
     text: Texts
     on_no_agent: NodeKey
+    waiting: Texts | None = None
+    """Said every 20 seconds to whoever waits; None: nothing is."""
     team: Annotated[str, Meta(max_length=64)] = ""
 
 
+class LinkTemplates(Message, frozen=True, kw_only=True):
+    """The text that is sent, in each language: names of approved templates of one channel."""
+
+    es: TemplateName
+    en: TemplateName
+
+    def of(self, language: str) -> str:
+        return self.es if language.startswith("es") else self.en
+
+
 class Link(Node, frozen=True, kw_only=True, tag="link"):
-    """Sends a link to the number on file, never to one that was typed in."""
+    """Sends a written message to an address on file, never to one that was typed in."""
 
     purpose: LinkPurpose
+    templates: LinkTemplates | None = None
+    """None: nothing can be sent, and a flow without is not approved any more."""
     on_sent: NodeKey
     on_failed: NodeKey
 
@@ -266,6 +311,7 @@ class HangUp(Node, frozen=True, kw_only=True, tag="hang_up"):
 AnyNode = (
     Say
     | Gather
+    | Language
     | Verify
     | Branch
     | Disclose
@@ -306,7 +352,7 @@ class FlowHead(Message, frozen=True, kw_only=True):
     """What the flow states once the person is verified, by the ids of the rule packs
     (`mini_miranda`, `not_a_seizure`); who approves the flow answers for it."""
     inbound: bool = False
-    """The person calls; it counts as no attempt of ours."""
+    """Somebody calls us. It counts as no attempt of ours, and who it is may not be known."""
     version: Annotated[int, Meta(ge=1)] = 1
     """Given by the ledger."""
 

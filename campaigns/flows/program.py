@@ -8,6 +8,7 @@ from campaigns.content.lint import text_class
 from campaigns.flows.model import (
     BEFORE_VERIFICATION,
     AnyNode,
+    Callback,
     Disclose,
     Flow,
     Link,
@@ -23,10 +24,16 @@ class Program(NamedTuple):
     flow: Flow
     disclosing: frozenset[str]
     """Nodes that only a verified person may reach."""
+    personal: frozenset[str]
+    """Nodes that write something down for one person, or write to them: who it is must be known."""
 
 
 def compile_flow(flow: Flow) -> Program:
-    return Program(flow, frozenset(key for key, node in flow.nodes.items() if discloses(node)))
+    return Program(
+        flow,
+        frozenset(key for key, node in flow.nodes.items() if discloses(node)),
+        frozenset(key for key, n in flow.nodes.items() if isinstance(n, Callback | Record | Link)),
+    )
 
 
 def discloses(node: AnyNode) -> bool:

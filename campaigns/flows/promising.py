@@ -200,10 +200,10 @@ class _Taking:
 
     def _ask(self, waiting: Waiting, question: Texts, digits: int) -> None:
         self._change(waiting=waiting)
-        self._speak(question)
+        self._speak(question, question=True)
         self.commands.append(Collect(most=digits))
 
-    def _speak(self, text: Texts) -> None:
+    def _speak(self, text: Texts, *, question: bool = False) -> None:
         draft, terms = self.draft, self.draft.terms
         values: dict[str, Money | date | str] = {
             "amount": Money(cents=terms.full_cents, currency=terms.currency),
@@ -223,6 +223,7 @@ class _Taking:
                 language=language,
                 content_class=ContentClass.VERIFIED,
                 values=values,
+                question=question,
             )
         )
 

@@ -9,13 +9,15 @@ one. What is proved of them:
 - every path ends: no state is reached from itself;
 - every menu offers 9, and 9 stops the calls;
 - every end has a disposition code, one that fits whether the person was verified;
+- on a call to us, nothing is written down for a person, or sent to one, before it is known whose
+  call it may be, and nobody is named to the caller before verification;
 - every text passes the lint of its class, in both languages.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from campaigns.content.findings import Finding, Severity
@@ -25,6 +27,7 @@ from campaigns.dispositions import DispositionCode, Identity, disposition
 from campaigns.flows.findings import FlowFinding, PathStep, flow_finding, step_words
 from campaigns.flows.model import (
     MOST_TRIES,
+    NAMES,
     OPT_OUT_KEY,
     AnyNode,
     Branch,
@@ -32,6 +35,8 @@ from campaigns.flows.model import (
     Flow,
     Gather,
     HangUp,
+    Language,
+    Link,
     OptOut,
     Promise,
     Repeat,
@@ -67,6 +72,8 @@ class State(NamedTuple):
     """Tries of verification that are left in this call."""
     taken: tuple[int, ...]
     """How often each loop was taken, in the order of `_Walk.loops`."""
+    known: bool = True
+    """Whether it is known whose account the call is about."""
 
 
 class Way(NamedTuple):
@@ -85,11 +92,14 @@ def prove(flow: Flow) -> Proof:
     if not complete:
         findings.append(flow_finding("too_large", found=str(MOST_STATES)))
     findings += walk.disclosures()
+    findings += walk.for_nobody()
     if complete and not findings:  # behind a failure nothing was looked at
         findings += _unreached(flow, {state.node for state in walk.came})
     findings += walk.endless()
     findings += walk.codes()
+    findings += walk.names()
     findings += _menus(flow)
+    findings += _links(flow)
     findings += _texts(program)
     findings += _machine(flow)
     return Proof(
@@ -107,12 +117,15 @@ class _Walk:
         self.program = program
         self.nodes = program.flow.nodes
         self.loops = tuple(k for k, node in self.nodes.items() if isinstance(node, Repeat))
-        self.first = State(program.flow.start, False, MOST_TRIES, (0,) * len(self.loops))
-        self.came: dict[State, tuple[State, str] | None] = {self.first: None}
+        first = State(program.flow.start, False, MOST_TRIES, (0,) * len(self.loops))
+        self.firsts = [first]
+        if program.flow.inbound:
+            self.firsts.append(first._replace(known=False))
+        self.came: dict[State, tuple[State, str] | None] = dict.fromkeys(self.firsts)
 
     def explore(self) -> bool:
         """False when there are too many states."""
-        queue = deque([self.first])
+        queue = deque(self.firsts)
         while queue:
             state = queue.popleft()
             if self.forbidden(state):
@@ -126,7 +139,14 @@ class _Walk:
         return True
 
     def forbidden(self, state: State) -> bool:
+        return self._discloses(state) or self._for_nobody(state)
+
+    def _discloses(self, state: State) -> bool:
         return state.node in self.program.disclosing and not state.verified
+
+    def _for_nobody(self, state: State) -> bool:
+        personal = state.node in self.program.personal
+        return personal and not state.known and not self._discloses(state)
 
     def ways(self, state: State) -> Iterator[Way]:
         """Everything that can happen next."""
@@ -138,6 +158,10 @@ class _Walk:
                 known = "verified" if state.verified else "not_verified"
                 out = f"cases.{known}" if known in node.cases else "otherwise"
                 yield Way(out, state._replace(node=node.cases.get(known, node.otherwise)))
+            case Branch() if node.on is Condition.PERSON_KNOWN:
+                value = "yes" if state.known else "no"
+                out = f"cases.{value}" if value in node.cases else "otherwise"
+                yield Way(out, state._replace(node=node.cases.get(value, node.otherwise)))
             case Repeat():
                 loop = self.loops.index(state.node)
                 if state.taken[loop] < node.max:
@@ -167,15 +191,25 @@ class _Walk:
     # --- what is proved of the states ------------------------------------------------------------
 
     def disclosures(self) -> Iterator[FlowFinding]:
+        yield from self._found("disclosure_before_verification", self._discloses)
+
+    def for_nobody(self) -> Iterator[FlowFinding]:
+        yield from self._found("nobody_known", self._for_nobody)
+
+    def names(self) -> Iterator[FlowFinding]:
+        """Texts that name the person to whoever calls."""
+        if self.program.flow.inbound:
+            naming = {key for key, node in self.nodes.items() if _names_a_person(node)}
+            yield from self._found("names_caller", lambda s: s.node in naming and not s.verified)
+
+    def _found(self, code: str, wrong: Callable[[State], bool]) -> Iterator[FlowFinding]:
+        """Each node that is wrong in some state, once, with the shortest path to it."""
         told: set[str] = set()
         for state in self.came:
-            if self.forbidden(state) and state.node not in told:
+            if wrong(state) and state.node not in told:
                 told.add(state.node)
                 yield flow_finding(
-                    "disclosure_before_verification",
-                    node=state.node,
-                    path=self.path_to(state),
-                    found=state.node,
+                    code, node=state.node, path=self.path_to(state), found=state.node
                 )
 
     def endless(self) -> Iterator[FlowFinding]:
@@ -241,7 +275,9 @@ def _verify_ways(node: Verify, state: State) -> Iterator[Way]:
     if state.verified:
         yield Way("on_verified", state._replace(node=node.on_verified))
         return
-    if state.tries > 0:
+    if not state.known:
+        yield Way("on_unavailable", state._replace(node=node.on_unavailable))
+    elif state.tries > 0:
         yield Way("on_verified", state._replace(node=node.on_verified, verified=True))
         tries = min(node.tries, state.tries)
         for failed in range(tries):
@@ -250,6 +286,15 @@ def _verify_ways(node: Verify, state: State) -> Iterator[Way]:
         yield Way("on_failed", state._replace(node=node.on_failed, tries=state.tries - tries))
     else:
         yield Way("on_failed", state._replace(node=node.on_failed))
+
+
+def _names_a_person(node: AnyNode) -> bool:
+    return any(
+        use.name in NAMES
+        for _, said in texts(node)
+        for text in (said.es, said.en)
+        for use in field_uses(text)
+    )
 
 
 def _fits(code: DispositionCode, *, verified: bool) -> bool:
@@ -268,7 +313,7 @@ def _menus(flow: Flow) -> Iterator[FlowFinding]:
         match node:
             case Gather():
                 name, target = "choices", node.choices.get(OPT_OUT_KEY)
-            case Promise():
+            case Promise() | Language():
                 name, target = "on_opt_out", node.on_opt_out
             case _:
                 continue
@@ -276,6 +321,13 @@ def _menus(flow: Flow) -> Iterator[FlowFinding]:
             yield flow_finding("opt_out_key", node=key, part=f"nodes.{key}.{name}", found=key)
     if not any(isinstance(node, Gather) for node in flow.nodes.values()):
         yield flow_finding("no_menu", part="nodes")
+
+
+def _links(flow: Flow) -> Iterator[FlowFinding]:
+    for key, node in flow.nodes.items():
+        if isinstance(node, Link) and node.templates is None:
+            place = f"nodes.{key}.templates"
+            yield flow_finding("link_without_text", node=key, part=place, found=key)
 
 
 def _unreached(flow: Flow, reached: set[str]) -> Iterator[FlowFinding]:

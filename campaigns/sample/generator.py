@@ -83,12 +83,15 @@ def layout_for(country: str) -> Layout:
 
 
 def generate(
-    out: TextSink, settings: SampleSettings, on_row: Callable[[int], None] | None = None
+    out: TextSink,
+    settings: SampleSettings,
+    on_row: Callable[[int], None] | None = None,
+    numbers: Callable[[str, Random], NumberSource] = NumberSource,
 ) -> SampleCounts:
     """Write a portfolio with its header to `out`, streaming.
 
-    `on_row` is told the number of accounts written, every thousand. Raises `PortfolioError` for
-    settings that make no sense.
+    `on_row` is told the number of accounts written, every thousand. `numbers` hands out the
+    telephone numbers. Raises `PortfolioError` for settings that make no sense.
     """
     layout = layout_for(settings.country)
     if not 1 <= settings.accounts <= MAX_ACCOUNTS:
@@ -104,7 +107,7 @@ def generate(
     writer = csv.writer(out, delimiter=layout.delimiter, lineterminator=layout.newline)
     writer.writerow(layout.columns)
     cells_of = writer_of(layout)
-    portfolio = _Portfolio(settings, layout, rng)
+    portfolio = _Portfolio(settings, layout, rng, numbers(layout.country, rng))
     rows = spoiled = 0
     for number, row in enumerate(portfolio, 1):
         cells = cells_of(row)
@@ -175,6 +178,8 @@ _FLAG_NAMES = tuple(name for name, _ in _FLAGS)
 _FLAG_SHARES = tuple(accumulate(share for _, share in _FLAGS))
 _DUMMIES = ("1", "11111111", "0000000000", "9999999999", "123456789", "S/N", "no tiene", "N/A")
 _RECENT = 4096
+_DUMMY_SHARE = 0.03
+_SHARED_SHARE = 0.06
 
 
 class _Person(NamedTuple):
@@ -195,13 +200,15 @@ class _Person(NamedTuple):
 class _Portfolio:
     """Iterates over the accounts of a portfolio; `people` counts the holders so far."""
 
-    def __init__(self, settings: SampleSettings, layout: Layout, rng: Random) -> None:
+    def __init__(
+        self, settings: SampleSettings, layout: Layout, rng: Random, numbers: NumberSource
+    ) -> None:
         self._settings = settings
         self._layout = layout
         self._country = layout.country
         self._random = rng.random
         self._rng = rng
-        self._numbers = NumberSource(layout.country, rng)
+        self._numbers = numbers
         self._recent: list[str] = []
         """Numbers of people before, from which shared ones are drawn."""
         self._is_us = layout.country == "US"
@@ -287,10 +294,11 @@ class _Portfolio:
         random = self._random
         for _ in range(1 + bisect(_PHONES_PER_PERSON, random() * 100)):
             draw = random()
-            if draw < 0.03 and self._settings.dirt:
-                yield self._pick(_DUMMIES)
-                continue
-            if draw < 0.07 and self._recent:
+            if draw < _DUMMY_SHARE:
+                if self._settings.dirt:
+                    yield self._pick(_DUMMIES)
+                    continue
+            elif draw < _DUMMY_SHARE + _SHARED_SHARE and self._recent:
                 yield self._pick(self._recent)
                 continue
             if self._is_us:

@@ -56,6 +56,7 @@ class AdapterName(StrEnum):
 class RunMode(StrEnum):
     PREDICTIVE = "predictive"
     PROGRESSIVE = "progressive"
+    PREVIEW = "preview"
     SMS = "sms"
     WHATSAPP = "whatsapp"
     EMAIL = "email"

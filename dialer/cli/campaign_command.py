@@ -16,12 +16,13 @@ from campaigns.campaign import (
     CampaignSettingsError,
     load_settings,
 )
-from dialer.bootstrap import carrier_of
+from dialer.bootstrap import carrier_of, messengers_of
 from dialer.cli.export_command import actor_name
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.core.records import to_ms
 from dialer.runtime.clock import WallClock
+from dialer.runtime.link_check import check_links
 from dialer.runtime.prompting import Prompter
 from dialer.runtime.scripts import ScriptReader, check_flows
 from dialer.runtime.speech import engine_of
@@ -156,22 +157,25 @@ def _settings(file: Path | None, given: Mapping[str, str | None]) -> CampaignSet
 
 
 async def _check_scripts(shell: Shell, ledger: Ledger, campaign: Campaign) -> None:
-    """That the flows of a campaign can be spoken here; makes their audio.
+    """That the flows of a campaign can be spoken, and their texts sent, here; makes their audio.
 
-    The engine makes sure of it again. Raises `NothingToSay`.
+    The engine makes sure of it again. Raises `NothingToSay`, `CannotSend`.
     """
     settings, config = campaign.settings, shell.config
-    if settings.flow is None and settings.abandon_flow is None:
+    if not (settings.flow or settings.abandon_flow or settings.inbound_flow):
         return
     async with ledger.read() as conn:
         portfolio = await get_portfolio(conn, campaign.portfolio_id)
     if portfolio is None:
         return  # the engine tells of it
     clock = WallClock()
-    facts = carrier_of(config, clock).facts
+    carrier = carrier_of(config, clock)
+    facts = carrier.facts
     prompter = Prompter(config.prompts_path, engine_of(config.prompts), carrier_speaks=facts.voice)
     reader = ScriptReader(ledger=ledger, clock=clock, facts=facts, prompter=prompter)
-    await reader.read(campaign.name, settings, portfolio)
+    scripts = await reader.read(campaign.name, settings, portfolio)
+    messengers = messengers_of(config, clock, carrier)
+    await check_links(ledger, messengers, settings, portfolio, scripts)
 
 
 async def _line(ledger: Ledger, campaign: Campaign) -> CampaignLine:

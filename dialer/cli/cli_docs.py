@@ -94,6 +94,13 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "content prove": ("marcador content prove flow.yaml --json",),
     "content list": ("marcador content list",),
     "content show": ("marcador content show promise-dtmf",),
+    "content add": ("marcador content add reminder.yaml --user eva",),
+    "content submit": ("marcador content submit reminder --user eva",),
+    "content approve": ("marcador content approve reminder --user luz",),
+    "content return": (
+        'marcador content return reminder --comment "nombre la empresa" --user luz',
+    ),
+    "content retire": ("marcador content retire reminder --version 1 --user luz",),
     "prompts add": (
         "marcador prompts add saludo.wav --name saludo --language es "
         "--says 'Buenos días. Le llamamos de Servicios BP.'",

@@ -44,7 +44,7 @@ class ContentList(msgspec.Struct, frozen=True, kw_only=True):
 
 def lint_file(shell: Shell, path: Path) -> None:
     """What the lint says of a text. Exits with `NO` if it has an error."""
-    template = parse_template(_text(shell, path))
+    template = parse_template(text_of(shell, path))
     report = lint(template)
     if shell.json:
         shell.answer(Linted(file=str(path), name=template.name, report=report))
@@ -61,7 +61,7 @@ def lint_file(shell: Shell, path: Path) -> None:
 
 def prove_file(shell: Shell, path: Path) -> None:
     """The proof of a flow, with the path that breaks it. Exits with `NO` if there is an error."""
-    flow = parse_flow(_text(shell, path))
+    flow = parse_flow(text_of(shell, path))
     proof = prove(flow)
     if shell.json:
         shell.answer(Proved(file=str(path), name=flow.name, proof=proof))
@@ -108,11 +108,7 @@ def list_content(shell: Shell) -> None:
 
 def show_content(shell: Shell, name: str) -> None:
     """A document that comes with Marcador, to begin one's own with."""
-    everything = {
-        file.removesuffix(".yaml"): text
-        for folder in _FOLDERS.values()
-        for file, text in sample_sources(folder).items()
-    }
+    everything = _shipped()
     if name not in everything:
         raise CliError(
             ExitCode.BAD_INPUT,
@@ -127,6 +123,19 @@ def show_content(shell: Shell, name: str) -> None:
         shell.out.print(everything[name], end="", markup=False, highlight=False, soft_wrap=True)
 
 
+def shipped_source(name: str) -> str | None:
+    """A document that comes with Marcador; None: there is none of that name."""
+    return _shipped().get(name)
+
+
+def _shipped() -> dict[str, str]:
+    return {
+        file.removesuffix(".yaml"): text
+        for folder in _FOLDERS.values()
+        for file, text in sample_sources(folder).items()
+    }
+
+
 def _versions(shell: Shell) -> list[VersionInfo]:
     if missing_ledger(shell.config) is not None:
         return []
@@ -138,7 +147,8 @@ def _versions(shell: Shell) -> list[VersionInfo]:
     return shell.run(work())
 
 
-def _text(shell: Shell, path: Path) -> str:
+def text_of(shell: Shell, path: Path) -> str:
+    """A document's file. Raises `CliError`."""
     try:
         with path.open("rb") as file:
             raw = file.read(MOST_BYTES + 1)

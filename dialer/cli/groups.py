@@ -9,18 +9,24 @@ from typing import Annotated
 import typer
 
 from campaigns.campaign import CampaignAction
+from campaigns.content.lifecycle import ContentAction
 from dialer.cli.shell import shell_of
 
 users_app = typer.Typer(help="Who may log in: add, list, team, deactivate, password.")
 campaign_app = typer.Typer(help="Campaigns: create, list, start, pause, resume, stop, pacing.")
 packs_app = typer.Typer(help="Rule packs: list, show, compare, validate, retention.")
-content_app = typer.Typer(help="Texts and telephone flows: lint, prove, list, show.")
+content_app = typer.Typer(help="Texts and telephone flows: check, add, submit, approve.")
 prompts_app = typer.Typer(help="What machines say: recordings and text to speech: add, list, say.")
 
 PasswordStdin = Annotated[
     bool, typer.Option("--password-stdin", help="Read the password from standard input.")
 ]
 Campaign = Annotated[str, typer.Argument(help="Name or id of the campaign.")]
+User = Annotated[str, typer.Option("--user", help="Who does it: logs in with their password.")]
+ContentName = Annotated[str, typer.Argument(help="Name of the text or flow.")]
+ContentVersion = Annotated[
+    int | None, typer.Option(min=1, help="Default: the newest to which it can be done.")
+]
 
 
 # --- users --------------------------------------------------------------------------------------
@@ -97,7 +103,7 @@ def campaign_create(
         Path | None, typer.Option(help="Settings as JSON; - for standard input.")
     ] = None,
     mode: Annotated[
-        str | None, typer.Option(help="predictive (the default), progressive or ivr.")
+        str | None, typer.Option(help="predictive (the default), progressive, preview or ivr.")
     ] = None,
     flow: Annotated[
         str | None, typer.Option(help="With --mode ivr: the approved flow that takes the calls.")
@@ -261,6 +267,84 @@ def content_show(
     from dialer.cli.content_command import show_content
 
     show_content(shell_of(ctx), name)
+
+
+@content_app.command("add")
+def content_add(
+    ctx: typer.Context,
+    source: Annotated[str, typer.Argument(help="A file, or a name that `content show` prints.")],
+    user: User,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Keep a text or flow as a draft, the next version of its name. Needs manager or admin."""
+    from dialer.cli.content_orders import add_version
+
+    add_version(shell_of(ctx), source, user, password_stdin=password_stdin)
+
+
+@content_app.command("submit")
+def content_submit(
+    ctx: typer.Context,
+    name: ContentName,
+    user: User,
+    version: ContentVersion = None,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Ask for the approval of a draft. Needs manager or admin."""
+    _act_on_content(ctx, name, version, ContentAction.SUBMIT, user, password_stdin)
+
+
+@content_app.command("approve")
+def content_approve(
+    ctx: typer.Context,
+    name: ContentName,
+    user: User,
+    version: ContentVersion = None,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Let campaigns use it; the version approved before retires. Needs compliance."""
+    _act_on_content(ctx, name, version, ContentAction.APPROVE, user, password_stdin)
+
+
+@content_app.command("return")
+def content_return(
+    ctx: typer.Context,
+    name: ContentName,
+    comment: Annotated[str, typer.Option(help="What its author should mend.")],
+    user: User,
+    version: ContentVersion = None,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Give it back to its author. Needs compliance."""
+    _act_on_content(ctx, name, version, ContentAction.RETURN, user, password_stdin, comment)
+
+
+@content_app.command("retire")
+def content_retire(
+    ctx: typer.Context,
+    name: ContentName,
+    user: User,
+    version: ContentVersion = None,
+    password_stdin: PasswordStdin = False,
+) -> None:
+    """Take it out of use for good. Needs manager, admin or compliance."""
+    _act_on_content(ctx, name, version, ContentAction.RETIRE, user, password_stdin)
+
+
+def _act_on_content(
+    ctx: typer.Context,
+    name: str,
+    version: int | None,
+    action: ContentAction,
+    user: str,
+    password_stdin: bool,
+    comment: str = "",
+) -> None:
+    from dialer.cli.content_orders import act_on
+
+    act_on(
+        shell_of(ctx), name, version, action, user, password_stdin=password_stdin, comment=comment
+    )
 
 
 # --- what machines say --------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from dialer.config import Config
 from dialer.console.server import serve
 from dialer.core.figures import LiveFigures
 from dialer.core.records import to_ms
-from dialer.runtime.blasts.sample import sample_blast
+from dialer.runtime.blasts.sample import sample_blast, sample_links
 from dialer.runtime.clock import SimulatedClock
 from dialer.runtime.safety import check_simulated_agents, no_provider
 from dialer.runtime.services import EngineServices
@@ -82,6 +82,8 @@ SPOKEN = SpokenSettings(
     hours_en="Monday to Friday, 9 am to 6 pm",
 )
 """What simulated people are told: a number that nobody has."""
+CALLERS_FLOW = "inbound-return"
+"""What simulated people hear who call back, in the mode ivr."""
 
 
 class NothingToRun(Exception):
@@ -243,17 +245,30 @@ async def _work(
 
 async def _settings(marcador: Marcador, options: RunOptions) -> CampaignSettings:
     if options.mode not in WRITTEN:
-        return CampaignSettings(
+        settings = CampaignSettings(
             mode=Mode(options.mode),
             flow=options.flow,
             amd=options.flow is not None and marcador.adapter.facts.amd,
             spoken=SPOKEN,
         )
+        return settings if options.flow is None else await _with_keys(marcador, settings)
     channel = Channel(options.mode)
     messenger = marcador.engine.post.sender.messengers.get(channel)
     if messenger is None:
         raise no_provider(channel)
     return await sample_blast(marcador.ledger, channel, messenger, to_ms(marcador.clock.now()))
+
+
+async def _with_keys(marcador: Marcador, settings: CampaignSettings) -> CampaignSettings:
+    """What people at their keys need beside the flow: texts to be sent, and a flow for callers."""
+    messenger = marcador.engine.post.sender.messengers.get(Channel.SMS)
+    links = None
+    if messenger is not None and messenger.facts.simulated:  # what ships with flows is SMS
+        links = await sample_links(
+            marcador.ledger, settings.flow or "", to_ms(marcador.clock.now())
+        )
+    inbound = CALLERS_FLOW if marcador.adapter.facts.simulated else None
+    return msgspec.structs.replace(settings, links=links, inbound_flow=inbound)
 
 
 @contextlib.contextmanager

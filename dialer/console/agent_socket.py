@@ -36,7 +36,7 @@ from dialer.core.desk_messages import (
     Refused,
     Resume,
 )
-from dialer.runtime.desk import Seat
+from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.database import LedgerUnavailable
 from dialer.stores.redis.errors import RedisStoreError

@@ -61,7 +61,16 @@ _SPANISH: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
             r"`(\w+)` must be given in the mode ivr, and in no other",
             r"`\1` debe darse en el modo ivr, y en ningún otro",
         ),
+        (
+            r"`(\w+)` must be given to a campaign of calls",
+            r"`\1` es para campañas de llamadas",
+        ),
+        (
+            r"`(\w+)` must be before closes (.*), not (.*)",
+            r"`\1` debe ser antes de closes \2, no \3",
+        ),
         (r"`(\w+)` must come with mode ivr and amd", r"`\1` debe ir con modo ivr y amd"),
+        (r"`(\w+)` must come with mode preview", r"`\1` debe ir con modo preview"),
         (
             r"`(\w+)` must be names of teams in small letters, not (.*)",
             r"`\1` deben ser nombres de equipos en minúsculas, no \2",

@@ -89,6 +89,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._provider = Gauge(
+            "marcador_message_provider",
+            "What the providers of messages have counted since the start",
+            ["provider", "count"],
+            registry=self.registry,
+        )
+
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
@@ -103,6 +110,9 @@ class Metrics:
         for node in services.nodes():
             for name in NODE_FIGURES:
                 self._node.labels(node.name, name).set(getattr(node, name))
+        for provider, counts in services.provider_counts().items():
+            for name, count in counts.items():
+                self._provider.labels(provider, name).set(count)
         await self._count_reviews(services)
         self._campaign.clear()
         for campaign in await services.campaigns.list():

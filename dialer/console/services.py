@@ -22,9 +22,10 @@ from dialer.core.figures import LiveFigures
 from dialer.runtime.blasts.replies import Sent
 from dialer.runtime.checking import Answer, Question
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.explaining import Story
 from dialer.runtime.inbound import InboundFigures
+from dialer.runtime.seats import Seat
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import Campaign, EnrolmentCounts
 from dialer.stores.ledger.database import Ledger
@@ -204,6 +205,9 @@ class Services(Protocol):
 
     def nodes(self) -> Sequence[NodeFigures]:
         """The carrier's nodes; none where it is one."""
+
+    def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
+        """The same of each provider of messages that counts, by its name."""
 
     async def ready(self) -> list[NotReady]:
         """What keeps this worker from working now."""

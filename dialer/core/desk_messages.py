@@ -134,6 +134,32 @@ class IdentifyCaller(ClientMessage, frozen=True, kw_only=True, tag="identify_cal
     reference: str
 
 
+class DialPreview(ClientMessage, frozen=True, kw_only=True, tag="dial_preview"):
+    """Call whoever is offered. Decided anew at this moment: `preview_over` when it may not be."""
+
+    offer_id: str
+
+
+class SkipReason(StrEnum):
+    """Why an agent leaves an account to somebody else."""
+
+    KNOWS_PERSON = "knows_person"
+    """A relative, a friend, somebody from work."""
+    LANGUAGE = "language"
+    BAD_MOMENT = "bad_moment"
+    """The account's history says that another hour is better."""
+    NEEDS_OTHER = "needs_other"
+    """A case for a supervisor, or for another team."""
+    OTHER = "other"
+
+
+class SkipPreview(ClientMessage, frozen=True, kw_only=True, tag="skip_preview"):
+    """Leave the account that is offered to somebody else, later. It is kept who did, and why."""
+
+    offer_id: str
+    reason: SkipReason = SkipReason.OTHER
+
+
 class PauseRecording(ClientMessage, frozen=True, kw_only=True, tag="pause_recording"):
     """Leave out what follows (a card number); answered with `recording_changed`."""
 
@@ -226,6 +252,8 @@ ConversationMessage = (
 )
 """What an agent may want of the conversation in hand."""
 
+PreviewMessage = DialPreview | SkipPreview
+
 RecordingMessage = PauseRecording | ResumeRecording | RecordingAnswer | SensitiveEntry
 
 AnyClientMessage = (
@@ -237,6 +265,7 @@ AnyClientMessage = (
     | HangUp
     | ConversationMessage
     | IdentifyCaller
+    | PreviewMessage
     | RecordingMessage
     | Dispose
     | Logout
@@ -318,6 +347,36 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     codes: tuple[CodeView, ...] = ()
 
 
+class PreviewView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account before the call, as neutral as a call's screen: nobody has been verified."""
+
+    offer_id: str
+    campaign: str
+    person_name: str
+    number_masked: str
+    language: str | None
+    country: str | None
+    person_local_time: str | None
+    attempts: int
+    """Which attempt on the account in this campaign it would be; 1 is the first."""
+    callback: bool
+    """The person asked to be called now."""
+    ends_at: datetime
+    may_skip: bool
+
+
+class PreviewEnd(StrEnum):
+    """Why an offer is over without a call."""
+
+    SKIPPED = "skipped"
+    NOT_NOW = "not_now"
+    """By now the account may not be called: a limit, a stop, or somebody else was faster."""
+    EXPIRED = "expired"
+    """Nobody chose in time; the agent is paused."""
+    WITHDRAWN = "withdrawn"
+    """The campaign does not dial now."""
+
+
 class ServerMessage(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of what the server says; `seq` grows by one with each message of a session."""
 
@@ -335,6 +394,7 @@ class Snapshot(ServerMessage, frozen=True, kw_only=True, tag="snapshot"):
     pause_reason: PauseReason | None = None
     pause_wanted: PauseReason | None = None
     call: CallView | None = None
+    preview: PreviewView | None = None
     server_time: datetime
     presence_s: int
 
@@ -344,6 +404,17 @@ class AgentChanged(ServerMessage, frozen=True, kw_only=True, tag="agent_changed"
     since: datetime
     pause_reason: PauseReason | None = None
     pause_wanted: PauseReason | None = None
+
+
+class PreviewOffered(ServerMessage, frozen=True, kw_only=True, tag="preview_offered"):
+    """Look at it, then `dial_preview` or `skip_preview`."""
+
+    preview: PreviewView
+
+
+class PreviewOver(ServerMessage, frozen=True, kw_only=True, tag="preview_over"):
+    offer_id: str
+    why: PreviewEnd
 
 
 class CallConnected(ServerMessage, frozen=True, kw_only=True, tag="call_connected"):
@@ -461,6 +532,8 @@ class Refused(ServerMessage, frozen=True, kw_only=True, tag="refused"):
 AnyServerMessage = (
     Snapshot
     | AgentChanged
+    | PreviewOffered
+    | PreviewOver
     | CallConnected
     | CallChanged
     | RecordingChanged

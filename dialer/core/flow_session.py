@@ -29,6 +29,7 @@ from campaigns.flows.messages import (
     Digits,
     FlowState,
     HangUpNow,
+    KeepLanguage,
     Note,
     PersonHungUp,
     PromiseRecorded,
@@ -56,6 +57,7 @@ Errand = (
     | RecordPromise
     | TransferTo
     | SendLink
+    | KeepLanguage
     | RequestCallback
     | Note
     | StopCalls
@@ -166,10 +168,15 @@ Stepped = tuple[Session, tuple[Action, ...]]
 
 
 def open_session(
-    program: Program, language: str, askable: tuple[Factor, ...] | None = None
+    program: Program,
+    language: str,
+    askable: tuple[Factor, ...] | None = None,
+    *,
+    known: bool = True,
 ) -> Session:
-    """Before anything is said. `language`: es or en, of the person; `askable`: factors on file."""
-    return Session(state=begin_flow(program, language, askable))
+    """Before anything is said. `language`: es or en, of the person; `askable`: factors on file;
+    `known`: it is known whose account the call is about."""
+    return Session(state=begin_flow(program, language, askable, known=known))
 
 
 def step(program: Program, session: Session, event: Input) -> Stepped:
@@ -263,7 +270,7 @@ class _Run:
         self._change(todo=rest)
         match command:
             case Speak():
-                self._speak(command, question=bool(rest) and isinstance(rest[0], Collect))
+                self._speak(command)
             case Collect():
                 self._collect(command)
             case HangUpNow():
@@ -272,7 +279,8 @@ class _Run:
             case _:
                 self._start(command)
 
-    def _speak(self, command: Speak, *, question: bool) -> None:
+    def _speak(self, command: Speak) -> None:
+        question = command.question
         if question and self.session.keys:
             self._go_on()  # answered while what came before it was still being said
             return

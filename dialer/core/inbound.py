@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from campaigns.dispositions import DispositionCode
 from campaigns.next_contact import LIABLE
 from compliance.types import (
     AccountId,
@@ -25,6 +26,8 @@ from compliance.types import (
     StreamKey,
     Validity,
 )
+from dialer.core.call import Call
+from dialer.core.flow_outcome import FlowWord
 from dialer.core.outcome import Contact, NewId, Outcome, Place, Recorded
 from dialer.core.records import (
     AttemptEnded,
@@ -157,6 +160,8 @@ def _inbound(recorded: Recorded) -> Recorded:
                 wait_ms=body.connect_ms,
                 talk_ms=body.talk_ms,
                 agent_id=body.agent_id,
+                code=body.code,
+                flow=body.flow,
             ),
             writes,
         )
@@ -173,6 +178,17 @@ def _inbound(recorded: Recorded) -> Recorded:
             writes,
         )
     return recorded
+
+
+def flow_served(call: Call, word: FlowWord) -> bool:
+    """Whether a flow did something for the caller, so that nobody has to call back.
+
+    Who hangs up before anything came of it, or while waiting for an agent, is a missed caller; and
+    so is whoever was cut off by a fault of ours.
+    """
+    if word.code is DispositionCode.HUNG_UP_BEFORE_TALK:
+        return call.given_up_by == "flow"
+    return word.code is not DispositionCode.TECHNICAL_ERROR
 
 
 def missed(

@@ -139,6 +139,7 @@ class Asked(NamedTuple):
     new_id: Callable[[], str]
     permit_lifetime_s: float
     unsubscribe_url: UnsubscribeUrl
+    author: str = BY_CAMPAIGN
 
 
 def plan_message(account: AccountSnapshot, values: ValuesOf, asked: Asked) -> MessagePlan:
@@ -205,12 +206,12 @@ def _try_points(
             why = skip_reason(text)
             found.later.append((now + SKIP_RETRY, why))
             return found._replace(skipped=why)
-        request = _request(choice, point, person, template.template, asked)
+        request = request_of(choice, point, person, template.template, asked)
         verdict = gate.decide(
             request, facts, asked.packs, now, permit_lifetime_s=asked.permit_lifetime_s
         )
         if isinstance(verdict, Allowed):
-            send = _send(
+            send = send_of(
                 account, person, history, choice, point, verdict, text, template, known, context,
                 asked,
             )  # fmt: skip
@@ -318,7 +319,7 @@ def statements_of(template: Template, declared: tuple[str, ...] | None) -> tuple
     return (*declared, OPT_OUT) if says and OPT_OUT not in declared else declared
 
 
-def _request(
+def request_of(
     choice: ContactChoice,
     point: ContactPointFacts,
     person: PersonSnapshot,
@@ -335,7 +336,7 @@ def _request(
         purpose=settings.purpose,
         content_class=template.content_class,
         debt_ids=choice.debt_ids,
-        campaign_id=asked.campaign.campaign_id,
+        campaign_id=asked.campaign.campaign_id or None,
         sender_name=settings.sender_name or asked.campaign.collector.name_neutral or None,
         text=template.body,
         statements=statements_of(template, settings.statements),
@@ -344,7 +345,7 @@ def _request(
     )
 
 
-def _send(
+def send_of(
     account: AccountSnapshot,
     person: PersonSnapshot,
     history: tuple[HistoryEvent, ...],
@@ -357,6 +358,7 @@ def _send(
     context: RenderContext,
     asked: Asked,
 ) -> Send:
+    """What is appended and sent, now that the gate has allowed it."""
     request, template = verdict.record.request, approved.template
     named = f"{template.name}/{template.version}"
     digest = text_sha256(text.text)
@@ -370,7 +372,7 @@ def _send(
         message_id=request.decision_id,
         person_id=person.person_id,
         account_id=account.account_id,
-        campaign_id=asked.campaign.campaign_id,
+        campaign_id=asked.campaign.campaign_id or None,
         contact_point_id=point.contact_point_id,
         channel=request.channel,
         address=point.address,
@@ -379,7 +381,7 @@ def _send(
         text_sha256=digest,
         template=named,
         language=text.language,
-        author=BY_CAMPAIGN,
+        author=asked.author,
         answers=None,
         at_ms=to_ms(asked.now),
     )

@@ -348,7 +348,7 @@ def _dial(
         agent_id=own_agent,
         answers_event_id=request.answers_event_id,
     )
-    agent_first = choice.preview_only or callback is not None
+    agent_first = request.mode in (Mode.PREVIEW, Mode.CALLBACK)
     record = sealed(verdict.record, person.subject)
     return Dial(contact, body, record, verdict.permit, agent_first, own_agent, person.heads)
 

@@ -208,11 +208,15 @@ class InboundEnded(Body, frozen=True, kw_only=True, tag="inbound_ended"):
     call_id: DecisionId
     outcome: EventKind
     missed: bool = False
-    """No agent spoke with the caller."""
+    """Neither an agent nor a flow served the caller."""
     cause: str = ""
     wait_ms: int | None = None
     talk_ms: int | None = None
     agent_id: str | None = None
+    code: str = ""
+    """Disposition code that a flow gave it; empty: an agent's `InboundDisposed` does."""
+    flow: str = ""
+    """NAME/VERSION of the flow that spoke in the call."""
 
 
 class InboundDisposed(Body, frozen=True, kw_only=True, tag="inbound_disposed"):

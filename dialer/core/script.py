@@ -14,6 +14,8 @@ from campaigns.flows.model import (
     OPT_OUT_KEY,
     Flow,
     Gather,
+    Language,
+    Link,
     OptOut,
     Texts,
     Transfer,
@@ -34,6 +36,7 @@ _STATEMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "return_number": ("callback_number",),
 }
 """Statements that a text makes with a field (the ids that rule packs ask for)."""
+_AT_THE_BEGINNING: Final = frozenset({"business_name", "identity"})
 
 
 class Script(NamedTuple):
@@ -50,6 +53,14 @@ class Script(NamedTuple):
     settings: CampaignSettings
     third_party: bool
     """The collector is not the creditor."""
+    country: str = ""
+    """Of the portfolio."""
+
+    @property
+    def links(self) -> dict[str, Link]:
+        """Nodes that send a text, by name."""
+        nodes = self.program.flow.nodes.items()
+        return {name: node for name, node in nodes if isinstance(node, Link)}
 
     @property
     def transfers(self) -> bool:
@@ -80,6 +91,11 @@ class Scripts(NamedTuple):
     """Takes the calls."""
     farewell: Script | None = None
     """Is heard by whoever answered when no agent came in time."""
+    inbound: Script | None = None
+    """Takes the calls of people who call us."""
+
+    def each(self) -> tuple[Script, ...]:
+        return tuple(one for one in self if one is not None)
 
     def on_call(self, mode: Mode) -> OnCall:
         """What speaks on a call of this mode."""
@@ -107,6 +123,7 @@ def make_script(
     settings: CampaignSettings,
     *,
     third_party: bool,
+    country: str = "",
 ) -> Script:
     return Script(
         program=compile_flow(flow),
@@ -116,6 +133,7 @@ def make_script(
         statements=tuple(sorted({*opening_statements(flow), *flow.states})),
         settings=settings,
         third_party=third_party,
+        country=country,
     )
 
 
@@ -136,24 +154,32 @@ def house_values(settings: CampaignSettings, company: str) -> dict[str, MergeVal
 
 
 def opening_statements(flow: Flow) -> tuple[str, ...]:
-    """What a flow states, in both languages, up to its first question and with it."""
+    """What a flow states, in both languages, up to its first menu and with it.
+
+    Who calls is stated before the language is asked for, or it is not stated at the beginning
+    (47 CFR 64.1200(b)(1)).
+    """
     made: set[str] = set()
-    key, seen = flow.start, set[str]()
+    key, seen, asked = flow.start, set[str](), False
     while key not in seen:
         seen.add(key)
         node = flow.nodes[key]
         for _, said in texts(node):
             for field in _fields(said.es) & _fields(said.en):
-                made.update(_STATEMENTS.get(field, ()))
+                stated = set(_STATEMENTS.get(field, ()))
+                made |= stated - _AT_THE_BEGINNING if asked else stated
         if isinstance(node, Gather):
             target = node.choices.get(OPT_OUT_KEY, "")
             if isinstance(flow.nodes.get(target), OptOut):
                 made.add("opt_out")
             break
         ways = edges(node)
-        if len(ways) != 1:
+        if isinstance(node, Language):
+            asked, key = True, node.next
+        elif len(ways) == 1:
+            key = ways[0].target
+        else:
             break
-        key = ways[0].target
     return tuple(sorted(made))
 
 

@@ -19,6 +19,7 @@ from dialer.core.desk_messages import (
     AnyClientMessage,
     CheckIdentity,
     DebtView,
+    DialPreview,
     Dispose,
     HangUp,
     Heartbeat,
@@ -33,21 +34,24 @@ from dialer.core.desk_messages import (
     SensitiveEntry,
     SetPause,
     SetReady,
+    SkipPreview,
 )
 from dialer.core.identity import TRIES
 from dialer.runtime.agent_legs import AgentLegs
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.conversations import Conversations
-from dialer.runtime.desk import TAKEN, Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes, default_said
+from dialer.runtime.previews import Offers
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorded_calls import RecordedCalls
 from dialer.runtime.recorder import Recorder
-from dialer.runtime.refusals import NO_AUDIO_LEG, NO_SUCH_CALL, CannotDo
+from dialer.runtime.refusals import NO_AUDIO_LEG, NO_SUCH_CALL, CannotDo, missing_fact
 from dialer.runtime.saying import Saying, codes_of
 from dialer.runtime.screens import Screens
+from dialer.runtime.seats import TAKEN, Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.runtime.verifying import verify
 from dialer.stores.ledger.database import Ledger
@@ -77,6 +81,7 @@ class AgentService:
         conversations: Conversations,
         inbound: Inbound,
         recordings: RecordedCalls,
+        offers: Offers,
         wrap_up_limit_of: Callable[[CampaignId | None], int],
     ) -> None:
         self._clock = clock
@@ -92,6 +97,7 @@ class AgentService:
         self._conversations = conversations
         self._inbound = inbound
         self._recordings = recordings
+        self._offers = offers
         self._tasks = TaskSet("agents")
         desk.on_left = self._close_leg
 
@@ -196,6 +202,8 @@ class AgentService:
                 self._calls.hang_up(CallId(message.call_id), "agent")
             case IdentifyCaller():
                 await self._inbound.identify(seat, message)
+            case DialPreview() | SkipPreview():
+                self._offers.choose(agent_id, message)
             case PauseRecording() | ResumeRecording() | RecordingAnswer() | SensitiveEntry():
                 await self._recordings.handle(seat, message)
             case CheckIdentity():
@@ -289,7 +297,7 @@ class AgentService:
         try:
             await self._outcomes.dispose(live, said)
         except MissingFact as error:
-            raise CannotDo("missing_fact", str(error), str(error)) from error
+            raise CannotDo(*missing_fact(error)) from error
         self._screens.forget(message.call_id)
         await self._desk.disposed(session.agent_id, message.call_id, said.code, "agent")
 

@@ -250,9 +250,7 @@ class Batches(ABC, Generic[P, A]):
         last = dict(zip(owners, results, strict=True))
         placed = 0
         for index, planned in enumerate(plans):
-            for blocked in planned.blocked:
-                report.blocked += 1
-                self._tally.blocked[blocked.body.rule_id] += 1
+            self._count_blocked(planned, report)
             act = self._act(planned)
             if act is not None:
                 result = last.get(index)
@@ -267,3 +265,8 @@ class Batches(ABC, Generic[P, A]):
             to = placement(place.state, place.not_before_ms)
             asleep.append(Settlement(claim.item, claim.lease_token, to))
         return placed
+
+    def _count_blocked(self, planned: P, report: PumpReport) -> None:
+        for blocked in planned.blocked:
+            report.blocked += 1
+            self._tally.blocked[blocked.body.rule_id] += 1

@@ -102,6 +102,9 @@ class FlowDriver(Protocol):
 
     def no_agent_came(self, call_id: CallId) -> None: ...
 
+    def agent_comes(self, call_id: CallId) -> None:
+        """The person is about to be joined with an agent."""
+
     def hear(self, event: DtmfReceived | PlaybackFinished) -> None: ...
 
 
@@ -271,6 +274,8 @@ class Calls:
                 self._drive_flow(call, command)
             case Bridge():
                 self._stop_timer(live)
+                if self.flows is not None:
+                    self.flows.agent_comes(call.call_id)
                 self._tasks.start(f"bridge:{call.call_id}", self._bridge(call, command.leg_id))
             case Hangup():
                 self._stop_timer(live)
@@ -305,6 +310,11 @@ class Calls:
 
     # --- agents ------------------------------------------------------------------------------
 
+    def has_its_agent(self, call_id: CallId) -> bool:
+        """Whether an agent is held for the call, so that it competes for no other."""
+        live = self._live.get(call_id)
+        return live is not None and live.reserved is not None
+
     def is_waiting(self, campaign_id: CampaignId) -> bool:
         """Whether a live person waits for an agent of the campaign."""
         return any(call.state is CallState.WAITING for call in self.live(campaign_id))
@@ -337,6 +347,14 @@ class Calls:
             self.assign(live.call.call_id, session)
             return
         self._tasks.start(f"find_agent:{live.call.call_id}", self._find_agent(live.call))
+
+    def reserve(self, call_id: CallId, session: AgentSession) -> None:
+        """Hold an agent for a call that will soon want one; released when it ends before."""
+        live = self._live.get(call_id)
+        if live is None or live.reserved is not None:
+            self.release(session.agent_id)
+        else:
+            live.reserved = session
 
     def release(self, agent_id: str) -> None:
         """An agent held for a call is not needed."""

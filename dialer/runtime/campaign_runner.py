@@ -200,7 +200,10 @@ class CampaignRunner:
     async def tick(self) -> int:
         """One pacing decision and its calls; how many were placed."""
         if self.state is not CampaignState.RUNNING or not self.carrier_is_up:
+            self._not_used(await self.pump.withdraw())
             return 0
+        async with self._pumping:
+            self._not_used(await self.pump.serve())
         caps = {"supply": await self._supply(self._clock.now())}
         if self._daily_cap is not None:
             caps["daily_cap"] = await self._daily_cap.left(self._clock.now())
@@ -227,6 +230,11 @@ class CampaignRunner:
             self._daily_cap.use(report.placed)
         self._tokens += granted - report.placed
         return report.placed
+
+    def _not_used(self, count: int) -> None:
+        """What counted against today's cap and came to no call."""
+        if self._daily_cap is not None:
+            self._daily_cap.use(-count)
 
     async def read_figures(self, now: datetime) -> None:
         """Give the next decisions the figures of the dialer that rules look at."""

@@ -64,7 +64,7 @@ from dialer.core.records import ConversationShared, to_ms
 from dialer.core.writes import SaveNote
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.recorder import Job, Recorder
 from dialer.runtime.refusals import (
@@ -79,6 +79,7 @@ from dialer.runtime.refusals import (
     not_now,
 )
 from dialer.runtime.screens import Handover, Screens, party_view
+from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.streams import NewEvent

@@ -7,10 +7,8 @@ missed. Redis keeps who is idle (one atomic take), the sessions here are what th
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 import structlog
@@ -20,7 +18,6 @@ from dialer.core import agent as agent_core
 from dialer.core.agent import AgentSession, AgentState, AgentStep, PauseReason
 from dialer.core.desk_messages import (
     AgentChanged,
-    AnyServerMessage,
     CallConnected,
     CallOver,
     CallView,
@@ -29,85 +26,19 @@ from dialer.core.desk_messages import (
     Disposed,
     HandedOn,
     PartyView,
+    PreviewEnd,
+    PreviewOffered,
+    PreviewOver,
+    PreviewView,
     Snapshot,
 )
 from dialer.runtime.clock import Clock
+from dialer.runtime.seats import TAKEN, TALKING_OR_AFTER, DeskObserver, Guide, Outbox, Seat, Stay
 from dialer.stores.redis.errors import RedisUnavailable
 from dialer.stores.redis.presence import AgentPool
 from telephony_adapters.messages import CallId, LegId
 
 log = structlog.get_logger()
-
-REPLAY_MESSAGES = 200
-"""Server messages kept per session for a client that reconnects."""
-
-TAKEN = frozenset({AgentState.RESERVED, AgentState.CONSULTED})
-"""Of an agent who may get a call, or be let go again."""
-
-TALKING_OR_AFTER = frozenset({AgentState.ON_CALL, AgentState.CONSULTED, AgentState.WRAP_UP})
-
-Outbox = Callable[[AnyServerMessage], None]
-"""Takes a message for one WebSocket without waiting."""
-
-
-class DeskObserver(Protocol):
-    """Who must know what agents do: pacing and the calls that wait for an agent."""
-
-    def agent_changed(self, before: AgentSession | None, after: AgentSession) -> None: ...
-
-    def next_waiting(self, campaign_id: CampaignId) -> CallId | None:
-        """The call that has waited longest for an agent, if any."""
-
-    def assign_waiting(self, call_id: CallId, session: AgentSession) -> None:
-        """`session` was reserved for the waiting call."""
-
-
-class Guide(Protocol):
-    """Says for which campaigns an agent works; see `dialer.runtime.allocator`."""
-
-    def home_of(self, session: AgentSession) -> CampaignId | None:
-        """The campaign that an agent who is free works for from now on."""
-
-    def may_help(self, session: AgentSession) -> Iterable[CampaignId]:
-        """Campaigns whose waiting persons a free agent may take, the agent's own first."""
-
-    def lenders(self, campaign_id: CampaignId) -> Iterable[AgentSession]:
-        """Idle agents of other campaigns who can be spared for a person who waits here."""
-
-
-class Stay:
-    """Everybody stays where they are."""
-
-    def home_of(self, session: AgentSession) -> CampaignId | None:
-        return session.campaign_id
-
-    def may_help(self, session: AgentSession) -> Iterable[CampaignId]:
-        return () if session.campaign_id is None else (session.campaign_id,)
-
-    def lenders(self, campaign_id: CampaignId) -> Iterable[AgentSession]:
-        return ()
-
-
-class Seat:
-    """A session with its connection and what was said over it."""
-
-    __slots__ = ("call", "idle_since", "last_seen_s", "outbox", "replay", "seq", "session")
-
-    def __init__(self, session: AgentSession) -> None:
-        self.session = session
-        self.seq = 0
-        self.replay: deque[AnyServerMessage] = deque(maxlen=REPLAY_MESSAGES)
-        self.outbox: Outbox | None = None
-        self.call: CallView | None = None
-        self.idle_since = session.since
-        self.last_seen_s = time.monotonic()
-
-    def say(self, message: AnyServerMessage) -> None:
-        self.seq += 1
-        numbered = msgspec.structs.replace(message, seq=self.seq)
-        self.replay.append(numbered)
-        if self.outbox is not None:
-            self.outbox(numbered)
 
 
 class Desk:
@@ -187,10 +118,11 @@ class Desk:
             name=session.name,
             state=session.state,
             since=session.since,
-            campaign=self._campaign_name(session.campaign_id),
+            campaign=self.campaign_name(session.campaign_id),
             pause_reason=session.pause_reason,
             pause_wanted=session.pause_wanted,
             call=seat.call,
+            preview=seat.preview,
             server_time=self._clock.now(),
             presence_s=self._presence_s,
         )
@@ -292,6 +224,35 @@ class Desk:
         if helped is not None:
             seat.say(ConsultOver(call_id=helped.call_id))
         await self._free(seat)
+
+    def offered(self, agent_id: str, view: PreviewView) -> None:
+        """An agent who was reserved looks at an account before it is called."""
+        seat = self._seats.get(agent_id)
+        if seat is None or seat.session.call_id != view.offer_id:
+            return
+        seat.preview = view
+        seat.say(PreviewOffered(preview=view))
+
+    async def offer_over(self, agent_id: str, offer_id: str, why: PreviewEnd) -> None:
+        """It comes to no call: the agent is free for the next one."""
+        seat = self._seats.get(agent_id)
+        if seat is None or seat.session.state is not AgentState.RESERVED:
+            return
+        if seat.session.call_id == offer_id:
+            seat.preview = None
+            seat.say(PreviewOver(offer_id=offer_id, why=why))
+            await self.release(agent_id)
+
+    def dials(self, agent_id: str, offer_id: str, call_id: CallId) -> AgentSession | None:
+        """The agent who looked at an account is held for the call to it; None: not there now."""
+        seat = self._seats.get(agent_id)
+        if seat is None or seat.session.state is not AgentState.RESERVED:
+            return None
+        if seat.session.call_id != offer_id:
+            return None
+        seat.preview = None
+        seat.session = msgspec.structs.replace(seat.session, call_id=call_id)
+        return seat.session
 
     def connected(self, agent_id: str, view: CallView) -> None:
         seat = self._seats.get(agent_id)
@@ -472,7 +433,8 @@ class Desk:
                 return True
         return False
 
-    def _campaign_name(self, campaign_id: CampaignId | None) -> str | None:
+    def campaign_name(self, campaign_id: CampaignId | None) -> str | None:
+        """Name of a campaign that runs; None: there is none of that id."""
         return None if campaign_id is None else self.campaign_names.get(campaign_id)
 
     # Redis may be away for a moment: the desk goes on with what it knows, and a sweep refills.

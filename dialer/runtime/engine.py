@@ -21,6 +21,7 @@ from dialer.core.deciding import CampaignContext
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.records import to_ms
 from dialer.runtime.allocator import Allocator
+from dialer.runtime.blasts.links import Links
 from dialer.runtime.blasts.post_office import PostOffice
 from dialer.runtime.blasts.sender import Messengers
 from dialer.runtime.calls import Calls
@@ -122,19 +123,21 @@ class Engine:
         self.agents = self.floor.agents
         self._permit_lifetime_s = PERMIT_LIFETIME_S * clock.speed
         self.sweeps = self._make_sweeps()
-        self.flows = self._make_flows()
         self.alerts: dict[AlertKind, int] = {}
         self._replay = NightlyReplay(ledger, clock, packs, config.engine)
         self._pacing_memory = PacingMemory(ledger)
         self._checkpoints = checkpoints
         self._revive_redis = revive_redis
         self.post = self._make_post(messengers, link_key)
+        self.flows = self._make_flows()
         self.fleet = self._make_fleet()
         self.calls.observe(self)
         self.desk.observe(self)
         self.calls.flows = self.flows
         self.calls.on_carrier = self._carrier_changed
         self.floor.inbound.running = self._running
+        self.floor.inbound.campaign_of = self._campaign_of
+        self.floor.inbound.language_of = self.flows.chosen_language
         self.floor.recordings.campaign_of = self._campaign_of
         self.outcomes.on_alert = self._alert
         self.outcomes.on_machine = self._found_machine
@@ -197,6 +200,17 @@ class Engine:
         )
 
     def _make_flows(self) -> FlowRuns:
+        links = Links(
+            store=self.store,
+            recorder=self.recorder,
+            sender=self.post.sender,
+            clock=self.clock,
+            packs=self.packs,
+            campaign_of=self._campaign_of,
+            lookback=self.lookback,
+            permit_lifetime_s=self._permit_lifetime_s,
+            unsubscribe_url=self.post.unsubscribe_url,
+        )
         return FlowRuns(
             clock=self.clock,
             adapter=self.adapter,
@@ -206,6 +220,8 @@ class Engine:
             records=FlowRecords(self.ledger, self.recorder),
             prompter=self.prompter,
             agent_is_idle=self.desk.has_idle,
+            links=links,
+            callers=self.floor.inbound,
         )
 
     def _make_fleet(self) -> Fleet:
@@ -229,6 +245,8 @@ class Engine:
                 prompter=self.prompter,
             ),
             flows=self.flows,
+            screens=self.floor.screens,
+            offers=self.floor.offers,
             queue_of=self._queues.of,
             lookback=self.lookback,
             permit_lifetime_s=self._permit_lifetime_s,
@@ -245,7 +263,6 @@ class Engine:
             runners=runners,
             calls=self.calls,
             desk=self.desk,
-            screens=self.floor.screens,
             outcomes=self.outcomes,
             sweeps=self.sweeps,
             allocator=allocator,

@@ -22,7 +22,6 @@ from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.rebuild import QueueAudit, heal_queue
 from dialer.runtime.runners import RunnerMaker
 from dialer.runtime.safety import UnsafeDialing
-from dialer.runtime.screens import Screens
 from dialer.runtime.sweeps import Sweeps
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.campaigns import (
@@ -88,7 +87,6 @@ class Fleet:
         runners: RunnerMaker,
         calls: Calls,
         desk: Desk,
-        screens: Screens,
         outcomes: Outcomes,
         sweeps: Sweeps,
         allocator: Allocator,
@@ -108,7 +106,6 @@ class Fleet:
         self._runners = runners
         self._calls = calls
         self._desk = desk
-        self._screens = screens
         self._outcomes = outcomes
         self._sweeps = sweeps
         self._allocator = allocator
@@ -155,7 +152,6 @@ class Fleet:
                 await self._let_go(campaign_id)
         for campaign in campaigns:
             await self._own(campaign)
-        self._screens.campaign_names = {c.campaign_id: c.name for c in campaigns}
         self._desk.campaign_names = {c.campaign_id: c.name for c in campaigns}
         await self.allot()
 
@@ -246,6 +242,8 @@ class Fleet:
         if isinstance(end, asyncio.CancelledError):
             await owned.runner.remember(at_once=True)
         try:
+            if isinstance(owned.runner, CampaignRunner):
+                await owned.runner.pump.withdraw()
             await owned.lease.release(owned.token)
         except RedisStoreError as error:
             log.warning("ownership_not_released", campaign=campaign_id, error=str(error))

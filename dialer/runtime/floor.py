@@ -23,6 +23,7 @@ from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk
 from dialer.runtime.inbound import Inbound
 from dialer.runtime.outcomes import Outcomes
+from dialer.runtime.previews import Offers
 from dialer.runtime.prompting import Prompter
 from dialer.runtime.recorded_calls import RecordedCalls
 from dialer.runtime.recorder import Recorder
@@ -67,7 +68,9 @@ class Floor:
         """Raises `ConfigError` for transfer destinations that cannot be used."""
         self._calls = parts.calls
         self._outcomes = parts.outcomes
-        self.screens = Screens(ledger=parts.ledger, clock=parts.clock)
+        self.screens = Screens(
+            ledger=parts.ledger, clock=parts.clock, campaign_name=parts.desk.campaign_name
+        )
         self.conversations = _conversations(parts, self.screens)
         self.supervision = Supervision(
             clock=parts.clock,
@@ -79,6 +82,7 @@ class Floor:
         )
         self.inbound = _inbound(parts, self.screens)
         self.recordings = _recordings(parts)
+        self.offers = Offers()
         self.agents = AgentService(
             clock=parts.clock,
             desk=parts.desk,
@@ -91,6 +95,7 @@ class Floor:
             conversations=self.conversations,
             inbound=self.inbound,
             recordings=self.recordings,
+            offers=self.offers,
             wrap_up_limit_of=parts.wrap_up_limit_of,
         )
         self._listen()
@@ -120,12 +125,12 @@ class Floor:
             self.agents.call_connected(call)
 
     def call_finished(self, call: Call, word: FlowWord | None = None) -> None:
-        """The outcome of a call to us that nobody took is no outcome of an attempt.
+        """The outcome of a call to us that no agent took is no outcome of an attempt.
 
         `word`: what the flow that served the call says it was.
         """
         if call.inbound:
-            self.inbound.call_finished(call)
+            self.inbound.call_finished(call, word)
         if not call.inbound or call.bridged_at is not None:
             self._outcomes.call_finished(call, word)
             self.agents.call_over(call)

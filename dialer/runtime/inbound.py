@@ -3,7 +3,8 @@
 A number prepares a screen, and proves nothing. Callers wait in a line of their own and get a free
 agent before any call that we dialed; first the agent who last spoke with them, if free. Whoever
 waits too long hears a short neutral message, if one is configured, and is called back as far as
-the gate lets. The identity check comes first, as on every call.
+the gate lets. Where the campaign has a flow for them, they hear that first, and come to the line
+when it passes them on. The identity check comes first, as on every call.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from compliance.types import AccountId, CampaignId, ContactPointId, PersonId
 from dialer.config import InboundConfig
 from dialer.core.agent import AgentSession, AgentState
 from dialer.core.call import Call, CallState
+from dialer.core.deciding import CampaignContext
 from dialer.core.desk_messages import (
     CallerIdentified,
     CallView,
@@ -26,11 +28,13 @@ from dialer.core.desk_messages import (
     Dispose,
     IdentifyCaller,
 )
+from dialer.core.flow_outcome import FlowWord
 from dialer.core.inbound import (
     Candidate,
     by_number,
     by_reference,
     contact_of_call,
+    flow_served,
     missed,
     received,
 )
@@ -40,12 +44,13 @@ from dialer.core.records import event_id, to_ms
 from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Job, Recorder, placement
 from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
 from dialer.runtime.screens import Screens
+from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.callers import find_by_number, find_by_reference, last_agent
 from dialer.stores.ledger.database import LedgerUnavailable
@@ -79,6 +84,10 @@ class InboundFigures(msgspec.Struct, frozen=True, kw_only=True):
     identified: int
     """The number, or a reference, told whose account it is about."""
     connected: int
+    in_flow: int
+    """Callers who hear a flow now."""
+    served: int
+    """What the caller wanted a flow did, without an agent."""
     missed: int
     """Hung up on after the limit, or by a caller who had waited."""
     turned_away: int
@@ -126,7 +135,12 @@ class Inbound:
         """Told when a conversation under way has found its person."""
         self.running: Callable[[], Sequence[CampaignId]] = tuple
         """Campaigns that this worker drives now."""
+        self.campaign_of: Callable[[CampaignId], CampaignContext | None] = lambda _: None
+        """One of them."""
+        self.language_of: Callable[[str], str | None] = lambda _: None
+        """The language that a caller chose by key in the flow of a call."""
         self.received = self.identified = self.connected = self.missed = self.turned_away = 0
+        self.served = 0
 
     def figures(self) -> InboundFigures:
         now = self._clock.now()
@@ -140,6 +154,8 @@ class Inbound:
             received=self.received,
             identified=self.identified,
             connected=self.connected,
+            in_flow=self._in_flow(),
+            served=self.served,
             missed=self.missed,
             turned_away=self.turned_away,
             longest_wait_s=round(max(waits, default=0.0), 1),
@@ -154,16 +170,17 @@ class Inbound:
 
     async def _take(self, event: InboundCall) -> None:
         contact = await self._contact(event)
-        campaign_id = contact.campaign_id if contact is not None else self._default_campaign()
-        waiting = sum(1 for c in self._calls.live() if c.inbound and not c.state.is_conversation)
-        if campaign_id is None or waiting >= self._config.max_waiting:
+        campaign_id = contact.campaign_id if contact is not None else None
+        campaign_id = campaign_id or self._campaign_called(event.called)
+        flow = self._flow_of(campaign_id)
+        if campaign_id is None or not self._has_room(flow):
             await self._turn_away(event, contact)
             return
-        call = self._call(event, contact, campaign_id)
+        call = self._call(event, contact, campaign_id, flow)
         self._callers[call.call_id] = event.caller
         if contact is not None:
             await self._begin(contact, number_proven=True)
-        sticky = await self._sticky(call, contact)
+        sticky = None if flow else await self._sticky(call, contact)
         self._calls.adopt(call, sticky)
         try:
             await self._adapter.answer(call.call_id)
@@ -173,10 +190,35 @@ class Inbound:
             log.warning("inbound_not_answered", call=call.call_id, error=str(error))
             self._calls.hang_up(call.call_id, "inbound")
         else:
-            self._clock.call_later(self._config.wait_s, partial(self._waited, call.call_id))
+            if not flow:
+                self._clock.call_later(self._config.wait_s, partial(self._waited, call.call_id))
 
-    def _call(self, event: InboundCall, contact: Contact | None, campaign_id: CampaignId) -> Call:
-        limit_s = self._config.wait_s + FAREWELL_S * 2
+    def _flow_of(self, campaign_id: CampaignId | None) -> str:
+        """NAME/VERSION of the flow that callers hear first; empty: they wait for an agent."""
+        campaign = self.campaign_of(campaign_id) if campaign_id is not None else None
+        script = campaign.scripts.inbound if campaign is not None else None
+        return script.label if script is not None else ""
+
+    def _in_flow(self) -> int:
+        return sum(1 for call in self._calls.live() if call.inbound and _hears_flow(call))
+
+    def _waiting(self) -> int:
+        return sum(
+            1
+            for call in self._calls.live()
+            if call.inbound and not call.state.is_conversation and not _hears_flow(call)
+        )
+
+    def _has_room(self, flow: str) -> bool:
+        if flow:
+            return self._in_flow() < self._config.max_in_flow
+        return self._waiting() < self._config.max_waiting
+
+    def _call(
+        self, event: InboundCall, contact: Contact | None, campaign_id: CampaignId, flow: str
+    ) -> Call:
+        # Without a flow it is `_waited` that ends the wait.
+        limit_s = self._config.wait_s + (0.0 if flow else FAREWELL_S * 2)
         return Call(
             call_id=event.call_id,
             person_id=contact.person_id if contact is not None else PersonId(""),
@@ -190,6 +232,7 @@ class Inbound:
             planned_at=event.at,
             inbound=True,
             connect_limit_ms=round(limit_s * 1000),
+            flow=flow,
             state=CallState.RINGING,
             ringing_at=event.at,
         )
@@ -202,13 +245,15 @@ class Inbound:
             found = by_number(
                 await find_by_number(self._reader.ledger, event.caller, self.running())
             )
-            return await self._contact_of(found, event.call_id)
+            return await self._contact_of(found, event.call_id, event.called)
         except LedgerUnavailable as error:
             log.warning("caller_not_looked_up", call=event.call_id, error=str(error))
             return None
 
-    async def _contact_of(self, found: Candidate | None, call_id: str) -> Contact | None:
-        campaign_id = self._default_campaign()
+    async def _contact_of(
+        self, found: Candidate | None, call_id: str, called: str = ""
+    ) -> Contact | None:
+        campaign_id = self._campaign_called(called)
         if found is not None and found.campaign_id is not None:
             campaign_id = found.campaign_id
         if found is None or campaign_id is None:
@@ -219,14 +264,26 @@ class Inbound:
             return None
         return contact_of_call(accounts[0], found, call_id, campaign_id)
 
-    def _default_campaign(self) -> CampaignId | None:
-        """The configured campaign; else the one with most agents."""
+    def _campaign_called(self, called: str) -> CampaignId | None:
+        """The campaign that shows the number called, or tells people to call it; else the
+        configured one, or the one with most agents."""
         running = self.running()
-        named = [c for c in running if self._screens.campaign_names.get(c) == self._config.campaign]
+        shown = [c for c in running if called in self._numbers_of(c)]
+        if shown:
+            return shown[0]
+        named = [c for c in running if self._desk.campaign_name(c) == self._config.campaign]
         if named:
             return named[0]
         staffed = [(len(self._desk.sessions(c)), c) for c in running]
         return max(staffed)[1] if staffed else None
+
+    def _numbers_of(self, campaign_id: CampaignId) -> tuple[str, ...]:
+        campaign = self.campaign_of(campaign_id)
+        if campaign is None:
+            return ()
+        settings = campaign.settings
+        told = settings.spoken.return_number
+        return settings.caller_ids if told is None else (*settings.caller_ids, told)
 
     async def _begin(self, contact: Contact, *, number_proven: bool) -> LiveContact:
         """Put on record that this person's account is what the call is about."""
@@ -298,6 +355,21 @@ class Inbound:
         if call is not None and call.state is CallState.WAITING:
             self._calls.hang_up(call_id, "inbound_wait")
 
+    # --- in a flow ---------------------------------------------------------------------------
+
+    def number_of(self, call_id: str) -> str | None:
+        """The caller's number; None: withheld."""
+        return self._callers.get(call_id)
+
+    def may_wait(self, call: Call) -> bool:
+        """Whether an agent may still come for somebody whom a flow passes on."""
+        return bool(self._desk.sessions()) and self._waiting() < self._config.max_waiting
+
+    async def own_agent(self, call: Call) -> AgentSession | None:
+        """The agent who spoke with the person last, held for the call."""
+        live = self._outcomes.contacts.get(call.call_id)
+        return await self._sticky(call, live.contact if live is not None else None)
+
     # --- with an agent -----------------------------------------------------------------------
 
     def is_unidentified(self, call_id: str) -> bool:
@@ -311,10 +383,10 @@ class Inbound:
         caller = self._callers.get(call.call_id)
         view = CallView(
             call_id=call.call_id,
-            campaign=self._screens.campaign_names.get(call.campaign_id, ""),
+            campaign=self._desk.campaign_name(call.campaign_id) or "",
             person_name="",
             number_masked=masked(caller) if caller else "",
-            language=None,
+            language=self.language_of(call.call_id),
             country=None,
             person_local_time=None,
             connected_at=call.bridged_at or self._clock.now(),
@@ -378,15 +450,19 @@ class Inbound:
 
     # --- ends --------------------------------------------------------------------------------
 
-    def call_finished(self, call: Call) -> None:
-        """A call to us is over."""
+    def call_finished(self, call: Call, word: FlowWord | None = None) -> None:
+        """A call to us is over. `word`: what the flow that served it says it was."""
         if call.bridged_at is not None:
             self.connected += 1
             if call.call_id in self._outcomes.contacts:
                 self._forget(call.call_id)
             return
-        self.missed += 1
         self._forget(call.call_id)
+        if word is not None and flow_served(call, word):
+            self.served += 1
+            self._tasks.start(f"served:{call.call_id}", self._outcomes.served(call, word))
+            return
+        self.missed += 1
         live = self._outcomes.contacts.get(call.call_id)
         if live is not None:
             began = call.answered_at or call.planned_at
@@ -435,3 +511,8 @@ class Inbound:
 
     async def close(self) -> None:
         await self._tasks.cancel()
+
+
+def _hears_flow(call: Call) -> bool:
+    """Whether a caller is not in line for an agent yet: a flow speaks, or is about to."""
+    return bool(call.flow) and call.state in (CallState.RINGING, CallState.IN_FLOW)

@@ -103,6 +103,23 @@ class Outcomes:
         if result.code is not None or live.disposed:
             self._let_go(call.call_id)
 
+    async def served(self, call: Call, word: FlowWord) -> None:
+        """A flow served somebody who called us: its word becomes durable."""
+        live = self.contacts.get(call.call_id)
+        if live is None:
+            return
+        contact, now = live.contact, self._clock.now()
+        holidays = holidays_of(contact.country)
+        result = of_inbound(flow_ended(contact, call, word, now, holidays, self._new_id))
+        self._count_right_party(contact.campaign_id, word.code, word.promise_review_at)
+        try:
+            await self._written(outcome_job(contact, "", result, now), contact, result)
+        finally:
+            live.ended = True
+            self._let_go(call.call_id)
+        if result.place is not None and self.on_unleased is not None:
+            await self.on_unleased(contact, result.place)
+
     async def lost(
         self,
         contact: Contact,

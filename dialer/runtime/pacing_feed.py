@@ -180,6 +180,8 @@ class PacingFeed:
         for call in self._calls.live(self._campaign_id):
             if call.inbound and call.state.is_before_answer:
                 continue
+            if self._calls.has_its_agent(call.call_id):
+                continue
             if call.state.is_before_answer:
                 ringing.setdefault(call.segment, []).append(call.planned_at.timestamp())
             elif call.state is CallState.SCREENING and call.answered_at is not None:

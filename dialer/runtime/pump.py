@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -62,6 +63,8 @@ class LiveContact(msgspec.Struct):
     """A disposition is being written: a second one is not taken."""
     inbound: bool = False
     """The person called us; the account has no lease."""
+    language: str | None = None
+    """The language that the person chose by key in this call."""
     number_proven: bool = True
     """The number on the line is the contact point of the contact."""
     ended: bool = False
@@ -70,41 +73,51 @@ class LiveContact(msgspec.Struct):
     """Disposed of while the person still speaks with somebody outside."""
 
 
+class PumpParts(NamedTuple):
+    """What a pump works with."""
+
+    campaign: CampaignContext
+    settings: PumpSettings
+    clock: Clock
+    queue: CampaignQueue
+    store: EventStore
+    reader: EventReader
+    packs: PackSet
+    calls: Calls
+    desk: Desk
+    contacts: dict[str, LiveContact]
+    tally: Tally
+    agent_is_idle: AgentIsIdle
+
+
 class Pump(Batches[Plan, Dial]):
     """The pump of one campaign; its owner calls `run` and nothing else dials for it."""
 
-    def __init__(
-        self,
-        *,
-        campaign: CampaignContext,
-        settings: PumpSettings,
-        clock: Clock,
-        queue: CampaignQueue,
-        store: EventStore,
-        reader: EventReader,
-        packs: PackSet,
-        calls: Calls,
-        desk: Desk,
-        contacts: dict[str, LiveContact],
-        tally: Tally,
-        agent_is_idle: AgentIsIdle,
-    ) -> None:
-        super().__init__(campaign.campaign_id, tally)
-        self.campaign = campaign
-        self._settings = settings
-        self._clock = clock
-        self._queue = queue
-        self._store = store
-        self._reader = reader
-        self._packs = packs
-        self._calls = calls
-        self._desk = desk
+    def __init__(self, parts: PumpParts) -> None:
+        super().__init__(parts.campaign.campaign_id, parts.tally)
+        self.campaign = parts.campaign
+        self._settings = parts.settings
+        self._clock = parts.clock
+        self._queue = parts.queue
+        self._store = parts.store
+        self._reader = parts.reader
+        self._packs = parts.packs
+        self._calls = parts.calls
+        self._desk = parts.desk
         self._reserved: dict[CallId, AgentSession] = {}
-        self._contacts = contacts
-        self._agent_is_idle = agent_is_idle
+        self._contacts = parts.contacts
+        self._agent_is_idle = parts.agent_is_idle
         self._new_id = Ids()
         self._yield = 1.0
         """Share of claimed accounts that lately became calls."""
+
+    async def serve(self) -> int:
+        """Do what agents chose since; how many of what was placed came to no call after all."""
+        return 0
+
+    async def withdraw(self) -> int:
+        """Take back what agents have not chosen yet; how many."""
+        return 0
 
     async def run(self, want: int) -> PumpReport:
         """Place up to `want` calls. Raises what the stores raise; nothing is half done then.

@@ -50,11 +50,12 @@ from dialer.core.writes import AddConsent, RevokeConsent, Write
 from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import Recorder
 from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
+from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger import recordings as rows
 from dialer.stores.ledger.database import Ledger, LedgerUnavailable
@@ -85,11 +86,13 @@ HOLD, AGENT, ENTRY = "hold", "agent", "entry"
 class _Live:
     """A recording under way."""
 
-    __slots__ = ("basis", "paused_by", "recording_id", "told")
+    __slots__ = ("basis", "begun", "paused_by", "recording_id", "told")
 
     def __init__(self, recording_id: str, basis: Basis) -> None:
         self.recording_id = recording_id
         self.basis = basis
+        self.begun = False
+        """The carrier records."""
         self.paused_by: set[str] = set()
         self.told = False
         """The carrier was told that it is paused."""
@@ -190,6 +193,7 @@ class RecordedCalls:
             self._tell(call, RecordingState.OFF, "failed")
             await self._fail(recording.recording_id)
             return
+        recording.begun = True
         self._tell(call, RecordingState.RECORDING)
         await self._follow(call, recording)
 
@@ -360,7 +364,7 @@ class RecordedCalls:
 
     def state_of(self, call_id: str) -> RecordingState:
         live = self._live.get(call_id)
-        if live is None:
+        if live is None or not live.begun:
             return RecordingState.OFF
         return RecordingState.PAUSED if live.paused_by else RecordingState.RECORDING
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from campaigns.retry import MissingFact
 from dialer.core.call import CallState
 from dialer.core.desk_messages import Refused
 
@@ -20,6 +21,16 @@ NO_AUDIO_LEG = (
     "Your telephone does not answer; look at it, and say ready again.",
 )
 NO_SUCH_CALL = ("no_such_call", "Esa llamada no es suya.", "That call is not yours.")
+NO_SUCH_OFFER = (
+    "no_such_offer",
+    "Esa cuenta ya no está ofrecida; espere la siguiente.",
+    "That account is not offered any more; wait for the next.",
+)
+MAY_NOT_SKIP = (
+    "may_not_skip",
+    "En esta campaña no se saltan cuentas; llame, o póngase en pausa después.",
+    "Accounts are not skipped in this campaign; dial, or pause afterwards.",
+)
 NOT_OFFERED = (
     "not_offered",
     "Su central telefónica no ofrece esto.",
@@ -50,6 +61,16 @@ PARTY_LOST = (
     "La otra persona no contestó o se fue; la llamada sigue siendo suya.",
     "The other party did not answer, or is gone; the call is still yours.",
 )
+
+
+def missing_fact(error: MissingFact) -> tuple[str, str, str]:
+    """A code needs a promise, plan or callback that nobody has recorded."""
+    return (
+        "missing_fact",
+        f"El código {error.code} necesita una promesa, un convenio o una rellamada; "
+        "indíquelo junto con el código.",
+        f"Code {error.code} needs a promise, plan or callback; give it with the code.",
+    )
 
 
 def not_now(state: CallState) -> CannotDo:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
+from campaigns.campaign import PreviewSettings
 from compliance.packs import PackSet
-from compliance.types import CampaignId, CollectorRole
+from compliance.types import CampaignId, CollectorRole, Mode
 from dialer.config import Config
 from dialer.core.agent import AgentState
 from dialer.core.deciding import CampaignContext
@@ -26,9 +27,11 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.collector import collector_of
 from dialer.runtime.desk import Desk
 from dialer.runtime.flows import FlowRuns
+from dialer.runtime.link_check import check_links
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.pacing_memory import PacingMemory
-from dialer.runtime.pump import Pump
+from dialer.runtime.previews import Offers, PreviewPump
+from dialer.runtime.pump import Pump, PumpParts
 from dialer.runtime.safety import (
     CannotSend,
     check_campaign,
@@ -37,6 +40,7 @@ from dialer.runtime.safety import (
     check_written_campaign,
     no_provider,
 )
+from dialer.runtime.screens import Screens
 from dialer.runtime.scripts import ScriptReader
 from dialer.runtime.traffic import TrafficFigures
 from dialer.stores.ledger.campaigns import Campaign, first_started_ms
@@ -76,6 +80,8 @@ class RunnerMaker:
         post: PostOffice,
         scripts: ScriptReader,
         flows: FlowRuns,
+        screens: Screens,
+        offers: Offers,
         queue_of: Callable[[CampaignId], CampaignQueue],
         lookback: timedelta,
         permit_lifetime_s: float,
@@ -94,6 +100,8 @@ class RunnerMaker:
         self._post = post
         self._scripts = scripts
         self._flows = flows
+        self._screens = screens
+        self._offers = offers
         self._queue_of = queue_of
         self._lookback = lookback
         self._permit_lifetime_s = permit_lifetime_s
@@ -117,6 +125,13 @@ class RunnerMaker:
             check_portfolio(portfolio.name, self._adapter, synthetic=portfolio.synthetic)
             check_campaign(campaign.name, self._adapter, amd=campaign.settings.amd)
             scripts = await self._scripts.read(campaign.name, campaign.settings, portfolio)
+            await check_links(
+                self._reader.ledger,
+                self._post.sender.messengers,
+                campaign.settings,
+                portfolio,
+                scripts,
+            )
         return CampaignContext(
             campaign_id=campaign.campaign_id,
             name=campaign.name,
@@ -239,7 +254,7 @@ class RunnerMaker:
         )
 
     def _pump(self, context: CampaignContext, tally: Tally) -> Pump:
-        return Pump(
+        parts = PumpParts(
             campaign=context,
             settings=self._pump_settings(),
             clock=self._clock,
@@ -252,6 +267,14 @@ class RunnerMaker:
             contacts=self._outcomes.contacts,
             tally=tally,
             agent_is_idle=partial(self._agent_is_idle, context.campaign_id),
+        )
+        if context.settings.mode is not Mode.PREVIEW:
+            return Pump(parts)
+        return PreviewPump(
+            parts,
+            offers=self._offers,
+            screens=self._screens,
+            settings=context.settings.preview or PreviewSettings(),
         )
 
     def _agent_is_idle(self, campaign_id: CampaignId, agent_id: str | None) -> bool:

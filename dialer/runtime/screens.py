@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from compliance.types import CampaignId
 from dialer.core.call import Call, Party
-from dialer.core.desk_messages import CallView, DebtView, PartyView
+from dialer.core.desk_messages import CallView, DebtView, PartyView, PreviewView
 from dialer.core.identity import TRIES, IdentityOnFile
 from dialer.core.masking import masked
 from dialer.core.outcome import Contact
@@ -31,13 +34,19 @@ class Handover(NamedTuple):
 class Screens:
     """The people on the screens of this worker's agents, by call."""
 
-    def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        clock: Clock,
+        campaign_name: Callable[[CampaignId], str | None],
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._people: dict[str, PersonOnScreen] = {}
         self.handovers: dict[str, Handover] = {}
         """Calls that a colleague was asked about, or has taken over."""
-        self.campaign_names: dict[str, str] = {}
+        self._campaign_name = campaign_name
 
     def __contains__(self, call_id: str) -> bool:
         return call_id in self._people
@@ -58,10 +67,10 @@ class Screens:
         handover = self.handovers.get(call.call_id)
         return CallView(
             call_id=call.call_id,
-            campaign=self.campaign_names.get(call.campaign_id, ""),
+            campaign=self._campaign_name(call.campaign_id) or "",
             person_name=person.name if live.number_proven or live.verified else "",
             number_masked=masked(person.address) if live.number_proven else "",
-            language=person.language,
+            language=live.language or person.language,
             country=person.country,
             person_local_time=self._local_time(live.contact),
             connected_at=call.bridged_at or self._clock.now(),
@@ -75,6 +84,25 @@ class Screens:
             verified=live.verified,
             debts=await self._debts(live) if live.verified else (),
             codes=codes_of(live, person.country),
+        )
+
+    async def preview(
+        self, contact: Contact, offer_id: str, ends_at: datetime, *, may_skip: bool
+    ) -> PreviewView:
+        """An account before the call, as the screen of an unverified call would show it."""
+        person = await self._person(contact)
+        return PreviewView(
+            offer_id=offer_id,
+            campaign=self._campaign_name(contact.campaign_id) or "",
+            person_name=person.name,
+            number_masked=masked(person.address),
+            language=person.language,
+            country=person.country,
+            person_local_time=self._local_time(contact),
+            attempts=contact.attempts,
+            callback=contact.callback is not None,
+            ends_at=ends_at,
+            may_skip=may_skip,
         )
 
     async def _person(self, contact: Contact) -> PersonOnScreen:

@@ -58,7 +58,7 @@ async def approved_flow(ledger: Ledger, name: str) -> tuple[Flow, str]:
 
 async def check_flows(ledger: Ledger, settings: CampaignSettings) -> None:
     """That the flows of a campaign are approved. Raises `NothingToSay`."""
-    for name in filter(None, (settings.flow, settings.abandon_flow)):
+    for name in filter(None, (settings.flow, settings.abandon_flow, settings.inbound_flow)):
         await approved_flow(ledger, name)
 
 
@@ -75,17 +75,27 @@ class ScriptReader:
 
     async def read(self, name: str, settings: CampaignSettings, portfolio: Portfolio) -> Scripts:
         """What a campaign says. Raises `NothingToSay`."""
-        flow = farewell = None
+        flow = farewell = inbound = None
         if settings.mode is Mode.IVR and settings.flow is not None:
             flow = await self._approved(name, settings.flow, settings, portfolio)
         if settings.abandon_flow is not None:
             farewell = await self._approved(name, settings.abandon_flow, settings, portfolio)
         elif self._facts.prompts:
             farewell = await self._shipped_farewell(name, settings, portfolio)
-        return Scripts(flow, farewell)
+        if settings.inbound_flow is not None:
+            inbound = await self._approved(
+                name, settings.inbound_flow, settings, portfolio, inbound=True
+            )
+        return Scripts(flow, farewell, inbound)
 
     async def _approved(
-        self, campaign: str, flow_name: str, settings: CampaignSettings, portfolio: Portfolio
+        self,
+        campaign: str,
+        flow_name: str,
+        settings: CampaignSettings,
+        portfolio: Portfolio,
+        *,
+        inbound: bool = False,
     ) -> Script:
         if not (self._facts.prompts and self._facts.dtmf):
             raise NothingToSay(
@@ -95,7 +105,21 @@ class ScriptReader:
                 f"`{self._facts.name}` plays no prompts or hears no keys; use another carrier",
             )
         flow, sha256 = await approved_flow(self._ledger, flow_name)
-        if flow.inbound:
+        if inbound and not self._facts.inbound:
+            raise NothingToSay(
+                es=f"la campaña `{campaign}` tiene `inbound_flow`, y el operador "
+                f"`{self._facts.name}` no trae llamadas entrantes; quítelo, o use otro operador",
+                en=f"campaign `{campaign}` has an `inbound_flow`, and carrier "
+                f"`{self._facts.name}` brings no calls in; take it out, or use another carrier",
+            )
+        if inbound and not flow.inbound:
+            raise NothingToSay(
+                es=f"el flujo `{flow_name}` es para llamadas salientes; `inbound_flow` pide uno "
+                "que diga `inbound: true`",
+                en=f"flow `{flow_name}` is for outbound calls; `inbound_flow` needs one that says "
+                "`inbound: true`",
+            )
+        if flow.inbound and not inbound:
             raise NothingToSay(
                 es=f"el flujo `{flow_name}` es para quien nos llama; elija uno de llamadas "
                 "salientes",
@@ -140,6 +164,7 @@ class ScriptReader:
             house,
             settings,
             third_party=portfolio.collector_role is not CollectorRole.FIRST_PARTY,
+            country=portfolio.country,
         )
         try:
             await self._make_audio(campaign, script, settings, portfolio)

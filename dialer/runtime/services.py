@@ -20,9 +20,10 @@ from dialer.core.records import to_ms
 from dialer.runtime import checking
 from dialer.runtime.blasts.replies import Sent
 from dialer.runtime.clock import Clock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.explaining import Story, explain_contact
 from dialer.runtime.inbound import InboundFigures
+from dialer.runtime.seats import Seat
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
@@ -196,6 +197,10 @@ class EngineServices:
     def nodes(self) -> Sequence[NodeFigures]:
         adapter = self._marcador.adapter
         return adapter.figures() if isinstance(adapter, NodesCarrier) else ()
+
+    def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
+        messengers = self._marcador.engine.post.sender.messengers.values()
+        return {one.facts.name: one.counts for one in messengers if isinstance(one, Counting)}
 
     async def ready(self) -> list[NotReady]:
         problems: list[NotReady] = []

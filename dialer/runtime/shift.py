@@ -21,10 +21,12 @@ from dialer.bootstrap import Marcador
 from dialer.core.figures import LiveFigures
 from dialer.core.identity import Factor
 from dialer.core.records import from_ms, to_ms
+from dialer.runtime.inbound import InboundFigures
 from dialer.simulation.agent_client import SimulatedAgent
 from dialer.simulation.flows import approve_shipped
 from dialer.simulation.headsets import headsets_for
-from dialer.simulation.keypads import Keypads
+from dialer.simulation.keypads import LANGUAGE, Keypads
+from dialer.simulation.returns import ReturnCalls
 from dialer.stores.ledger.campaigns import Campaign, campaign_named, create_campaign, enrol
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.messages import CampaignMessages, campaign_messages
@@ -65,6 +67,8 @@ class ShiftSummary(msgspec.Struct, frozen=True, kw_only=True):
     dialed_per_agent_hour: float
     messages: CampaignMessages | None = None
     """Of a campaign of messages: what became of them, and what people wrote back."""
+    inbound: InboundFigures | None = None
+    """People who called us; None: nobody could."""
     queue_conserved: bool
     ledger: VerifyReport | None
     refused_to_agents: dict[str, int]
@@ -121,6 +125,7 @@ class Shift:
         )
         if isinstance(marcador.adapter, SimulatedCarrier):
             self._keypads.listen_at(marcador.adapter)
+        self._returns: ReturnCalls | None = None
         self._portfolio = portfolio
         self._agents = agents
         self._url = url
@@ -135,9 +140,9 @@ class Shift:
         engine = self._marcador.engine
         now_ms = to_ms(self._marcador.clock.now())
         chosen = settings or CampaignSettings()
-        if chosen.flow is not None:
-            await approve_shipped(self._marcador.ledger, chosen.flow, now_ms)
-        kind = chosen.flow or (chosen.channel if chosen.writes else "predictive")
+        for flow in filter(None, (chosen.flow, chosen.inbound_flow)):
+            await approve_shipped(self._marcador.ledger, flow, now_ms)
+        kind = chosen.flow or (chosen.channel if chosen.writes else chosen.mode.value)
         name = f"{self._portfolio.name} {kind}"
         async with self._marcador.ledger.write() as conn:
             campaign = await campaign_named(conn, name)
@@ -163,7 +168,20 @@ class Shift:
         self.campaign = campaign
         if not campaign.settings.writes:
             await self._hire()
+        self._expect_callers(campaign.settings)
         return campaign
+
+    def _expect_callers(self, settings: CampaignSettings) -> None:
+        """Simulated people call back where the campaign has something to tell them."""
+        carrier, number = self._marcador.adapter, settings.spoken.return_number
+        if isinstance(carrier, SimulatedCarrier) and settings.inbound_flow and number:
+            self._returns = ReturnCalls(
+                clock=self._marcador.clock,
+                ledger=self._marcador.ledger,
+                carrier=carrier,
+                our_number=number,
+            )
+            self._marcador.engine.calls.observe(self._returns)
 
     async def _hire(self) -> None:
         passwords = [secrets.token_urlsafe(12) for _ in range(self._agents)]
@@ -226,7 +244,8 @@ class Shift:
             Factor.POSTAL_CODE: own.postal_code,
             Factor.CONTRACT: own.contract,
         }
-        return {str(factor): value for factor, value in truth.items() if value}
+        known = {str(factor): value for factor, value in truth.items() if value}
+        return known | ({LANGUAGE: person.language} if person.language else {})
 
     async def watch(
         self, until: datetime | None, show: Callable[[LiveFigures], Awaitable[None]]
@@ -251,6 +270,8 @@ class Shift:
         engine = self._marcador.engine
         campaign = self._campaign
         worked = await self._figures()
+        if self._returns is not None:
+            await self._returns.close()
         await engine.drain(drain_s)
         figures = await self._figures()
         if figures is not None and worked is not None:
@@ -285,6 +306,7 @@ class Shift:
             figures=figures,
             dialed_per_agent_hour=round(figures.dialed / max(hours * self._agents, 0.001), 1),
             messages=messages,
+            inbound=engine.floor.inbound.figures() if self._returns is not None else None,
             queue_conserved=counts.conserved,
             ledger=report,
             refused_to_agents=refused,
@@ -319,10 +341,11 @@ def write_reports(summary: ShiftSummary, folder: Path) -> Path:
     for name, value in msgspec.structs.asdict(summary.figures).items():
         if isinstance(value, int | float | str):
             lines.append(f"| {name} | {value} |")
-    messages = summary.messages
+    messages, called = summary.messages, summary.inbound
     for title, table in (
         ("Messages", {} if messages is None else messages.states),
         ("Replies", {} if messages is None else messages.requests),
+        ("Calls to us", {} if called is None else msgspec.structs.asdict(called)),
         ("Blocked by rule", summary.figures.blocked_by_rule),
         ("Outcomes", summary.figures.outcomes),
         ("Queue", summary.figures.queue),

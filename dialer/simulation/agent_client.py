@@ -28,6 +28,7 @@ from dialer.core.desk_messages import (
     CallView,
     CheckIdentity,
     DebtView,
+    DialPreview,
     Dispose,
     HandedOn,
     HangUp,
@@ -36,6 +37,7 @@ from dialer.core.desk_messages import (
     IdentityResult,
     ListTargets,
     Logout,
+    PreviewOffered,
     PromiseInput,
     Refused,
     Resume,
@@ -46,6 +48,7 @@ from dialer.core.desk_messages import (
     Transfer,
 )
 from dialer.runtime.clock import Clock
+from dialer.runtime.inbound import UNIDENTIFIED
 from telephony_adapters.messages import CallId
 from telephony_adapters.simulator.heard import Heard, Intent, Speaker
 
@@ -66,6 +69,8 @@ TRANSFER_PERCENT = 3
 """Of long conversations, how many go to a free colleague."""
 HABIT = "habit"
 """Mark of what an agent does by habit: that it comes too late is no fault."""
+LOOK_S = 6.0
+"""How long an agent looks at an account before he calls it."""
 HEARTBEAT_S = 5.0
 """Real seconds between two signs of presence."""
 
@@ -182,6 +187,9 @@ class SimulatedAgent:
                 got = message.result()
                 if isinstance(got, CallConnected):
                     await self._handle(got.call)
+                elif isinstance(got, PreviewOffered):
+                    await self._clock.sleep(LOOK_S)
+                    await self._say(DialPreview(offer_id=got.preview.offer_id))
                 elif isinstance(got, Refused):
                     self.refused.append(got)
         finally:
@@ -193,7 +201,7 @@ class SimulatedAgent:
         verified: IdentityResult | None = None
         if call.verified:
             verified = _of_colleague(call)
-        elif heard.speaker is Speaker.RIGHT_PARTY and heard.verification_answers:
+        elif heard.speaker is Speaker.RIGHT_PARTY and heard.verification_answers and call.factors:
             verified = await self._verify(call)
             if verified is not None and heard.talk_s > HABIT_TALK_S:
                 await self._habit(call.call_id)
@@ -253,6 +261,8 @@ class SimulatedAgent:
     def _disposition(
         self, call: CallView, heard: Heard, verified: IdentityResult | None
     ) -> Dispose:
+        if [view.code for view in call.codes] == [UNIDENTIFIED]:
+            return Dispose(call_id=call.call_id, code=UNIDENTIFIED)
         if heard.speaker in _OTHER_SPEAKERS:
             return Dispose(call_id=call.call_id, code=_OTHER_SPEAKERS[heard.speaker])
         if verified is None:

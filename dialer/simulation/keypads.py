@@ -20,6 +20,9 @@ from campaigns.flows.model import (
     Factor,
     Flow,
     Gather,
+    Language,
+    Link,
+    LinkPurpose,
     Matter,
     OptOut,
     Promise,
@@ -43,7 +46,8 @@ from telephony_adapters.simulator.heard import Heard, Intent, Speaker
 log = structlog.get_logger()
 
 Knowledge = Callable[[str], Awaitable[Mapping[str, str]]]
-"""What the right party of a call knows of themselves, by factor."""
+"""What the right party of a call knows of themselves, by factor, and as `LANGUAGE` theirs."""
+LANGUAGE: Final = "language"
 Press = Callable[[CallId, str], None]
 
 THINKING_S: Final = 1.5
@@ -107,6 +111,8 @@ def keys_for(flow: Flow, state: FlowState, who: Heard, knows: Mapping[str, str])
     match state.waiting, node:
         case Waiting.MENU, Gather():
             return _choice(flow, node, who)
+        case Waiting.LANGUAGE, Language():
+            return _own_language(node, knows)
         case Waiting.FACTOR, Verify():
             question = questions_for(node, state.askable)[len(state.answers)]
             return _proof(question.factor, who, knows)
@@ -118,6 +124,12 @@ def keys_for(flow: Flow, state: FlowState, who: Heard, knows: Mapping[str, str])
             return "1"
         case _:
             return ""
+
+
+def _own_language(node: Language, knows: Mapping[str, str]) -> str:
+    """Whoever has no language of their own lets the flow go on in its."""
+    own = knows.get(LANGUAGE, "").partition("-")[0].casefold()
+    return next((key for key, language in node.choices.items() if language.value == own), "")
 
 
 def _choice(flow: Flow, node: Gather, who: Heard) -> str:
@@ -146,12 +158,18 @@ def _wants(who: Heard) -> list[Callable[[AnyNode], bool]]:
             return []
         case _, Intent.PROMISE:
             return [_is(Promise), _is(Transfer), _is(Disclose)]
+        case _, Intent.WILLING:
+            return [_pays, _is(Transfer), _is(Disclose)]
         case _, Intent.CALLBACK:
             return [_is(Callback), _is(Transfer), _is(Disclose)]
         case _, (Intent.ALREADY_PAID | Intent.DISPUTE | Intent.HARDSHIP) as intent:
             return [_records(_MATTERS[intent]), _is(Transfer), _is(Disclose)]
         case _:
             return [_is(Transfer), _is(Disclose)]
+
+
+def _pays(node: AnyNode) -> bool:
+    return isinstance(node, Link) and node.purpose is LinkPurpose.PAY
 
 
 def _is(kind: type[AnyNode]) -> Callable[[AnyNode], bool]:

@@ -60,9 +60,14 @@ class Unpacked(msgspec.Struct, frozen=True):
     root: Path
 
     def libraries(self) -> list[Path]:
-        """Where the loader has to look. Old suites keep some directly in /usr/lib."""
+        """Where the loader has to look.
+
+        Old suites keep some directly in /usr/lib, and pulseaudio keeps its own in a folder that
+        its libraries name by the absolute path.
+        """
         multiarch = [path for path in (self.root / "usr/lib").glob("*-linux-gnu") if path.is_dir()]
-        return [*multiarch, self.root / "usr/lib"]
+        own = sorted({found.parent for place in multiarch for found in place.glob("*/lib*.so*")})
+        return [*multiarch, *own, self.root / "usr/lib"]
 
     def command(self, program: str | Path) -> list[str]:
         """The start of a command line that runs `program` (a path from the root)."""
@@ -85,7 +90,9 @@ class Unpacked(msgspec.Struct, frozen=True):
             told = subprocess.run(
                 [*loader, "--list", target], capture_output=True, text=True, check=False
             )
-            missing |= set(re.findall(r"(\S+) => not found", told.stdout + told.stderr))
+            said = told.stdout + told.stderr
+            missing |= set(re.findall(r"(\S+) => not found", said))
+            missing |= set(re.findall(r"error while loading shared libraries: (\S+?):", said))
         return missing
 
 

@@ -90,7 +90,7 @@ def test_equal_settings_give_equal_text() -> None:
 @pytest.mark.parametrize(
     ("source", "key", "problem"),
     [
-        ('{"mode": "preview"}', "mode", "must be one of blast, ivr, predictive, progressive"),
+        ('{"mode": "manual"}', "mode", "must be one of blast, ivr, predictive, preview"),
         ('{"mode": "ivr"}', "flow", "must be given in the mode ivr"),
         ('{"flow": "locator-agent"}', "flow", "must be given in the mode ivr, and in no other"),
         (

@@ -76,6 +76,35 @@ def test_text_to_speech_is_looked_for_before_the_start(english: Cli, made: Made)
     assert "apt-get install espeak-ng" in ran.err
 
 
+def test_a_start_is_refused_where_a_text_of_the_flow_cannot_be_sent(
+    english: Cli, made: Made
+) -> None:
+    approved(english, "self-service")
+    path = english.folder / "settings.json"
+    links = {"links": {"values": {"secure_link": "https://portal.example/v/7K2"}}}
+    path.write_text(json.dumps(SPOKEN | links))
+    options = ("--mode", "ivr", "--flow", "self-service", "--settings", path)
+    assert english(*create(*options)).code == ExitCode.OK
+    ran = english("campaign", "start", "keys")
+    assert ran.code == ExitCode.BAD_INPUT
+    assert "flow `self-service`, node `link`: text `link-sms-es` is not approved" in ran.err
+    assert state_of(english) == "draft"
+
+
+def test_a_flow_for_callers_is_one_that_says_so(english: Cli, made: Made) -> None:
+    path = english.folder / "settings.json"
+    path.write_text(json.dumps({**SPOKEN, "inbound_flow": "inbound-return"}))
+    refused = english(*create("--settings", path))
+    assert refused.code == ExitCode.BAD_INPUT
+    assert "flow `inbound-return` is not approved" in refused.err
+    approved(english, "promise-dtmf")
+    path.write_text(json.dumps({**SPOKEN, "inbound_flow": "promise-dtmf"}))
+    assert english(*create("--settings", path)).code == ExitCode.OK
+    ran = english("campaign", "start", "keys")
+    assert ran.code == ExitCode.BAD_INPUT
+    assert "`inbound: true`" in ran.err
+
+
 def test_a_mode_without_its_flow_is_refused(english: Cli, made: Made) -> None:
     ran = english(*create("--mode", "ivr"))
     assert ran.code == ExitCode.BAD_INPUT

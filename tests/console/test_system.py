@@ -68,6 +68,7 @@ async def test_what_prometheus_reads(world: World) -> None:
             refused_rate=5,
         )
     )
+    world.services.providers["smtp"] = {"inbox_replies": 3}
     ana = await world.user(Role.AGENT, "ana")
     client = await world.socket(await world.token(ana))
     await client.hear()
@@ -85,6 +86,7 @@ async def test_what_prometheus_reads(world: World) -> None:
         'marcador_node{figure="up",node="sur"} 1.0',
         'marcador_node{figure="lines",node="sur"} 12.0',
         'marcador_node{figure="refused_rate",node="sur"} 5.0',
+        'marcador_message_provider{count="inbox_replies",provider="smtp"} 3.0',
         "marcador_agent_sockets 1.0",
         'marcador_agent_messages_total{direction="sent"} 2.0',
     ):

@@ -37,10 +37,11 @@ from dialer.runtime.blasts.replies import NoSuchThread, Sent
 from dialer.runtime.calls import Calls
 from dialer.runtime.checking import Answer, Question, answer
 from dialer.runtime.clock import Clock, WallClock
-from dialer.runtime.desk import Desk, Seat
+from dialer.runtime.desk import Desk
 from dialer.runtime.explaining import Story, explain_contact
 from dialer.runtime.inbound import InboundFigures
 from dialer.runtime.safety import UnsafeDialing
+from dialer.runtime.seats import Seat
 from dialer.runtime.supervision import Supervision
 from dialer.stores.ledger.campaigns import (
     Campaign,
@@ -236,6 +237,7 @@ class FakeServices:
         self.problems: list[NotReady] = []
         self.carrier: dict[str, int] = {}
         self.carrier_nodes: list[NodeFigures] = []
+        self.providers: dict[str, dict[str, int]] = {}
 
     async def check(self, question: Question) -> Answer:
         return answer(question, self.packs)
@@ -250,6 +252,8 @@ class FakeServices:
             waiting=0,
             received=0,
             identified=0,
+            in_flow=0,
+            served=0,
             connected=0,
             missed=0,
             turned_away=0,
@@ -261,6 +265,9 @@ class FakeServices:
 
     def nodes(self) -> Sequence[NodeFigures]:
         return self.carrier_nodes
+
+    def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
+        return self.providers
 
     async def ready(self) -> list[NotReady]:
         return self.problems

@@ -19,12 +19,15 @@ from campaigns.flows.messages import (
     CheckIdentity,
     IdentityChecked,
     IdentityResult,
+    KeepLanguage,
     Known,
     LinkSent,
     NoAgent,
+    Note,
     NoTerms,
     PromiseRecorded,
     RecordPromise,
+    RequestCallback,
     SendLink,
     StopCalls,
     TransferTo,
@@ -63,9 +66,9 @@ LOCATOR: Final = PROGRAMS["locator-agent"]
 class Call:
     """Plays a flow with a carrier that says everything at once, unless a test holds it back."""
 
-    def __init__(self, program: Program = LOCATOR) -> None:
+    def __init__(self, program: Program = LOCATOR, *, known: bool = True) -> None:
         self.program = program
-        self.session: Session = open_session(program, "es")
+        self.session: Session = open_session(program, "es", known=known)
         self.done: list[Action] = []
 
     def tell(self, *inputs: Input) -> list[Action]:
@@ -204,6 +207,64 @@ def test_an_agent_who_takes_the_call_ends_the_flow_without_a_word() -> None:
     assert call.session.doing is Doing.OVER
 
 
+# --- the language by key -------------------------------------------------------------------------
+
+SELF_SERVICE: Final = PROGRAMS["self-service"]
+
+
+def asked_for_the_language() -> Call:
+    call = answered(SELF_SERVICE)
+    call.tell(Spoken("p1"))
+    return call
+
+
+def spoken(call: Call) -> list[tuple[str, str]]:
+    return [(a.speak.language, a.speak.text) for a in call.done if isinstance(a, Say)]
+
+
+def test_both_languages_are_said_and_either_text_can_be_interrupted() -> None:
+    call = asked_for_the_language()
+    assert spoken(call)[1:] == [("es", "Para español, marque 1.")]
+    call.tell(Spoken("p2"))
+    assert spoken(call)[2:] == [("en", "For English, press 2.")]
+    assert [a.whole for a in call.done if isinstance(a, Say)] == [True, False, False]
+    early = asked_for_the_language()
+    hush, say = early.tell(KeyPressed("2"))
+    assert hush == Hush("p2")
+    assert isinstance(say, Say)
+    assert say.speak.language == "en"
+    assert say.speak.text.startswith("Am I speaking with"), "the other voice is spared"
+
+
+def test_whoever_presses_nothing_goes_on_in_the_language_of_the_call() -> None:
+    call = asked_for_the_language()
+    call.say_all()
+    (say,) = call.tell(TimeOver(call.session.mark))
+    assert isinstance(say, Say)
+    assert say.speak.language == "es"
+
+
+def test_a_text_that_leaves_during_the_call_is_waited_for() -> None:
+    call = asked_for_the_language()
+    call.tell(KeyPressed("2"))
+    call.say_all()
+    call.tell(KeyPressed("1"))
+    for keys in ("4821", "0511"):
+        call.say_all()
+        call.tell(*(KeyPressed(key) for key in keys))
+    call.tell(Done(IdentityChecked(result=IdentityResult.PASSED)))
+    assert call.errand() == KeepLanguage(language="en")
+    call.tell(Done(), Done(Known(value="no")))
+    call.say_all()
+    call.tell(KeyPressed("1"), Done(Known(value="yes")))
+    errand = call.errand()
+    assert isinstance(errand, SendLink)
+    assert errand.language == "en"
+    (sent,) = call.tell(Done(LinkSent(ok=True)))
+    assert isinstance(sent, Say)
+    assert sent.speak.text.startswith("We sent the link")
+
+
 # --- invariants ----------------------------------------------------------------------------------
 
 ANSWERS: Final[dict[type, list[AnyEvent | None]]] = {
@@ -215,6 +276,8 @@ ANSWERS: Final[dict[type, list[AnyEvent | None]]] = {
     SendLink: [LinkSent(ok=True), LinkSent(ok=False)],
 }
 """What the shell may answer to an errand; nothing, where it only has to be done."""
+FOR_ONE: Final = (CheckIdentity, RequestCallback, Note, SendLink, KeepLanguage, RecordPromise)
+"""Errands that concern one person."""
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS))
@@ -224,7 +287,8 @@ def test_whatever_happens_the_call_ends_and_no_debt_is_told_unverified(
     name: str, seed: int
 ) -> None:
     chance = Random(seed)
-    call = Call(PROGRAMS[name])
+    known = not PROGRAMS[name].flow.inbound or chance.random() < 0.5
+    call = Call(PROGRAMS[name], known=known)
     call.tell(Begin(machine=chance.random() < 0.2))
     for turn in range(1_000):
         if call.session.doing is Doing.OVER:
@@ -234,6 +298,8 @@ def test_whatever_happens_the_call_ends_and_no_debt_is_told_unverified(
         for action in call.tell(chance.choice(events)):
             if isinstance(action, Say) and action.speak.content_class is ContentClass.VERIFIED:
                 assert call.session.state.verified
+            if isinstance(action, Do) and isinstance(action.errand, FOR_ONE):
+                assert known, "nothing is done for nobody"
     else:
         raise AssertionError("the flow does not end")
     assert isinstance(result(call.session), Code)

@@ -27,7 +27,7 @@ from dialer.runtime.calls import Calls
 from dialer.runtime.clock import SimulatedClock
 from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
-from dialer.runtime.pump import Pump
+from dialer.runtime.pump import Pump, PumpParts
 from dialer.runtime.rebuild import ensure_queue
 from dialer.runtime.recorder import Recorder
 from dialer.stores.ledger.campaigns import get_campaign
@@ -131,20 +131,22 @@ class Racer:
         )
         self.calls.observe(_Ends(self.outcomes))
         self.pump = Pump(
-            campaign=context,
-            settings=PumpSettings(
-                lease_ms=LEASE_MS, batch_size=BATCH, permit_lifetime_s=30.0, trunk="main"
-            ),
-            clock=self.clock,
-            queue=self.queue,
-            store=store,
-            reader=store,
-            packs=load_packs([BUNDLED, packs], production=False),
-            calls=self.calls,
-            desk=desk,
-            contacts=self.outcomes.contacts,
-            tally=Tally(),
-            agent_is_idle=lambda agent_id: False,
+            PumpParts(
+                campaign=context,
+                settings=PumpSettings(
+                    lease_ms=LEASE_MS, batch_size=BATCH, permit_lifetime_s=30.0, trunk="main"
+                ),
+                clock=self.clock,
+                queue=self.queue,
+                store=store,
+                reader=store,
+                packs=load_packs([BUNDLED, packs], production=False),
+                calls=self.calls,
+                desk=desk,
+                contacts=self.outcomes.contacts,
+                tally=Tally(),
+                agent_is_idle=lambda agent_id: False,
+            )
         )
 
     async def start(self) -> None:

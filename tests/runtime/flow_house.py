@@ -10,6 +10,7 @@ from campaigns.campaign import CampaignSettings, SpokenSettings
 from compliance.types import Mode
 from dialer.core.call import Call
 from dialer.core.identity import by_keys
+from dialer.core.outcome import Contact
 from dialer.core.records import AnyBody, AttemptEnded, Body
 from dialer.simulation.flows import approve_shipped
 from dialer.stores.ledger.screens import read_person_on_screen
@@ -34,14 +35,26 @@ def ivr(
     return CampaignSettings(**tree)  # type: ignore[arg-type]
 
 
+QUESTIONS = {
+    "es": ("cuatro números de su documento", "contrato o cuenta"),
+    "en": ("last four digits of your identity", "contract or account"),
+}
+
+
 class Person:
     """Whoever answered one call."""
 
     def __init__(self, house: House, call_id: CallId) -> None:
         self.house = house
         self.call_id = call_id
-        self.contact = house.engine.outcomes.contacts[call_id].contact
         self._heard_to = 0
+        live = house.engine.outcomes.contacts.get(call_id)
+        self._contact = live.contact if live is not None else None
+
+    @property
+    def contact(self) -> Contact:
+        assert self._contact is not None, "nobody knows whose call it is"
+        return self._contact
 
     def heard(self) -> list[str]:
         return [p.text for call_id, p in self.house.carrier.said if call_id == self.call_id]
@@ -60,7 +73,7 @@ class Person:
     def presses(self, keys: str) -> None:
         self.house.carrier.press_keys(self.call_id, keys)
 
-    async def verifies(self, *, truthfully: bool = True) -> None:
+    async def verifies(self, *, truthfully: bool = True, language: str = "es") -> None:
         """Document and contract: the sample has no dates of birth."""
         person = await read_person_on_screen(
             self.house.marcador.ledger,
@@ -70,9 +83,10 @@ class Person:
         )
         known = by_keys(person.identity)
         last4 = (known.document_number or "")[-4:]
-        await self.hears("cuatro números de su documento")
+        document, contract = QUESTIONS[language]
+        await self.hears(document)
         self.presses(last4 if truthfully else f"{(int(last4) + 1) % 10_000:04d}")
-        await self.hears("contrato o cuenta")
+        await self.hears(contract)
         self.presses(f"{known.contract}#")
 
     async def bodies(self) -> list[AnyBody]:

@@ -206,7 +206,9 @@ async def test_a_caller_whom_nobody_can_know_meets_a_neutral_screen(
         async with house.marcador.ledger.read() as conn:
             row = (
                 await conn.execute(
-                    select(contact_point.c.validity).where(contact_point.c.address == other.number)
+                    select(contact_point.c.validity).where(
+                        contact_point.c.address == other.number, contact_point.c.kind == "phone"
+                    )
                 )
             ).one()
             name = (

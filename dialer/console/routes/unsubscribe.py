@@ -5,6 +5,8 @@ Only POST opts out (RFC 8058): programs that look at links on the way must not.
 
 from __future__ import annotations
 
+from base64 import b64encode
+from hashlib import sha256
 from typing import Final
 
 from aiohttp import web
@@ -14,9 +16,20 @@ from dialer.core.opt_out_links import PATH
 from dialer.stores.ledger.users import Language
 
 HTML: Final = "text/html"
+_STYLE: Final = (
+    "body{font:18px/1.5 system-ui,sans-serif;color:#1a1a1a;background:#fff;margin:0}"
+    "main{max-width:32rem;margin:12vh auto 0;padding:0 1.5rem}h1{font-size:1.5rem}"
+    "button{font:inherit;padding:.7rem 1.2rem;border:0;border-radius:.4rem;background:#14507a;"
+    "color:#fff;cursor:pointer}button:focus-visible{outline:3px solid #f0a500}"
+)
+_POLICY: Final = (
+    "default-src 'none'; form-action 'self'; style-src 'sha256-"
+    f"{b64encode(sha256(_STYLE.encode()).digest()).decode()}'"
+)
 _PAGE: Final = """<!doctype html>
 <html lang="{lang}"><head><meta charset="utf-8"><meta name="robots" content="noindex">
-<meta name="viewport" content="width=device-width"><title>{title}</title></head>
+<meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>{style}</style></head>
 <body><main><h1>{title}</h1><p>{text}</p>{form}</main></body></html>
 """
 _FORM: Final = '<form method="post"><button type="submit">{label}</button></form>'
@@ -66,9 +79,9 @@ def _bad(call: Call[Nothing, Nothing]) -> web.Response:
 
 
 def _page(language: Language, title: str, text: str, form: str, *, status: int) -> web.Response:
-    body = _PAGE.format(lang=language.value, title=title, text=text, form=form)
+    body = _PAGE.format(lang=language.value, title=title, style=_STYLE, text=text, form=form)
     response = web.Response(text=body, status=status, content_type=HTML)
-    response.headers["Content-Security-Policy"] = "default-src 'none'; form-action 'self'"
+    response.headers["Content-Security-Policy"] = _POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     return response
 

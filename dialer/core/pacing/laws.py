@@ -10,10 +10,11 @@ from dialer.core.pacing.messages import Law
 LAWS: Final = {
     Mode.PREDICTIVE: Law.PREDICTIVE,
     Mode.PROGRESSIVE: Law.PROGRESSIVE,
+    Mode.PREVIEW: Law.PREVIEW,
     Mode.IVR: Law.LINES,
 }
 
 
 def paces_agents(mode: Mode) -> bool:
-    """Whether a campaign's calls are placed for agents who wait for them."""
-    return LAWS.get(mode, Law.LINES) is not Law.LINES
+    """Whether a law decides when calls are placed for agents; in preview they do it themselves."""
+    return LAWS.get(mode) in (Law.PREDICTIVE, Law.PROGRESSIVE)

@@ -7,15 +7,13 @@ account is decided again from fresh facts.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
-import msgspec
 import structlog
 
 from campaigns.content.sending import ApprovedTemplate
 from compliance.packs import PackSet
-from compliance.types import AccountId, Channel
+from compliance.types import AccountId
 from dialer.core.deciding import CampaignContext
 from dialer.core.figures import Tally
 from dialer.core.messages_planning import (
@@ -26,10 +24,10 @@ from dialer.core.messages_planning import (
     plan_message,
 )
 from dialer.core.outcome import Place
-from dialer.core.records import event_id, to_ms
+from dialer.core.records import to_ms
 from dialer.core.writes import Write
 from dialer.runtime.batches import ROUNDS, Batches, Decided, PumpReport, PumpSettings
-from dialer.runtime.blasts.sender import Letter, Sender, outbound
+from dialer.runtime.blasts.sender import Sender, letter_of
 from dialer.runtime.clock import Clock
 from dialer.stores.ledger.ids import Ids
 from dialer.stores.ledger.merge_values import values_of
@@ -179,25 +177,6 @@ class BlastPump(Batches[MessagePlan, Send]):
 
     def _send(self, send: Send, claim: Claim, appended: Appended) -> None:
         message = self.campaign.settings.message
-        contact = msgspec.structs.replace(
-            send.contact, event_id=event_id(appended.person_id, appended.seq)
-        )
-        is_mail = contact.channel is Channel.EMAIL
-        letter = Letter(
-            contact,
-            outbound(
-                contact,
-                text=send.prepared.text,
-                subject=send.prepared.subject or None,
-                html=send.prepared.html if is_mail else None,
-                sender=message.sender if message is not None else None,
-                unsubscribe_url=send.unsubscribe_url,
-                template=send.provider_template,
-                variables=send.variables,
-            ),
-            send.permit,
-            claim,
-            asyncio.Event(),
-        )
         self._tally.dialed += 1
-        self._sender.send_soon(letter)
+        sender = message.sender if message is not None else None
+        self._sender.send_soon(letter_of(send, appended, sender, claim))

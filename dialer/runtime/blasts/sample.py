@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
-from campaigns.campaign import CampaignSettings, MessageSettings
+from campaigns.campaign import CampaignSettings, MessageSettings, TextSettings
 from campaigns.content.lifecycle import ContentAction
 from campaigns.content.samples import sample_templates
+from campaigns.flows.model import Link
+from campaigns.flows.samples import sample_flows
 from compliance.types import Channel, Mode
 from dialer.runtime.safety import CannotSend
 from dialer.stores.ledger.content import (
@@ -49,6 +52,27 @@ async def sample_blast(
             "`marcador campaign create --settings`",
         )
     names = TEXTS[channel]
+    await _approve(ledger, names, now_ms)
+    provider = {name: f"HX-{name}" for name in names} if channel is Channel.WHATSAPP else {}
+    return CampaignSettings(
+        mode=Mode.BLAST,
+        channel=channel,
+        message=MessageSettings(templates=names, values=VALUES, provider_templates=provider),
+    )
+
+
+async def sample_links(ledger: Ledger, flow: str, now_ms: int) -> TextSettings | None:
+    """What a shipped flow sends during a call, approved for simulated providers; None: nothing."""
+    made = next((one for one in sample_flows() if one.name == flow), None)
+    nodes = () if made is None else made.nodes.values()
+    texts = [node.templates for node in nodes if isinstance(node, Link) and node.templates]
+    names = tuple(name for text in texts for name in (text.es, text.en))
+    await _approve(ledger, names, now_ms)
+    return TextSettings(values=VALUES) if names else None
+
+
+async def _approve(ledger: Ledger, names: Collection[str], now_ms: int) -> None:
+    """Without two people: for providers that reach nobody."""
     for template in sample_templates():
         if template.name not in names:
             continue
@@ -66,9 +90,3 @@ async def sample_blast(
                 actor=actor,
                 now_ms=now_ms,
             )
-    provider = {name: f"HX-{name}" for name in names} if channel is Channel.WHATSAPP else {}
-    return CampaignSettings(
-        mode=Mode.BLAST,
-        channel=channel,
-        message=MessageSettings(templates=names, values=VALUES, provider_templates=provider),
-    )

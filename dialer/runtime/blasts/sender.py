@@ -19,13 +19,15 @@ from compliance.permit import ContactPermit, PermitRefused
 from compliance.types import CampaignId, Channel
 from dialer.core.figures import Tally
 from dialer.core.messages_outcome import NotTaken, Sending, Taken, sending_ended
+from dialer.core.messages_planning import Send
 from dialer.core.outcome import Contact
-from dialer.core.records import to_ms
+from dialer.core.records import event_id, to_ms
 from dialer.runtime.clock import Clock
 from dialer.runtime.outcomes import holidays_of
 from dialer.runtime.recorder import Recorder, outcome_job
 from dialer.runtime.tasks import TaskSet
 from dialer.stores.ledger.ids import Ids
+from dialer.stores.ledger.streams import Appended
 from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.queue import CampaignQueue, Claim, Settlement, WaitUntil
 from telephony_adapters.errors import (
@@ -59,8 +61,10 @@ class Letter(msgspec.Struct, eq=False):
     message: OutboundMessage
     permit: ContactPermit
     claim: Claim | None
-    """The lease of its account; None: a reply, which belongs to no campaign."""
+    """The lease of its account; None: a reply, or what a flow sends: it belongs to no campaign."""
     done: asyncio.Event
+    sending: Sending | None = None
+    """How it ended, once it is `done`; None: it is in doubt."""
 
     @property
     def is_reply(self) -> bool:
@@ -118,7 +122,7 @@ class Sender:
     async def _deliver(self, letter: Letter) -> Sending | None:
         message_id = letter.message.message_id
         try:
-            sending = await self._hand_over(letter)
+            sending = letter.sending = await self._hand_over(letter)
             if sending is None:
                 await self._wait_for_answer(letter)
             else:
@@ -216,3 +220,22 @@ def outbound(
         variables=dict(variables or {}),
         in_reply_to=in_reply_to,
     )
+
+
+def letter_of(
+    send: Send, appended: Appended, sender: str | None, claim: Claim | None = None
+) -> Letter:
+    """A planned message whose intent is durable, ready to leave."""
+    number = event_id(appended.person_id, appended.seq)
+    contact = msgspec.structs.replace(send.contact, event_id=number)
+    message = outbound(
+        contact,
+        text=send.prepared.text,
+        subject=send.prepared.subject or None,
+        html=send.prepared.html if contact.channel is Channel.EMAIL else None,
+        sender=sender,
+        unsubscribe_url=send.unsubscribe_url,
+        template=send.provider_template,
+        variables=send.variables,
+    )
+    return Letter(contact, message, send.permit, claim, asyncio.Event())

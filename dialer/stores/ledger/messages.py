@@ -132,9 +132,9 @@ async def people_of(
 ) -> list[tuple[PersonId, ContactPointId]]:
     """Everybody who has the address as one of the channel's kind; of a telephone, of any kind.
 
-    Who wrote by WhatsApp from a number is whoever has that number.
+    Who wrote by WhatsApp from a number is whoever has that number. Who is called has a telephone.
     """
-    kinds = {POINT_KINDS[channel]}
+    kinds = {POINT_KINDS.get(channel, ContactPointKind.PHONE)}
     if channel is Channel.WHATSAPP:
         kinds.add(ContactPointKind.PHONE)
     c = contact_point.c

@@ -136,9 +136,9 @@ class Explored(msgspec.Struct, frozen=True):
     """Some run never ends."""
 
 
-def explore(program: Program, limit: int = 60_000) -> Explored:
+def explore(program: Program, limit: int = 60_000, *, known: bool = True) -> Explored:
     """Every state that any sequence of events can lead to: nothing is assumed of the flow."""
-    first = begin(program, "es")
+    first = begin(program, "es", known=known)
     seen: dict[bytes, int] = {_key(first): 0}
     states = [first]
     after: list[set[int]] = [set()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import msgspec
 import pytest
 
 from campaigns.dispositions import DispositionCode as Code
@@ -19,9 +20,11 @@ from campaigns.flows.messages import (
     Collect,
     Digits,
     Fault,
+    FlowState,
     HangUpNow,
     IdentityChecked,
     IdentityResult,
+    KeepLanguage,
     Known,
     LinkSent,
     NoAgent,
@@ -37,7 +40,7 @@ from campaigns.flows.messages import (
     TransferTo,
     Waiting,
 )
-from campaigns.flows.model import Condition, Factor, LinkPurpose, Matter
+from campaigns.flows.model import Condition, Factor, LinkPurpose, LinkTemplates, Matter
 from campaigns.flows.program import Program, compile_flow
 from campaigns.flows.promising import next_date
 from campaigns.flows.samples import sample_flows
@@ -56,8 +59,11 @@ VERIFIED: list[AnyEvent] = [
     PASSED,
 ]
 
-OURS: list[AnyEvent] = [*VERIFIED, Known(value="no")]
-"""Verified, and the collector is the creditor: no third party's notice is due."""
+SPANISH: list[AnyEvent] = [Answered(), Digits(digits="1")]
+IN_SPANISH: list[AnyEvent] = [*SPANISH, *VERIFIED[1:]]
+"""Verified in a flow that asks for the language first."""
+OURS: list[AnyEvent] = [*IN_SPANISH, Known(value="no")]
+"""The same, and the collector is the creditor: no third party's notice is due."""
 
 
 def keys(*digits: str) -> list[AnyEvent]:
@@ -263,7 +269,8 @@ def test_the_next_day_with_these_keys(digits: str, day: date | None) -> None:
 def test_a_link_goes_to_the_number_on_file() -> None:
     program = PROGRAMS["self-service"]
     _, ordered = run(program, [*OURS, *keys("1"), Known(value="yes")])
-    assert ordered[-1] == SendLink(purpose=LinkPurpose.PAY)
+    texts = LinkTemplates(es="link-sms-es", en="link-sms-en")
+    assert ordered[-1] == SendLink(purpose=LinkPurpose.PAY, templates=texts, language="es")
     sent, _ = run(program, [*OURS, *keys("1"), Known(value="yes"), LinkSent(ok=True)])
     assert sent.code is Code.WILLING_NO_DATE
     failed, _ = run(program, [*OURS, *keys("1"), Known(value="yes"), LinkSent(ok=False)])
@@ -284,7 +291,7 @@ def test_a_menu_comes_back_once() -> None:
 
 @pytest.mark.parametrize(
     ("events", "code"),
-    [([Answered()], Code.HUNG_UP_BEFORE_TALK), (VERIFIED, Code.RIGHT_PARTY_HUNG_UP)],
+    [([Answered()], Code.HUNG_UP_BEFORE_TALK), (IN_SPANISH, Code.RIGHT_PARTY_HUNG_UP)],
 )
 def test_a_person_may_hang_up_at_any_time(events: list[AnyEvent], code: Code) -> None:
     state, ordered = run(PROGRAMS["self-service"], [*events, PersonHungUp()])
@@ -299,6 +306,136 @@ def test_the_language_is_the_persons() -> None:
     assert isinstance(commands[0], Speak)
     assert commands[0].text.startswith("Hello")
     assert begin(program, "es-MX").language == "es"
+
+
+# --- the language by key -------------------------------------------------------------------------
+
+ASKS = flow(
+    {
+        "a": {"kind": "language", "text": {"es": "Uno.", "en": "Two."}, "choices": {"1": "es",
+              "2": "en"}, "next": "b", "on_opt_out": "stop"},
+        "b": {**gather(k1="v"), "text": {"es": "Menú.", "en": "Menu."}},
+        "v": verify("bye", "bye"),
+        **STOP,
+    }
+)  # fmt: skip
+
+
+def spoken_in(commands: list[AnyCommand]) -> list[tuple[str, str]]:
+    return [(c.language, c.text) for c in commands if isinstance(c, Speak)]
+
+
+@pytest.mark.parametrize(
+    ("own", "pressed", "then"),
+    [
+        ("es", "2", ("en", "Menu.")),
+        ("en", "1", ("es", "Menú.")),
+        ("en", "7", ("en", "Menu.")),
+        ("es", "", ("es", "Menú.")),
+    ],
+)
+def test_a_key_chooses_the_language_of_the_rest_of_the_call(
+    own: str, pressed: str, then: tuple[str, str]
+) -> None:
+    program = compile_flow(ASKS)
+    state, asked = step(program, begin(program, own), Answered())
+    both = [("es", "Uno."), ("en", "Two.")]
+    assert spoken_in(list(asked)) == (both if own == "es" else both[::-1]), "the own one first"
+    assert all(c.question for c in asked if isinstance(c, Speak))
+    assert asked[-1] == Collect(most=1)
+    state, ordered = step(program, state, Digits(digits=pressed) if pressed else Silence())
+    assert spoken_in(list(ordered)) == [then]
+    assert state.language == then[0]
+
+
+def test_nine_stops_the_calls_at_the_question_for_the_language_too() -> None:
+    _, ordered = run(compile_flow(ASKS), [Answered(), *keys("9")])
+    assert StopCalls() in ordered
+
+
+def test_the_language_is_asked_for_as_often_as_the_flow_says() -> None:
+    nodes = {**ASKS.nodes, "a": msgspec.structs.replace(ASKS.nodes["a"], tries=2)}
+    program = compile_flow(msgspec.structs.replace(ASKS, nodes=nodes))
+    once, _ = run(program, [Answered(), Silence()])
+    assert once.waiting is Waiting.LANGUAGE
+    twice, _ = run(program, [Answered(), Silence(), Silence()])
+    assert twice.waiting is Waiting.MENU
+
+
+def test_a_chosen_language_is_kept_once_it_is_known_who_chose() -> None:
+    program = compile_flow(ASKS)
+    chosen = [Answered(), *keys("2", "1", "4821", "0511")]
+    _, before = run(program, chosen)
+    assert not any(isinstance(c, KeepLanguage) for c in before)
+    _, after = run(program, [*chosen, PASSED])
+    assert KeepLanguage(language="en") in after
+    _, failed = run(program, [*chosen, FAILED])
+    assert not any(isinstance(c, KeepLanguage) for c in failed)
+    _, silent = run(program, [Answered(), Silence(), *keys("1", "4821", "0511"), PASSED])
+    assert not any(isinstance(c, KeepLanguage) for c in silent), "nobody has chosen"
+
+
+# --- people who call us --------------------------------------------------------------------------
+
+
+def calls_in(known: bool, events: list[AnyEvent]) -> tuple[FlowState, list[AnyCommand]]:
+    program = PROGRAMS["inbound-return"]
+    state = begin(program, "es", known=known)
+    ordered: list[AnyCommand] = []
+    for event in [Answered(), *keys("1"), *events]:
+        state, commands = step(program, state, event)
+        ordered += commands
+    return state, ordered
+
+
+OPEN, SHUT = Known(value="yes"), Known(value="no")
+
+
+def test_a_known_caller_is_verified_before_the_menu_of_the_debt() -> None:
+    proof = [OPEN, *keys("1", "4821", "0511")]
+    state, _ = calls_in(True, [*proof, PASSED, Known(value="yes")])
+    assert (state.node, state.verified) == ("services", True)
+    state, ordered = calls_in(True, [*proof, PASSED, Known(value="yes"), *keys("1"), OPEN])
+    passed_on = ordered[-1]
+    assert isinstance(passed_on, TransferTo)
+    assert passed_on.waiting is not None
+    assert passed_on.waiting.text.startswith("Siga en la línea")
+    state, _ = calls_in(True, [*proof, FAILED, *keys("4821", "0511"), FAILED])
+    assert state.code is Code.NOT_VERIFIED
+
+
+def test_an_unknown_caller_is_asked_for_nothing_and_comes_to_an_agent() -> None:
+    state, ordered = calls_in(False, [OPEN, *keys("1"), SHUT])
+    assert state.waiting is Waiting.AGENT
+    assert not any(isinstance(c, CheckIdentity | RequestCallback | Note) for c in ordered)
+    state, ordered = calls_in(False, [OPEN, *keys("1"), SHUT, NoAgent()])
+    assert state.code is Code.HUNG_UP_BEFORE_TALK
+    assert not any(isinstance(c, RequestCallback) for c in ordered), "nobody to call back"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [SHUT, *keys("1")],
+        [OPEN, *keys("1", "4821", "0511"), PASSED, Known(value="no"), *keys("1"), SHUT,
+         *keys("2")],
+        [OPEN, *keys("1", "4821", "0511"), PASSED, Known(value="no"), *keys("1"), OPEN,
+         NoAgent()],
+    ],
+    ids=["closed", "all busy", "nobody came"],
+)  # fmt: skip
+def test_a_known_caller_is_offered_a_callback(events: list[AnyEvent]) -> None:
+    state, ordered = calls_in(True, events)
+    assert RequestCallback() in ordered
+    assert state.code is Code.CALLBACK
+
+
+def test_an_unproved_flow_writes_nothing_down_for_nobody() -> None:
+    made = flow({"a": {"kind": "callback", "text": said(), "next": "bye"}, **STOP}, inbound=True)
+    program = compile_flow(made)
+    state, ordered = step(program, begin(program, "es", known=False), Answered())
+    assert state.fault is Fault.NOBODY
+    assert ordered == (HangUpNow(code=Code.TECHNICAL_ERROR),)
 
 
 def test_an_unproved_flow_ends_the_call_instead_of_disclosing() -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from campaigns.content.samples import sample_sources
-from campaigns.content.source import ContentError
+from campaigns.content.source import ContentError, rule_es
 from campaigns.flows.model import (
     ON_THE_LETTER,
     AnyNode,
     Factor,
     Flow,
+    Language,
+    Link,
     edges,
     flow_hash,
     parse_flow,
@@ -101,10 +107,39 @@ def test_every_key_that_names_a_node_is_an_edge(kind: type[AnyNode]) -> None:
     assert found <= named | {"choices", "cases"}
 
 
+@pytest.mark.parametrize(
+    "choices",
+    ["{1: es}", "{1: es, 2: es}", "{9: es, 2: en}", "{12: es, 2: en}", "{1: es, 2: fr}"],
+)
+def test_both_languages_have_a_key_that_is_not_nine(choices: str) -> None:
+    source = sample_sources("flows")["inbound-return.yaml"]
+    with pytest.raises(ContentError) as caught:
+        parse_flow(source.replace("{1: es, 2: en}", choices))
+    assert caught.value.key.startswith("nodes.language.choices")
+    assert caught.value.line is not None
+
+
+def test_every_rule_of_flows_and_texts_has_its_spanish() -> None:
+    rules: list[str] = []
+    for path in ("campaigns/flows/model.py", "campaigns/content/template.py"):
+        text = (Path(__file__).parents[3] / path).read_text(encoding="utf-8")
+        for call in ast.walk(ast.parse(text)):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "ValueError":
+                told = call.args[0]
+                parts = told.values if isinstance(told, ast.JoinedStr) else [told]
+                words = (str(p.value) if isinstance(p, ast.Constant) else "xyz" for p in parts)
+                if found := re.fullmatch(r"`\w+` must (.*)", "".join(words)):
+                    rules.append(found[1])
+    assert len(rules) >= 6
+    for rule in rules:
+        assert not rule_es(rule).startswith("no cumple"), rule
+
+
 def test_everything_that_is_said_is_found() -> None:
     for made in sample_flows():
         for node in made.nodes.values():
             spoken = {said.es for _, said in texts(node)}
             raw = msgspec.json.encode(node).decode()
-            assert raw.count('"es"') == len(list(texts(node)))
+            named = isinstance(node, Language | Link)  # their `es` names a key, or a text
+            assert raw.count('"es"') == len(list(texts(node))) + named
             assert all(spoken)

@@ -11,6 +11,8 @@ from campaigns.flows.samples import sample_flows
 from tests.campaigns.flows.build import STOP, end, flow, gather, promise, said, verify
 
 DISCLOSE = {"kind": "disclose", "text": said("Su deuda."), "next": "bye"}
+LINK = {"kind": "link", "purpose": "verify", "templates": {"es": "enlace", "en": "link"},
+        "on_sent": "bye", "on_failed": "bye"}  # fmt: skip
 
 
 def only(made: Flow) -> FlowFinding:
@@ -58,7 +60,7 @@ def test_a_disclosure_without_verification_is_shown_with_its_shortest_path() -> 
         {"kind": "say", "text": said("Por su d3uda."), "next": "bye"},
         {"kind": "say", "text": {"es": "Hola.", "en": "Your debt."}, "next": "bye"},
         {"kind": "record", "matter": "hardship", "next": "bye"},
-        {"kind": "link", "purpose": "pay", "on_sent": "bye", "on_failed": "bye"},
+        {**LINK, "purpose": "pay"},
         {"kind": "callback", "text": said("Sobre su saldo."), "next": "bye"},
         promise("bye", "bye"),
         {**gather(k1="bye"), "text": said("Para pagar, marque 1.")},
@@ -75,6 +77,63 @@ def test_whatever_tells_of_the_debt_needs_verification(telling: dict[str, object
     assert only(before).code == "disclosure_before_verification"
     after = flow({"a": gather(k1="v"), "v": verify("b", "bye"), "b": telling, **STOP})
     assert prove(after).ok, prove(after).findings
+
+
+def test_a_link_says_which_text_it_sends() -> None:
+    made = flow({"a": gather(k1="b"), "b": {**LINK, "templates": None}, **STOP})
+    found = only(made)
+    assert (found.code, found.part) == ("link_without_text", "nodes.b.templates")
+    assert "templates: {es: NAME, en: NAME}" in found.mend_en
+
+
+# --- people who call us --------------------------------------------------------------------------
+
+CALLBACK = {"kind": "callback", "text": said(), "next": "bye"}
+KNOWN = {"kind": "branch", "on": "person_known", "cases": {"yes": "c"}, "otherwise": "bye"}
+NAMED = {"kind": "say", "text": said("Hola, {{first_name}}."), "next": "bye"}
+
+
+@pytest.mark.parametrize(
+    "concerning", [CALLBACK, LINK, {"kind": "record", "matter": "not_available", "next": "bye"}]
+)
+def test_nothing_is_written_down_for_a_caller_whom_nobody_knows(
+    concerning: dict[str, object],
+) -> None:
+    found = only(flow({"a": gather(k1="c"), "c": concerning, **STOP}, inbound=True))
+    assert found.code == "nobody_known"
+    assert [(s.node, s.out) for s in found.path] == [("a", "choices.1"), ("c", "")]
+    for way in ({"b": KNOWN}, {"b": verify("c", "c", on_unavailable="bye")}):
+        made = flow({"a": gather(k1="b"), **way, "c": concerning, **STOP}, inbound=True)
+        assert prove(made).ok, prove(made).findings
+    wrong = {**KNOWN, "cases": {"no": "c"}}
+    made = flow({"a": gather(k1="b"), "b": wrong, "c": concerning, **STOP}, inbound=True)
+    assert only(made).code == "nobody_known"
+    assert prove(flow({"a": gather(k1="c"), "c": concerning, **STOP})).ok, "we know whom we call"
+
+
+def test_too_little_on_file_may_be_nobody_on_file() -> None:
+    made = flow({"a": gather(k1="v"), "v": verify("bye", "bye", on_unavailable="c"),
+                 "c": CALLBACK, **STOP}, inbound=True)  # fmt: skip
+    assert only(made).code == "nobody_known"
+
+
+def test_a_caller_is_told_no_name_before_verification() -> None:
+    made = flow({"a": gather(k1="n"), "n": NAMED, **STOP}, inbound=True)
+    assert only(made).code == "names_caller"
+    assert prove(flow({"a": gather(k1="n"), "n": NAMED, **STOP})).ok, "we ask for whom we call"
+    made = flow({"a": gather(k1="v"), "v": verify("n", "bye"), "n": NAMED, **STOP}, inbound=True)
+    assert prove(made).ok
+
+
+# --- the language --------------------------------------------------------------------------------
+
+
+def test_nine_is_for_no_more_calls_at_the_question_for_the_language() -> None:
+    asks = {"kind": "language", "text": said(), "choices": {"1": "es", "2": "en"}, "next": "b"}
+    nodes = {"b": gather(k1="bye"), **STOP}
+    assert prove(flow({"a": {**asks, "on_opt_out": "stop"}, **nodes})).ok
+    found = only(flow({"a": {**asks, "on_opt_out": "bye"}, **nodes}))
+    assert (found.code, found.part) == ("opt_out_key", "nodes.a.on_opt_out")
 
 
 @pytest.mark.parametrize("edge", ["on_failed", "on_unavailable"])
