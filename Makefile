@@ -35,7 +35,7 @@ run: $(VENV)/.run  ## import a generated portfolio and run a campaign with simul
 	$(BIN)/marcador run --sample
 
 telephony: $(VENV)/.run  ## a real Asterisk with SIPp people and phones on loopback, until Ctrl-C
-	$(BIN)/python -m telephony_adapters.lab $(if $(FAMILY),--family $(FAMILY))
+	$(BIN)/python -m telephony_adapters.lab $(if $(FAMILY),--family $(FAMILY)) $(if $(NODES),--nodes $(NODES))
 
 telephony-run: $(VENV)/.run  ## the same campaign as `run`, over real SIP calls through that Asterisk
 	$(BIN)/python -m telephony_adapters.lab $(BIN)/marcador run --adapter asterisk --sample \

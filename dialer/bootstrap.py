@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -30,6 +31,7 @@ from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.embedded import EmbeddedRedis, connect
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.messaging import MessagingAdapter
+from telephony_adapters.nodes.settings import NodeLimits, NodesSettings
 from telephony_adapters.port import TelephonyAdapter
 from telephony_adapters.settings import SettingsProblem
 from telephony_adapters.simulator.carrier import SimulatedCarrier
@@ -39,6 +41,9 @@ from telephony_adapters.simulator.world import SeededWorld
 from telephony_adapters.smtp.settings import Security, SmtpSettings
 from telephony_adapters.smtp.settings import check as check_smtp
 from telephony_adapters.twilio.settings import TwilioSettings, check, check_messages
+
+if TYPE_CHECKING:
+    from telephony_adapters.asterisk.nodes import AsteriskNode
 
 
 class DataFolderUnusable(Exception):
@@ -180,8 +185,12 @@ def carrier_of(config: Config, clock: Clock) -> TelephonyAdapter:
 
         return TwilioAdapter(twilio_settings(config), clock)
     if config.telephony.adapter == "asterisk":
+        from telephony_adapters.asterisk import nodes
         from telephony_adapters.asterisk.adapter import AsteriskCarrier
 
+        several = asterisk_nodes(config)
+        if several:
+            return nodes.carrier(several, nodes_settings(config), clock)
         return AsteriskCarrier(asterisk_settings(config), clock)
     return simulated_carrier(config, clock)
 
@@ -207,8 +216,58 @@ def _twilio(config: Config, checked: Callable[[TwilioSettings], TwilioSettings])
 
 def asterisk_settings(config: Config) -> AsteriskSettings:
     """The section `[asterisk]` as the adapter takes it. Raises `ConfigError` naming the key."""
+    settings = _asterisk(config)
+    faults = settings.faults()
+    if faults:
+        raise ConfigError("; ".join(f"asterisk.{fault}" for fault in faults))
+    return settings
+
+
+def asterisk_nodes(config: Config) -> list[AsteriskNode]:
+    """The sections `[asterisk.nodes.NAME]`; none where there is one Asterisk.
+
+    Raises `ConfigError` naming the key.
+    """
+    from telephony_adapters.asterisk.nodes import AsteriskNode, faults
+
+    nodes = []
+    for name, section in config.asterisk.nodes.items():
+        given = {
+            "url": section.url,
+            "user": section.user,
+            "password": section.password,
+            "dial": section.dial,
+            "agent_dial": section.agent_dial,
+        }
+        changes = {key: value for key, value in given.items() if value is not None}
+        limits = NodeLimits(
+            name=name,
+            max_originates_per_s=section.max_originates_per_s,
+            max_lines=section.max_lines,
+            max_legs=section.max_legs,
+            trunks=frozenset(filter(None, re.split(r"[\s,;]+", section.trunks))),
+            drain=section.drain,
+        )
+        settings = msgspec.structs.replace(_asterisk(config), **changes)
+        nodes.append(AsteriskNode(limits=limits, settings=settings, link_dial=section.link_dial))
+    found = faults(nodes)
+    if found:
+        raise ConfigError("; ".join(f"asterisk.{fault}" for fault in found))
+    return nodes
+
+
+def nodes_settings(config: Config) -> NodesSettings:
+    """What several Asterisks share."""
+    return NodesSettings(
+        trunk=config.telephony.trunk,
+        down_s=config.asterisk.node_down_s,
+        lost_s=config.asterisk.node_lost_s,
+    )
+
+
+def _asterisk(config: Config) -> AsteriskSettings:
     section = config.asterisk
-    settings = AsteriskSettings(
+    return AsteriskSettings(
         url=section.url,
         user=section.user,
         password=section.password,
@@ -224,10 +283,6 @@ def asterisk_settings(config: Config) -> AsteriskSettings:
         agent_ring_timeout_s=section.agent_ring_timeout_s,
         command_timeout_s=section.command_timeout_s,
     )
-    faults = settings.faults()
-    if faults:
-        raise ConfigError("; ".join(f"asterisk.{fault}" for fault in faults))
-    return settings
 
 
 def messengers_of(

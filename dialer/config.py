@@ -88,6 +88,34 @@ class TelephonyConfig(Section, frozen=True, kw_only=True):
     """Calls in progress at the same time, at most."""
 
 
+class AsteriskNodeConfig(Secret, frozen=True, kw_only=True):
+    """One Asterisk of several, by a name of its own. What is not set is as in `[asterisk]`."""
+
+    url: str = ""
+    """Its HTTP server; ARI is below `/ari`."""
+    user: str | None = None
+    """Its ARI user."""
+    password: str | None = None
+    """Its password."""
+    dial: str | None = None
+    """Its dial string of a person."""
+    agent_dial: str | None = None
+    """Its dial string of an agent's device."""
+    link_dial: str = ""
+    """How the other nodes call this one, e.g. `PJSIP/{token}@south`; `{token}` is a one-time
+    word. Needed where there are two nodes or more."""
+    max_originates_per_s: PositiveFloat = 30.0
+    """Calls that may begin on it in a second."""
+    max_lines: Annotated[int, Meta(ge=0)] = 200
+    """Calls with people on it at the same time; agents' telephones and links do not count."""
+    max_legs: Annotated[int, Meta(ge=0)] | None = None
+    """Agents' telephones that it rings, at most; default: no limit."""
+    trunks: str = ""
+    """The trunks that it has, separated by commas; empty: every one."""
+    drain: bool = False
+    """Nothing new begins on it; what it has goes on. SIGHUP makes a running Marcador read it."""
+
+
 class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """An Asterisk of one's own; docs/telephony-asterisk.md tells what it must be told."""
 
@@ -120,6 +148,13 @@ class AsteriskConfig(Secret, frozen=True, kw_only=True):
     """How long an agent's device may ring."""
     command_timeout_s: PositiveFloat = 5.0
     """Longest wait for Asterisk's reply; after it the outcome of a call is unknown."""
+    node_down_s: PositiveFloat = 5.0
+    """Of several nodes, one that is away this long has lost its agents' telephones: others ring
+    them."""
+    node_lost_s: PositiveFloat = 30.0
+    """And after this long its calls: their outcome is unknown, and they count."""
+    nodes: dict[str, AsteriskNodeConfig] = {}
+    """Several Asterisks, by name; default: one, which this section tells of."""
 
 
 class TransfersConfig(Section, frozen=True, kw_only=True):

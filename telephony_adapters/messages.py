@@ -209,10 +209,14 @@ class CarrierDown(CarrierEvent, frozen=True, kw_only=True, tag="carrier_down"):
 
 
 class CarrierUp(CarrierEvent, frozen=True, kw_only=True, tag="carrier_up"):
-    """Control is back: reconcile with `list_calls` before trusting any earlier state."""
+    """Control is back: reconcile with `list_calls` before trusting any earlier state.
+
+    A carrier of several nodes tells it of each node that comes back or is given up, while the
+    others never went away.
+    """
 
 
-AnyCarrierEvent = (
+AnyCallEvent = (
     CallProgress
     | CallRinging
     | CallAnswered
@@ -226,11 +230,9 @@ AnyCarrierEvent = (
     | DtmfReceived
     | PlaybackFinished
     | CallEnded
-    | AgentLegUp
-    | AgentLegDown
-    | ConsultStarted
-    | CarrierDown
-    | CarrierUp
+)
+AnyCarrierEvent = (
+    AnyCallEvent | AgentLegUp | AgentLegDown | ConsultStarted | CarrierDown | CarrierUp
 )
 
 

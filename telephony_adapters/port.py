@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from compliance.permit import ContactPermit
 from telephony_adapters.messages import (
@@ -56,7 +56,7 @@ class TelephonyAdapter(Protocol):
         """Call an agent's device and keep the leg open; `AgentLegUp` follows.
 
         `endpoint` is `agent:NAME`, or the E.164 number of somebody outside who takes part in a
-        conversation.
+        conversation; between the nodes of one carrier also `node:NAME/WORD`.
 
         Raises `DuplicateCall` when the leg id is in use.
         """
@@ -147,3 +147,11 @@ class TelephonyAdapter(Protocol):
 
     async def list_calls(self) -> list[CallReport]:
         """Every live call of ours, for reconciliation. Raises `CarrierUnavailable`."""
+
+
+@runtime_checkable
+class Roomy(Protocol):
+    """A carrier whose room changes while it runs: its nodes come and go."""
+
+    def room(self) -> int:
+        """Calls that it would place now, at once."""

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, get_args, get_origin
 
 import msgspec
 from msgspec import inspect as shapes
@@ -40,6 +40,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     meaning: str
     keys: tuple[Key, ...]
+    named: bool = False
+    """There may be several, each with a name in place of `NAME`; of itself there is none."""
 
 
 @cache
@@ -48,14 +50,17 @@ def parts() -> tuple[Part, ...]:
     return tuple(_parts(Config, ""))
 
 
-def _parts(section: type[Section], name: str) -> Iterator[Part]:
+def _parts(section: type[Section], name: str, *, named: bool = False) -> Iterator[Part]:
     meanings = _meanings(section)
     keys: list[Key] = []
-    nested: list[tuple[type[Section], str]] = []
+    nested: list[tuple[type[Section], str, bool]] = []
     for field in msgspec.structs.fields(section):
         dotted = f"{name}.{field.name}" if name else field.name
+        if get_origin(field.type) is dict:
+            nested.append((get_args(field.type)[1], f"{dotted}.NAME", True))
+            continue
         if isinstance(field.type, type) and issubclass(field.type, Section):
-            nested.append((field.type, dotted))
+            nested.append((field.type, dotted, False))
             continue
         keys.append(
             Key(
@@ -65,9 +70,9 @@ def _parts(section: type[Section], name: str) -> Iterator[Part]:
                 meaning=meanings[field.name],
             )
         )
-    yield Part(name=name, meaning=section.__doc__ or "", keys=tuple(keys))
-    for inner, dotted in nested:
-        yield from _parts(inner, dotted)
+    yield Part(name=name, meaning=section.__doc__ or "", keys=tuple(keys), named=named)
+    for inner, dotted, by_name in nested:
+        yield from _parts(inner, dotted, named=by_name)
 
 
 def _meanings(section: type[Section]) -> dict[str, str]:
@@ -123,14 +128,13 @@ def template(config: Config, chosen: frozenset[str] = frozenset()) -> str:
     for part in parts():
         lines += ["", f"# {part.meaning}"] if part.name else []
         if part.name:
-            lines.append(f"[{part.name}]")
+            lines.append(f"# [{part.name}]" if part.named else f"[{part.name}]")
         for key in part.keys:
             lines.append("")
             lines += [f"# {line}" for line in _wrapped(f"{key.meaning} ({key.type})")]
-            value = _value(config, key.name)
-            is_set = key.name in chosen and value is not None
+            value = _value(config, key.name) if key.name in chosen else None
             leaf = key.name.rpartition(".")[2]
-            if is_set:
+            if value is not None:
                 lines.append(f"{leaf} = {_toml(value)}")
             else:
                 default = "..." if key.default is None else _toml(key.default)

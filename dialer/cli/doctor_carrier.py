@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from dialer.bootstrap import asterisk_settings
+import msgspec
+
+from dialer.bootstrap import asterisk_nodes, asterisk_settings
+from dialer.cli.doctor_links import link_finding
 from dialer.cli.doctor_twilio import twilio_findings
 from dialer.cli.findings import Finding, State, problem
 from dialer.cli.texts import Texts
 from dialer.config import Config
 from telephony_adapters.asterisk.checkup import CheckUp, check_up
+from telephony_adapters.asterisk.nodes import linked
 from telephony_adapters.asterisk.settings import AsteriskSettings
 
 LEAST_FAMILY = 16
@@ -26,19 +30,31 @@ async def carrier_findings(config: Config, texts: Texts) -> AsyncIterator[Findin
             yield finding
         return
     try:
-        settings = asterisk_settings(config)
+        nodes = asterisk_nodes(config)
+        several = {node.name: node.settings for node in linked(nodes)}
+        each = several or {"": asterisk_settings(config)}
     except Exception as error:
         yield problem("carrier", error, texts)
         return
     nobody = (
         texts("laboratory")
-        if settings.reaches_nobody
+        if all(settings.reaches_nobody for settings in each.values())
         else texts.say(
             "sin telephony.allow_real_dialing no se marca",
             "nothing is dialed without telephony.allow_real_dialing",
         )
     )
     yield _reach(config, nobody, texts)
+    for name, settings in each.items():
+        async for finding in _asterisk(settings, texts):
+            check = f"{finding.check}[{name}]" if name else finding.check
+            yield msgspec.structs.replace(finding, check=check)
+    for name, settings in several.items():
+        for other in settings.links:
+            yield await link_finding(name, settings, other, texts)
+
+
+async def _asterisk(settings: AsteriskSettings, texts: Texts) -> AsyncIterator[Finding]:
     try:
         found = await check_up(settings)
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import errno
 import re
-from typing import Final
+from typing import Final, get_args, get_origin
 
 import msgspec
 
@@ -231,6 +231,7 @@ def _config(error: ConfigError, texts: Texts) -> Told:
     unknown = _UNKNOWN.search(whole)
     if unknown is not None:
         key = ".".join(part for part in (unknown["path"], unknown["key"]) if part)
+        key = key.replace("[...]", ".NAME")
         where = whole[: unknown.start()].rstrip(": ")
         text = texts.say(
             f"{where}: no existe la clave `{key}`", f"{where}: there is no key `{key}`"
@@ -250,6 +251,8 @@ def known_keys(section: type[Section] = Config, prefix: str = "") -> list[str]:
     for field in msgspec.structs.fields(section):
         if isinstance(field.type, type) and issubclass(field.type, Section):
             keys += known_keys(field.type, f"{prefix}{field.name}.")
+        elif get_origin(field.type) is dict:
+            keys += known_keys(get_args(field.type)[1], f"{prefix}{field.name}.NAME.")
         else:
             keys.append(prefix + field.name)
     return keys

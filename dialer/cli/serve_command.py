@@ -11,15 +11,21 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
+import structlog
 
-from dialer.bootstrap import Marcador, open_marcador, set_up_logging
+from dialer.bootstrap import Marcador, asterisk_nodes, open_marcador, set_up_logging
 from dialer.cli.doctor import try_port
+from dialer.cli.exits import CliError
 from dialer.cli.shell import Shell
 from dialer.cli.texts import Texts
-from dialer.config import Config
+from dialer.config import Config, ConfigError
 from dialer.console.server import serve
 from dialer.runtime.clock import Clock, SimulatedClock, WallClock
 from dialer.runtime.services import EngineServices
+from telephony_adapters.nodes.carrier import NodesCarrier
+from telephony_adapters.port import TelephonyAdapter
+
+log = structlog.get_logger()
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +37,10 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_serve(shell: Shell) -> None:
-    """Serve until SIGTERM or Ctrl-C; then calls in progress may end. A second signal ends now."""
+    """Serve until SIGTERM or Ctrl-C; then calls in progress may end. A second signal ends now.
+
+    Where the carrier has several nodes, SIGHUP makes it look which of them are to be drained.
+    """
     config = shell.config
     set_up_logging(config.log)
     # Before the engine starts: a taken port should not cost a start of everything.
@@ -49,7 +58,8 @@ async def _serve(shell: Shell, config: Config) -> None:
             serve(EngineServices(marcador), config.http) as url,
         ):
             _greet(shell, config, texts, url)
-            await stop.wait()
+            with _drains(shell, marcador.adapter):
+                await stop.wait()
             shell.say(texts("draining"))
             await marcador.engine.drain(float(config.engine.drain_s))
     shell.say(texts.say("Terminado.", "Ended."))
@@ -85,6 +95,35 @@ def _greet(shell: Shell, config: Config, texts: Texts, url: str) -> None:
     else:
         shell.say(texts("laboratory"), style="green")
     shell.say(texts("serving", url=url))
+
+
+@contextlib.contextmanager
+def _drains(shell: Shell, adapter: TelephonyAdapter) -> Iterator[None]:
+    """On SIGHUP the configuration is read again, for `drain` of each node and nothing else."""
+    if not isinstance(adapter, NodesCarrier):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: drain_as_told(shell, adapter))
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+def drain_as_told(shell: Shell, carrier: NodesCarrier) -> None:
+    """Drain the nodes that the file says, or say why not; what else has changed waits."""
+    try:
+        nodes = asterisk_nodes(shell.load(shell.config_path))
+    except (ConfigError, CliError) as error:
+        log.error("config_not_read_again", error=str(error))
+        return
+    known = {node.name for node in carrier.figures()}
+    for node in nodes:
+        if node.name in known:
+            carrier.drain(node.name, on=node.limits.drain)
+        else:
+            log.warning("node_needs_a_restart", node=node.name)
 
 
 @contextlib.contextmanager

@@ -304,6 +304,15 @@ SPANISH: Final[dict[str, str]] = {
     "give http://HOST:PORT of Asterisk's HTTP server": (
         "dé http://SERVIDOR:PUERTO del servidor HTTP de Asterisk"
     ),
+    "a name of small letters, digits and `-`, at most 20": (
+        "un nombre de letras minúsculas, dígitos y `-`, como máximo 20"
+    ),
+    "say how the other nodes call this one": "diga cómo llaman los otros nodos a éste",
+    "node `{name}` has the same": "el nodo `{name}` tiene la misma",
+    "every node is to be drained: leave one that takes calls": (
+        "todos los nodos están por vaciarse: deje uno que tome llamadas"
+    ),
+    "there is no node {name}": "no hay nodo {name}",
     "letters, digits, `-` and `_`, at most 40": "letras, dígitos, `-` y `_`, como máximo 40",
     "a dial string with {known}, not `{given}`": "una cadena de marcado con {known}, no `{given}`",
     (

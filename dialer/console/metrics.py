@@ -12,6 +12,16 @@ from dialer.runtime.replaying import REVIEW_KIND
 from dialer.stores.ledger.reviews import count_open_reviews
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+NODE_FIGURES: Final = (
+    "up",
+    "draining",
+    "lines",
+    "legs",
+    "links",
+    "given_up",
+    "refused_rate",
+    "refused_lines",
+)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -71,6 +81,14 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._node = Gauge(
+            "marcador_node",
+            "The carrier's nodes: up, draining, lines, legs, links; and since the start "
+            "refused_rate, refused_lines, given_up",
+            ["node", "figure"],
+            registry=self.registry,
+        )
+
         self._provider = Gauge(
             "marcador_message_provider",
             "What the providers of messages have counted since the start",
@@ -89,6 +107,9 @@ class Metrics:
             self._agents.labels(session.state).inc()
         for name, count in services.carrier_counts().items():
             self._carrier.labels(name).set(count)
+        for node in services.nodes():
+            for name in NODE_FIGURES:
+                self._node.labels(node.name, name).set(getattr(node, name))
         for provider, counts in services.provider_counts().items():
             for name, count in counts.items():
                 self._provider.labels(provider, name).set(count)

@@ -6,7 +6,7 @@ in its place, with a real ledger, Redis and desk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -33,6 +33,7 @@ from dialer.stores.ledger.portfolios import Portfolio
 from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.users import Language, User
 from dialer.stores.redis.live import LiveEvent
+from telephony_adapters.nodes.carrier import NodeFigures
 
 
 class NotReady(StrEnum):
@@ -201,6 +202,9 @@ class Services(Protocol):
 
     def carrier_counts(self) -> Mapping[str, int]:
         """What the carrier's adapter has counted since the start; empty if it counts nothing."""
+
+    def nodes(self) -> Sequence[NodeFigures]:
+        """The carrier's nodes; none where it is one."""
 
     def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
         """The same of each provider of messages that counts, by its name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -94,6 +95,7 @@ class CampaignRunner:
         limits: RunnerLimits,
         abandonment: AbandonmentFigures,
         traffic: TrafficFigures,
+        room: Callable[[], int] | None = None,
     ) -> None:
         self.campaign = pump.campaign
         self.tally = tally
@@ -111,6 +113,8 @@ class CampaignRunner:
         self._limits = limits
         self._abandonment = abandonment
         self._traffic = traffic
+        self._room = room
+        """Calls that the carrier has room for, where that changes while it runs."""
         self._tokens = 0
         self._dials_left: int | None = None
         """Contacts that may be made now, as of the last tick; None before the first."""
@@ -207,6 +211,8 @@ class CampaignRunner:
         # Only now: what was heard while the stores answered must not lie after the snapshot.
         now = self._clock.now()
         caps["lines"] = max(0, self._limits.max_lines - len(self._calls))
+        if self._room is not None:
+            caps["nodes"] = self._room()
         decision = self._pacer.decide(self._pacing.snapshot(now, caps))
         granted = await self._take_tokens(decision.calls_to_place, now)
         if granted < decision.calls_to_place:

@@ -52,7 +52,7 @@ from dialer.stores.redis.client import RedisClient
 from dialer.stores.redis.live import LiveFeed
 from dialer.stores.redis.queue import CampaignQueue
 from dialer.stores.redis.tokens import TokenBucket
-from telephony_adapters.port import TelephonyAdapter
+from telephony_adapters.port import Roomy, TelephonyAdapter
 
 MESSAGES_PER_S = 20.0
 """Messages per second to a provider that names no limit of its own."""
@@ -199,6 +199,7 @@ class RunnerMaker:
             ),
             abandonment=AbandonmentFigures(self._reader, context.campaign_id, self._packs),
             traffic=self._traffic,
+            room=self._adapter.room if isinstance(self._adapter, Roomy) else None,
         )
 
     def _blast(self, context: CampaignContext, tally: Tally) -> BlastRunner:

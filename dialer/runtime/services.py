@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from sqlalchemy import text
@@ -40,6 +40,7 @@ from dialer.stores.ledger.reads import EventReader
 from dialer.stores.ledger.users import Language, User
 from dialer.stores.redis.errors import RedisStoreError
 from dialer.stores.redis.live import LiveEvent, LiveFeed
+from telephony_adapters.nodes.carrier import NodeFigures, NodesCarrier
 
 
 @runtime_checkable
@@ -192,6 +193,10 @@ class EngineServices:
     def carrier_counts(self) -> Mapping[str, int]:
         adapter = self._marcador.adapter
         return adapter.counts if isinstance(adapter, Counting) else {}
+
+    def nodes(self) -> Sequence[NodeFigures]:
+        adapter = self._marcador.adapter
+        return adapter.figures() if isinstance(adapter, NodesCarrier) else ()
 
     def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
         messengers = self._marcador.engine.post.sender.messengers.values()

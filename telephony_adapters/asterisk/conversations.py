@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from telephony_adapters.asterisk.client import AriClient
 from telephony_adapters.asterisk.lines import CallLine, LegLine
 from telephony_adapters.asterisk.wire import Wire
@@ -102,11 +104,17 @@ class Conversations(Wire):
         await self._add(client, leg.leg_id, self._names.leg_channel(leg.leg_id))
         leg.room = leg.leg_id
 
+    async def _send_home(self, client: AriClient, leg: LegLine) -> None:
+        """Of somebody else than the command is for: one who has hung up meanwhile is gone, too."""
+        with contextlib.suppress(UnknownCall):
+            await self._go_home(client, leg)
+
     async def _end_consult(self, client: AriClient, leg: LegLine) -> None:
         other = self._board.legs.get(leg.consulting) if leg.consulting is not None else None
-        for one in (leg, other):
-            if one is not None and one.visits and one.part_of is None:
-                await self._go_home(client, one)
+        if leg.visits and leg.part_of is None:
+            await self._go_home(client, leg)
+        if other is not None and other.visits and other.part_of is None:
+            await self._send_home(client, other)
         self._board.floor.end_consult(leg)
 
     async def _end_parts(self, client: AriClient, call: CallLine) -> None:
@@ -118,7 +126,7 @@ class Conversations(Wire):
         if part is None:
             return
         if leg is not None and leg.visits:
-            await self._go_home(client, leg)
+            await self._send_home(client, leg)
         for ear in part.ears:
             try:
                 await self._command(client, "DELETE", f"/channels/{ear}")

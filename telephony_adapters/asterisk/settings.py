@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ import msgspec
 APP_PATTERN: Final = r"[A-Za-z0-9_-]{1,40}"
 SOUND_PATTERN: Final = r"[A-Za-z0-9_][A-Za-z0-9_/-]{0,200}"
 NUMBER_PATTERN: Final = r"\+[0-9]{6,15}"
+LINK_PATTERN: Final = r"[A-Za-z0-9-]{1,64}"
 AGENT_PATTERN: Final = r"[A-Za-z0-9_.-]{1,64}"
 _EXPLICIT_TARGET: Final = re.compile(
     r"PJSIP/(?P<endpoint>[A-Za-z0-9_-]+)/sips?:[^@;?/]*@"
@@ -44,6 +46,9 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
     `sound:/srv/prompts/{audio}`; None: nothing can be played."""
     hold_music: str = "default"
     """Class of `musiconhold.conf` that persons hear while they hold."""
+    links: Mapping[str, str] = {}
+    """Other nodes by name: the dial string by which this one reaches them, with `{token}` for the
+    one-time word that it dials there."""
     laboratory: bool = False
     """Declares that nobody real is behind the trunk. Believed only where `reaches_nobody`."""
     agent_ring_timeout_s: int = 30
@@ -79,10 +84,10 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
             ("dial", self.dial, {"number", "digits", "trunk"}),
             ("agent_dial", self.agent_dial, {"agent"}),
         ):
-            if not _fits(text, names):
+            if not fits(text, names):
                 known = ", ".join(f"{{{name}}}" for name in sorted(names))
                 found.append(f"{key}: a dial string with {known}, not `{text}`")
-        if self.prompts_media is not None and not _fits(self.prompts_media, {"audio"}):
+        if self.prompts_media is not None and not fits(self.prompts_media, {"audio"}):
             found.append("prompts_media: a media URI with {audio}, e.g. sound:/srv/prompts/{audio}")
         if self.laboratory and not self.reaches_nobody:
             found.append(
@@ -129,20 +134,25 @@ class AsteriskSettings(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.prompts_media is None else self.prompts_media.format(audio=audio)
 
     def leg_dial_string(self, endpoint: str) -> str | None:
-        """How to ring the device `agent:NAME`, or somebody outside by an E.164 number.
+        """How to ring the device `agent:NAME`, somebody outside by an E.164 number, or another
+        node by `node:NAME/WORD`.
 
         None for what cannot be dialed.
         """
         if endpoint.startswith("+"):
             return self.dial_string(endpoint, self.trunk)
         kind, _, name = endpoint.partition(":")
+        if kind == "node":
+            node, _, word = name.partition("/")
+            link = self.links.get(node)
+            return link.format(token=word) if link and re.fullmatch(LINK_PATTERN, word) else None
         if kind != "agent" or not re.fullmatch(AGENT_PATTERN, name):
             return None
         return self.agent_dial.format(agent=name)
 
 
-def _fits(text: str, names: set[str]) -> bool:
-    """Whether a dial string uses these names only, and not just the trunk's."""
+def fits(text: str, names: set[str]) -> bool:
+    """Whether a text uses these names only, and not just the trunk's."""
     try:
         text.format(**dict.fromkeys(names, ""))
     except (ValueError, LookupError, AttributeError):

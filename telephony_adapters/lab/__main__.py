@@ -18,6 +18,7 @@ from telephony_adapters.lab.network import Network, running_network
 from telephony_adapters.lab.pbx import SUITES, USER
 from telephony_adapters.lab.speech import espeak_program
 
+NODE_NAMES = ("north", "south", "east", "west")
 UNAVAILABLE = 4
 """Exit code where a part of the laboratory cannot be had."""
 INTERRUPTED = 130
@@ -25,7 +26,17 @@ INTERRUPTED = 130
 
 def environment(network: Network) -> dict[str, str]:
     """Configuration of Marcador for this laboratory, as environment variables."""
-    return {
+    nodes = {
+        f"MARCADOR_ASTERISK__NODES__{name.upper()}__{key}": value
+        for name, pbx in zip(NODE_NAMES, network.nodes, strict=False)
+        for key, value in (
+            ("URL", pbx.url),
+            ("PASSWORD", pbx.password),
+            ("LINK_DIAL", pbx.link_dial),
+        )
+        if len(network.nodes) > 1
+    }
+    return nodes | {
         "MARCADOR_TELEPHONY__ADAPTER": "asterisk",
         "MARCADOR_ASTERISK__URL": network.pbx.url,
         "MARCADOR_ASTERISK__USER": USER,
@@ -42,12 +53,19 @@ def environment(network: Network) -> dict[str, str]:
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m telephony_adapters.lab", description=__doc__)
     parser.add_argument("--family", type=int, choices=sorted(SUITES), help="of Asterisk")
+    parser.add_argument(
+        "--nodes",
+        type=int,
+        choices=range(1, len(NODE_NAMES) + 1),
+        default=1,
+        help="Asterisks that can call each other",
+    )
     parser.add_argument("command", nargs=argparse.REMAINDER, help="to run in the laboratory")
     options = parser.parse_args(arguments)
     # An end by signal goes the same way as Ctrl-C: the children are stopped in order.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with running_network(options.family) as network:
+        with running_network(options.family, nodes=options.nodes) as network:
             if options.command:
                 return _run(options.command, network)
             _show(network)
@@ -72,8 +90,9 @@ def _run(command: Sequence[str], network: Network) -> int:
 
 def _show(network: Network) -> None:
     print("A telephone network on this machine; nobody real can be called. Ctrl-C ends it.")
-    print(f"  Asterisk {network.pbx.family}: ARI {network.pbx.url}/ari, ", end="")
-    print(f"SIP 127.0.0.1:{network.pbx.sip_port}, pid {network.pbx.pid}")
+    for pbx in network.nodes:
+        print(f"  Asterisk {pbx.family}: ARI {pbx.url}/ari, ", end="")
+        print(f"SIP 127.0.0.1:{pbx.sip_port}, pid {pbx.pid}")
     print(
         f"  carrier: SIP 127.0.0.1:{network.carrier.port}; the last two digits of a number decide"
     )

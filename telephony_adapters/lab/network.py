@@ -77,21 +77,32 @@ def phones(folder: Path) -> tuple[Behaviour, ...]:
 class Network:
     """Handles to the parts, and the words that an adapter needs to be pointed at them."""
 
-    def __init__(self, folder: Path, family: int = 22, behaviours: Behaviours = people) -> None:
+    def __init__(
+        self, folder: Path, family: int = 22, behaviours: Behaviours = people, nodes: int = 1
+    ) -> None:
         self._folder = folder
         self._callers = 0
         self.prompts = folder / "prompts"
         """Where Asterisk finds the audio of prompts."""
         self.prompts.mkdir()
-        self.pbx = Pbx(folder / "asterisk", family)
+        names = ["asterisk", *(f"asterisk-{n}" for n in range(2, nodes + 1))]
+        self.nodes = [Pbx(folder / name, family) for name in names]
+        """Asterisks that can call each other; people and phones are the same for all."""
+        self.pbx = self.nodes[0]
         self.carrier = FarEnd("carrier", folder, behaviours(folder))
         self.phones = FarEnd("phones", folder, phones(folder))
 
-    def somebody_calls(self, caller: str | None, called: str, patience_s: float) -> Caller:
-        """Somebody dials one of our numbers; without a `caller` the number is withheld."""
+    def somebody_calls(
+        self, caller: str | None, called: str, patience_s: float, at: Pbx | None = None
+    ) -> Caller:
+        """Somebody dials one of our numbers; without a `caller` the number is withheld.
+
+        `at` is the Asterisk that the carrier brings the call to, the first where none is given.
+        """
         self._callers += 1
         name = f"caller-{self._callers}"
-        made = Caller(name, self._folder, self.pbx.sip_port, caller, called, patience_s)
+        sip_port = (at or self.pbx).sip_port
+        made = Caller(name, self._folder, sip_port, caller, called, patience_s)
         made.start()
         return made
 
@@ -106,24 +117,28 @@ class Network:
         return f"PJSIP/phone/sip:{{agent}}@{LOOPBACK}:{self.phones.port}"
 
     def start(self) -> None:
-        for part in (self.pbx, self.carrier, self.phones):
-            part.start()
+        for node in self.nodes:
+            node.start()
+        for far_end in (self.carrier, self.phones):
+            far_end.start()
 
     def stop(self) -> None:
-        for part in (self.phones, self.carrier, self.pbx):
-            part.stop()
+        for far_end in (self.phones, self.carrier):
+            far_end.stop()
+        for node in self.nodes:
+            node.stop()
 
 
 @contextmanager
 def running_network(
-    family: int | None = None, behaviours: Behaviours = people
+    family: int | None = None, behaviours: Behaviours = people, nodes: int = 1
 ) -> Iterator[Network]:
     """A laboratory in a folder of its own. Raises `LabError` with what is missing."""
     family = family or int(os.environ.get(FAMILY_VARIABLE, "22"))
     folder = Path(tempfile.mkdtemp(prefix="marcador-lab-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        network = Network(folder, family, behaviours)
+        network = Network(folder, family, behaviours, nodes)
         hand_over(folder)
         try:
             network.start()

@@ -14,7 +14,7 @@ from typing import Final
 
 from telephony_adapters.lab.debian import Bundle, install
 from telephony_adapters.lab.errors import LabError
-from telephony_adapters.lab.ports import LOOPBACK, free_tcp_port, free_udp_port
+from telephony_adapters.lab.ports import BETWEEN_NODES, LOOPBACK, free_tcp_port, free_udp_port
 from telephony_adapters.lab.process import Child, hand_over
 from telephony_adapters.lab.tones import tone
 
@@ -57,13 +57,15 @@ def _modules() -> list[str]:
 
 
 class Pbx:
-    """One Asterisk on loopback, with ARI and two endpoints: `trunk` and `phone`."""
+    """One Asterisk on loopback, with ARI and three endpoints: `trunk`, `phone`, and `node` for
+    other Asterisks."""
 
     def __init__(self, folder: Path, family: int = 22) -> None:
         self.folder = folder
         self.family = family
         self.http_port = free_tcp_port()
         self.sip_port = free_udp_port()
+        self.link_port = free_udp_port(BETWEEN_NODES)
         self.password = secrets.token_urlsafe(18)
         self._unpacked = install(bundle(family))
         self._child: Child | None = None
@@ -72,6 +74,11 @@ class Pbx:
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.http_port}"
+
+    @property
+    def link_dial(self) -> str:
+        """Dial string by which another Asterisk calls this one with a one-time word."""
+        return f"PJSIP/node/sip:{{token}}@{BETWEEN_NODES}:{self.link_port}"
 
     @property
     def recordings(self) -> Path:
@@ -145,6 +152,8 @@ class Pbx:
             "MODULES": str(modules),
             "HTTP_PORT": str(self.http_port),
             "SIP_PORT": str(self.sip_port),
+            "LINKS": f"{BETWEEN_NODES}:{self.link_port}",
+            "BETWEEN_NODES": BETWEEN_NODES,
             "PASSWORD": self.password,
             **_rtp_ports(),
         }

@@ -6,12 +6,14 @@ import socket
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
+BETWEEN_NODES: Final = "127.0.0.2"
+"""Where the laboratory's Asterisks call each other: by it they know a call of one another."""
 
 
-def free_port(kind: socket.SocketKind) -> int:
+def free_port(kind: socket.SocketKind, host: str = LOOPBACK) -> int:
     """A port nobody listens on now. It is not reserved: use it at once."""
     with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((LOOPBACK, 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -20,8 +22,8 @@ def free_tcp_port() -> int:
     return free_port(socket.SOCK_STREAM)
 
 
-def free_udp_port() -> int:
-    return free_port(socket.SOCK_DGRAM)
+def free_udp_port(host: str = LOOPBACK) -> int:
+    return free_port(socket.SOCK_DGRAM, host)
 
 
 def udp_port_taken(port: int) -> bool:

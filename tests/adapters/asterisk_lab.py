@@ -23,7 +23,7 @@ from telephony_adapters.asterisk.naming import Names
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from telephony_adapters.lab.caller import Caller
 from telephony_adapters.lab.network import Network
-from telephony_adapters.lab.pbx import USER
+from telephony_adapters.lab.pbx import USER, Pbx
 from telephony_adapters.messages import CallId, LegId
 from telephony_adapters.prompts import Prompt
 from tests.adapters.lab import (
@@ -57,11 +57,11 @@ ORDER_TIMEOUT_S: Final = 5.0
 _apps = count(1)
 
 
-def settings_for(network: Network, url: str, app: str) -> AsteriskSettings:
+def settings_for(network: Network, url: str, app: str, pbx: Pbx | None = None) -> AsteriskSettings:
     return AsteriskSettings(
         url=url,
         user=USER,
-        password=network.pbx.password,
+        password=(pbx or network.pbx).password,
         app=app,
         dial=network.dial,
         agent_dial=network.agent_dial,
@@ -69,6 +69,11 @@ def settings_for(network: Network, url: str, app: str) -> AsteriskSettings:
         prompts_media=f"sound:{network.prompts}/{{audio}}",
         laboratory=True,
     )
+
+
+def new_app() -> str:
+    """The name of an application that no test had before."""
+    return f"test-{next(_apps):04d}"
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], limit_s: float = PATIENCE_S) -> None:
@@ -85,14 +90,17 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
 
     ring_timeout_s = 4
 
-    def __init__(self, network: Network, wire: TcpWire, **changes: object) -> None:
+    def __init__(
+        self, network: Network, wire: TcpWire, pbx: Pbx | None = None, **changes: object
+    ) -> None:
         super().__init__()
         self.network = network
+        self.pbx = pbx or network.pbx
         self.wire = wire
-        usual = settings_for(network, wire.url, f"test-{next(_apps):04d}")
+        usual = settings_for(network, wire.url, new_app(), self.pbx)
         self.settings = msgspec.structs.replace(usual, **changes)
         self.carrier = AsteriskCarrier(self.settings, WallClock())
-        direct = msgspec.structs.replace(self.settings, url=network.pbx.url)
+        direct = msgspec.structs.replace(self.settings, url=self.pbx.url)
         self.admin = AriClient(direct)
         """Somebody else's hands on Asterisk, past the wire."""
         self._names = Names(self.settings.app)
@@ -139,10 +147,15 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
         await self._order_to_hang_up(self._names.leg_channel(leg_id))
 
     async def somebody_calls(self, caller: str | None, *, patience_s: float = 60.0) -> None:
+        await self.take_inbound()
+        made = self.network.somebody_calls(caller, OUR_NUMBER, patience_s, self.pbx)
+        self.callers.append(made)
+
+    async def take_inbound(self) -> None:
+        """What comes in, by a trunk or from another node, is handed to this application."""
         app = {"variable": "INBOUND_APP", "value": self.settings.app}
         reply = await self.admin.request("POST", "/asterisk/variable", app)
         assert reply.ok, reply.message
-        self.callers.append(self.network.somebody_calls(caller, OUR_NUMBER, patience_s))
 
     async def until_heard(self, call_id: CallId, keys: str) -> None:
         path = f"/channels/{self.channel_of(call_id)}/variable"
@@ -193,6 +206,8 @@ class AsteriskLab(BreakableLab, CallableLab, ListeningLab):
         for channel in await self.channels():
             await self.admin.request("DELETE", f"/channels/{channel.id}")
         await eventually(self.is_empty, ORDER_TIMEOUT_S)
+        for recorded in self.pbx.recordings.iterdir():
+            recorded.unlink()
         await self.admin.request("DELETE", f"/bridges/{self._names.hold_bridge}")
 
 
@@ -201,7 +216,7 @@ async def asterisk_lab(network: Network, **changes: object) -> AsyncIterator[Ast
     """A started laboratory with no history; `changes` are to the adapter's settings."""
     wire = TcpWire(network.pbx.http_port)
     await wire.mend()
-    lab = AsteriskLab(network, wire, **changes)
+    lab = AsteriskLab(network, wire, network.pbx, **changes)
     try:
         await lab.carrier.start(lab.events.append)
         yield lab

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.telephony import network
+from tests.support.telephony import network, two_nodes
 
-__all__ = ["network"]
+__all__ = ["network", "two_nodes"]
 
 pytest.register_assert_rewrite(
     "tests.adapters.conformance",

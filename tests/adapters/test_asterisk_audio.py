@@ -1,4 +1,5 @@
-"""Who really hears whom: tones through a real Asterisk, measured where they arrive."""
+"""Who really hears whom: tones through a real Asterisk, and through two of them with a link
+between, measured where they arrive."""
 
 from __future__ import annotations
 
@@ -18,8 +19,10 @@ from telephony_adapters.messages import (
     LegRole,
     RecordingFinished,
 )
-from tests.adapters.asterisk_lab import AsteriskLab, asterisk_lab
+from tests.adapters.asterisk_lab import asterisk_lab
 from tests.adapters.conformance_control import consult, hold, join
+from tests.adapters.lab import Lab
+from tests.adapters.nodes_lab import ANYTHING, APART, PATIENT, nodes_lab
 from tests.support.hearing import tones_in
 from tests.support.sip_phones import SipPhones, sip_phones
 
@@ -39,25 +42,32 @@ async def phones() -> AsyncIterator[SipPhones]:
         yield started
 
 
-@pytest_asyncio.fixture
-async def lab(network: Network, phones: SipPhones) -> AsyncIterator[AsteriskLab]:
+@pytest_asyncio.fixture(params=["one node", "two nodes", "agents and calls apart"])
+async def lab(
+    request: pytest.FixtureRequest, network: Network, two_nodes: Network, phones: SipPhones
+) -> AsyncIterator[Lab]:
     at = f"127.0.0.1:{phones.port}"
-    async with asterisk_lab(
-        network,
-        dial=f"PJSIP/trunk/sip:{{number}}@{at}",
-        agent_dial=f"PJSIP/phone/sip:{{agent}}@{at}",
-    ) as started:
-        yield started
+    dials = {
+        "dial": f"PJSIP/trunk/sip:{{number}}@{at}",
+        "agent_dial": f"PJSIP/phone/sip:{{agent}}@{at}",
+    }
+    if request.param == "one node":
+        async with asterisk_lab(network, **dials) as one:
+            yield one
+    else:
+        limits = ANYTHING if request.param == "two nodes" else APART
+        async with nodes_lab(two_nodes, limits, PATIENT, **dials) as two:
+            yield two
 
 
-async def leg_of(lab: AsteriskLab, agent: str) -> LegId:
+async def leg_of(lab: Lab, agent: str) -> LegId:
     leg_id = LegId(f"leg-{agent:x<22}")
     await lab.adapter.open_agent_leg(leg_id, f"agent:{agent}")
     await lab.first(AgentLegUp, leg_id)
     return leg_id
 
 
-async def everybody(lab: AsteriskLab) -> tuple[CallId, LegId, LegId]:
+async def everybody(lab: Lab) -> tuple[CallId, LegId, LegId]:
     """A person in conversation with an agent, and another agent."""
     leg_id, other = await leg_of(lab, AGENT), await leg_of(lab, OTHER)
     command = lab.command(PERSON)
@@ -67,7 +77,7 @@ async def everybody(lab: AsteriskLab) -> tuple[CallId, LegId, LegId]:
     return command.call_id, leg_id, other
 
 
-async def hear(lab: AsteriskLab, phones: SipPhones) -> tuple[set[int], set[int], set[int]]:
+async def hear(lab: Lab, phones: SipPhones) -> tuple[set[int], set[int], set[int]]:
     """The tones that the person, the agent and the other agent hear now."""
     calls = [phones.of(user) for user in (PERSON, AGENT, OTHER)]
     await lab.pass_time(SETTLE_S)
@@ -81,7 +91,7 @@ async def hear(lab: AsteriskLab, phones: SipPhones) -> tuple[set[int], set[int],
     return person, agent, other
 
 
-async def test_hold_and_consult(lab: AsteriskLab, phones: SipPhones) -> None:
+async def test_hold_and_consult(lab: Lab, phones: SipPhones) -> None:
     call_id, leg_id, other = await everybody(lab)
     assert await hear(lab, phones) == ({AGENT_HZ}, {PERSON_HZ}, set())
     await hold(lab, call_id)
@@ -94,9 +104,7 @@ async def test_hold_and_consult(lab: AsteriskLab, phones: SipPhones) -> None:
     assert await hear(lab, phones) == ({AGENT_HZ}, {PERSON_HZ}, set())
 
 
-async def test_a_supervisor_listens_whispers_and_barges_in(
-    lab: AsteriskLab, phones: SipPhones
-) -> None:
+async def test_a_supervisor_listens_whispers_and_barges_in(lab: Lab, phones: SipPhones) -> None:
     call_id, _, other = await everybody(lab)
     await join(lab, call_id, other, LegRole.LISTEN)
     assert await hear(lab, phones) == ({AGENT_HZ}, {PERSON_HZ}, {PERSON_HZ, AGENT_HZ})
@@ -115,23 +123,24 @@ async def test_a_supervisor_listens_whispers_and_barges_in(
     assert await hear(lab, phones) == ({AGENT_HZ}, {PERSON_HZ}, set())
 
 
-async def test_a_recording_has_both_directions_and_no_pause(lab: AsteriskLab) -> None:
+async def test_a_recording_has_both_directions_and_no_pause(lab: Lab) -> None:
     call_id, _, other = await everybody(lab)
     await join(lab, call_id, other, LegRole.WHISPER)
-    await lab.adapter.record(call_id, "both")
+    both, paused = f"both-{call_id}", f"paused-{call_id}"
+    await lab.adapter.record(call_id, both)
     await lab.pass_time(LISTEN_S)
     await lab.adapter.stop_recording(call_id)
-    await lab.first(RecordingFinished, "both")
-    file = await lab.adapter.fetch_recording("both")
+    await lab.first(RecordingFinished, both)
+    file = await lab.adapter.fetch_recording(both)
     assert tones_in(file, TONES, SETTLE_S) == {PERSON_HZ, AGENT_HZ}
 
-    await lab.adapter.record(call_id, "paused")
+    await lab.adapter.record(call_id, paused)
     await lab.adapter.pause_recording(call_id, paused=True)
     await lab.pass_time(LISTEN_S)
     await hold(lab, call_id)
     await lab.adapter.pause_recording(call_id, paused=False)
     await lab.pass_time(LISTEN_S)
     await lab.adapter.stop_recording(call_id)
-    await lab.first(RecordingFinished, "paused")
-    file = await lab.adapter.fetch_recording("paused")
+    await lab.first(RecordingFinished, paused)
+    file = await lab.adapter.fetch_recording(paused)
     assert tones_in(file, TONES, SETTLE_S) == {PERSON_HZ, MUSIC_HZ}

@@ -135,6 +135,37 @@ async def test_an_ear_that_does_not_come_is_unknown_and_given_up(bench: Bench) -
     await bench.until(lambda: bench.server.asked.count(f"DELETE /channels/{ear}") == deleted + 1)
 
 
+async def visit(bench: Bench, *, talks: bool) -> CallId:
+    """B is in the room of A: as a third party, or for a consultation while the person holds."""
+    call_id = await conversation(bench)
+    if talks:
+        await bench.carrier.join(call_id, B, LegRole.TALK)
+    else:
+        await bench.carrier.hold(call_id)
+        hold = ari.entered_bridge(bench.names.call_channel(call_id), bench.names.hold_bridge, 2.5)
+        await bench.server.say(hold)
+        await bench.until(lambda: bench.kinds()[-1:] == [CallHeld])
+        await bench.carrier.consult(A, B)
+    await enter(bench, bench.names.leg_channel(B), A)
+    await bench.until(lambda: bench.kinds()[-1:] == [CallJoined if talks else ConsultStarted])
+    return call_id
+
+
+@pytest.mark.parametrize("talks", [True, False])
+async def test_a_visitor_who_has_just_hung_up_holds_nobody_up(bench: Bench, talks: bool) -> None:
+    """His channel is gone and its end is on the way: what is asked of others is done."""
+    call_id = await visit(bench, talks=talks)
+    gone = {"message": "Channel not in Stasis application"}
+    bench.server.reply(f"POST /bridges/{bench.names.leg_bridge(B)}/addChannel", 409, gone)
+    if talks:
+        await bench.carrier.hold(call_id)
+        assert f"POST /bridges/{bench.names.hold_bridge}/addChannel" in bench.server.asked
+    else:
+        await bench.carrier.bridge(call_id, A)
+        await enter(bench, bench.names.call_channel(call_id), A)
+        await bench.until(lambda: bench.kinds()[-1:] == [CallBridged])
+
+
 async def test_whoever_is_in_a_room_unasked_is_sent_home(bench: Bench) -> None:
     await conversation(bench)
     await enter(bench, bench.names.leg_channel(B), A)

@@ -21,9 +21,9 @@ from dialer.config import load_config
 from tests.cli.world import ACCOUNTS, PORTFOLIO, Made, decide_some
 from tests.support.postgres import postgres_server
 from tests.support.redis_server import short_folder
-from tests.support.telephony import network
+from tests.support.telephony import network, two_nodes
 
-__all__ = ["network", "postgres_server"]
+__all__ = ["network", "postgres_server", "two_nodes"]
 
 PASSWORD = "correct horse battery"
 

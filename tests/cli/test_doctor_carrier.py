@@ -98,3 +98,42 @@ def test_telephones_ring_in_real_time(cli: Cli, made: Made) -> None:
     ran = cli("run", "--adapter", "asterisk", "--speed", "5")
     assert ran.code == ExitCode.USAGE
     assert "tiempo real" in ran.err
+
+
+@pytest.fixture
+def several(two_nodes: Network, monkeypatch: pytest.MonkeyPatch) -> Network:
+    for name, value in environment(two_nodes).items():
+        monkeypatch.setenv(name, value)
+    return two_nodes
+
+
+def test_several_nodes_in_order(english: Cli, made: Made, several: Network) -> None:
+    found = findings(english, code=ExitCode.OK)
+    assert "no real person" in found["carrier"]["found"]
+    for name, pbx in zip(("north", "south"), several.nodes, strict=True):
+        assert pbx.url in found[f"asterisk[{name}]"]["found"]
+        assert found[f"asterisk_recordings[{name}]"]["state"] == "ok"
+    assert found["asterisk_link[north>south]"]["found"] == "answers"
+    assert found["asterisk_link[south>north]"]["found"] == "answers"
+
+
+def test_a_node_that_cannot_call_another(english: Cli, made: Made, several: Network) -> None:
+    at = several.nodes[0].link_port
+    found = findings(
+        english,
+        *("--set", "asterisk.nodes.south.link_dial=PJSIP/node/sip:{token}@127.0.0.2:9"),
+        *("--set", f"asterisk.nodes.north.link_dial=PJSIP/node/sip:0{{token}}@127.0.0.2:{at}"),
+        code=ExitCode.NO,
+    )
+    assert "nothing comes back" in found["asterisk_link[north>south]"]["found"]
+    assert "refuses the call" in found["asterisk_link[south>north]"]["found"]
+    assert "exten => marcadorprobe" in found["asterisk_link[south>north]"]["mend"]
+
+
+def test_a_node_that_is_not_there(english: Cli, made: Made, several: Network) -> None:
+    nowhere = ("--set", "asterisk.nodes.south.url=http://127.0.0.1:9")
+    found = findings(english, *nowhere, code=ExitCode.NO)
+    assert found["asterisk[north]"]["state"] == "ok"
+    assert "does not answer" in found["asterisk[south]"]["found"]
+    assert found["asterisk_link[south>north]"]["state"] == "problem"
+    assert found["asterisk_link[north>south]"]["found"] == "answers"

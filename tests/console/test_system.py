@@ -13,6 +13,7 @@ from dialer.config import HttpConfig
 from dialer.console.server import CannotListen, PortTaken, _url, serve
 from dialer.console.services import NotReady
 from dialer.stores.ledger.users import Role
+from telephony_adapters.nodes.carrier import NodeFigures
 from tests.console.test_campaigns import campaign, figures
 from tests.console.world import FakeServices, World
 
@@ -54,6 +55,19 @@ async def test_what_prometheus_reads(world: World) -> None:
     await world.services.campaigns.act(campaign_id, CampaignAction.START, actor=actor)
     world.services.campaigns.figures[campaign_id] = figures(campaign_id, 42)
     world.services.carrier["webhooks_bad_signature"] = 7
+    world.services.carrier_nodes.append(
+        NodeFigures(
+            name="sur",
+            up=True,
+            draining=False,
+            lines=12,
+            legs=3,
+            links=1,
+            given_up=0,
+            refused_lines=0,
+            refused_rate=5,
+        )
+    )
     world.services.providers["smtp"] = {"inbox_replies": 3}
     ana = await world.user(Role.AGENT, "ana")
     client = await world.socket(await world.token(ana))
@@ -69,6 +83,9 @@ async def test_what_prometheus_reads(world: World) -> None:
         'marcador_campaign{campaign="mayo",figure="queue_ready"} 3.0',
         'marcador_agents{state="ready"} 1.0',
         'marcador_carrier{count="webhooks_bad_signature"} 7.0',
+        'marcador_node{figure="up",node="sur"} 1.0',
+        'marcador_node{figure="lines",node="sur"} 12.0',
+        'marcador_node{figure="refused_rate",node="sur"} 5.0',
         'marcador_message_provider{count="inbox_replies",provider="smtp"} 3.0',
         "marcador_agent_sockets 1.0",
         'marcador_agent_messages_total{direction="sent"} 2.0',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,6 +59,7 @@ from dialer.stores.ledger.ids import new_id
 from dialer.stores.ledger.streams import EventStore
 from dialer.stores.ledger.users import Language, Role, User, create_user
 from dialer.stores.redis import AgentPool, LiveEvent, LiveFeed, RedisClient
+from telephony_adapters.nodes.carrier import NodeFigures
 from telephony_adapters.simulator.null import NullCarrier
 
 Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | None"
@@ -235,6 +236,7 @@ class FakeServices:
         self.imports = ImportRuns(ledger, config.data_path, self.clock)
         self.problems: list[NotReady] = []
         self.carrier: dict[str, int] = {}
+        self.carrier_nodes: list[NodeFigures] = []
         self.providers: dict[str, dict[str, int]] = {}
 
     async def check(self, question: Question) -> Answer:
@@ -260,6 +262,9 @@ class FakeServices:
 
     def carrier_counts(self) -> Mapping[str, int]:
         return self.carrier
+
+    def nodes(self) -> Sequence[NodeFigures]:
+        return self.carrier_nodes
 
     def provider_counts(self) -> Mapping[str, Mapping[str, int]]:
         return self.providers

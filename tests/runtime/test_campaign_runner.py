@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from dialer.stores.redis import EmbeddedRedis, RedisClient
 from dialer.stores.redis.queue import CampaignQueue
 from telephony_adapters.messages import HangupCause, Originate
+from telephony_adapters.simulator.carrier import SimulatedCarrier
 from telephony_adapters.simulator.world import DialPlan
 from tests.support.fixed_world import FixedWorld
 from tests.support.house import open_house
@@ -44,3 +46,45 @@ async def test_what_happens_while_the_queue_answers_does_not_spoil_the_decision(
         await runner.tick()
         assert heard
         assert "snapshot time" not in (await runner.figures()).pacing_reason
+
+
+class NarrowCarrier(SimulatedCarrier):
+    """A carrier with nodes, which bear so many calls and no more."""
+
+    bears = 0
+    asked = 0
+
+    def room(self) -> int:
+        self.asked += 1
+        return self.bears - self.placed
+
+
+async def test_no_more_calls_are_decided_than_the_nodes_have_room_for(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """What no node would take is not taken from the queue in vain."""
+    world = FixedWorld()  # everybody rings for long
+    async with open_house(
+        tmp_path,
+        redis_url,
+        world,
+        make_adapter=lambda clock: NarrowCarrier(clock=clock, world=world),
+    ) as house:
+        carrier = house.marcador.adapter
+        assert isinstance(carrier, NarrowCarrier)
+        for name in ("ana", "eva", "mia"):
+            await (await house.agent(name)).ready()
+        await house.campaign()
+        for bears in (0, 2, 3):
+            carrier.bears = bears
+            await house.until("calls leave", partial(_placed, carrier, bears))
+            await house.until("more decisions", partial(_asked, carrier, carrier.asked + 5))
+            assert carrier.placed == bears
+
+
+def _placed(carrier: NarrowCarrier, calls: int) -> bool:
+    return carrier.placed == calls
+
+
+def _asked(carrier: NarrowCarrier, times: int) -> bool:
+    return carrier.asked > times

@@ -17,3 +17,10 @@ def network() -> Iterator[Network]:
     """Asterisk, carrier and phones. Fails, and says what is missing, where they cannot be had."""
     with running_network() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def two_nodes() -> Iterator[Network]:
+    """Two Asterisks that can call each other, with one carrier and the same phones."""
+    with running_network(nodes=2) as started:
+        yield started
