@@ -38,6 +38,8 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where an agent is rung: `client:`, `sip:` or a number, `{agent}` is the user's name."""
     prompts_url: str | None = None
     """Address of the recordings on the web; without it Twilio's own voice says every prompt."""
+    hold_music_url: str | None = None
+    """Address of the music on hold, an MP3 or WAV file; without it Twilio plays its own."""
     request_timeout_s: float = 10.0
     """Longest wait for an answer of the REST API (real time)."""
     retry_limit_s: float = 4.0
@@ -140,8 +142,10 @@ def _check_account(settings: TwilioSettings) -> None:
         )
     _check_url("api_url", settings.api_url)
     _check_url("public_url", settings.public_url)
-    if settings.prompts_url is not None:
-        _check_url("prompts_url", settings.prompts_url)
+    for key in ("prompts_url", "hold_music_url"):
+        url = getattr(settings, key)
+        if url is not None:
+            _check_url(key, url)
     if is_loopback(settings.public_url) and not settings.is_loopback:
         raise SettingsProblem(
             "public_url",

@@ -401,7 +401,10 @@ async def test_a_conversation_of_another_life_is_found_at_the_start() -> None:
 async def _room_of_another_marcador(lab: TwilioLab) -> FakeCall:
     """An agent's leg of a Marcador with another public address, on the same account."""
     there = twiml.Addresses("https://other.example.com")
-    room = twiml.in_room(there.room_name(LegId("leg-9")), "leg-9", "", None)
+    seat = twiml.Seat(
+        room=there.room_name(LegId("leg-9")), label="leg.leg-9.0", told_url="http://127.0.0.1:9"
+    )
+    room = twiml.in_room(seat, None)
     call = lab.fake.exchange.create({"To": ["client:host"], "From": ["+1"], "Twiml": [room]})
     await lab.until(lambda: call.is_answered)
     await lab.pass_time(1.0)

@@ -41,6 +41,7 @@ def test_good_settings_pass_and_hide_the_token() -> None:
         ("public_url", "https://localhost"),
         ("api_url", "http://api.example.com"),
         ("prompts_url", "ftp://example.com"),
+        ("hold_music_url", "music.mp3"),
         ("caller_ids", ()),
         ("caller_ids", ("2025550123",)),
         ("agent_address", "{agent}"),

@@ -164,10 +164,17 @@ async def test_what_is_no_form_is_refused(knocker: Knocker, body: bytes, content
         "/twilio/call/keys?call=1&turn=-1",
         "/twilio/leg/status?leg=" + "x" * 65,
         "/twilio/room?leg=%00",
+        "/twilio/hold",
+        "/twilio/recording?call=1",
+        "/twilio/recording?call=1&recording=../etc",
+        "/twilio/recording?recording=r1",
+        "/twilio/voice",
+        "/twilio/voice/status?call=1",
     ],
 )
 async def test_signed_nonsense_is_malformed(knocker: Knocker, path: str) -> None:
-    fields = {"CallSid": "CA" + "0" * 32, "CallStatus": "ringing"}
+    sid = "not a SID" if "voice" in path else "CA" + "0" * 32
+    fields = {"CallSid": sid, "CallStatus": "ringing", "RecordingStatus": "completed"}
     assert await knocker.knock(path, fields) == 400
     assert knocker.lab.adapter.webhook_counts.malformed == 1
 
@@ -229,11 +236,12 @@ async def test_a_room_is_joined_once_however_often_it_is_told(knocker: Knocker) 
     await lab.adapter.bridge(call_id, leg_id)
     await lab.first(CallBridged, call_id)
     (room,) = lab.fake.exchange.rooms.live()
+    sid = lab.call(call_id).sid
     fields = {
         "ConferenceSid": room.sid,
-        "CallSid": lab.call(call_id).sid,
+        "CallSid": sid,
+        "ParticipantLabel": room.inside[sid].label,
         "StatusCallbackEvent": "participant-join",
-        "SequenceNumber": str(room.sequence),
     }
     assert await knocker.knock(f"/twilio/room?leg={leg_id}", fields) == 204
     assert sum(isinstance(event, CallBridged) for event in lab.events) == 1
@@ -256,10 +264,42 @@ async def test_a_twilio_that_signs_wrongly_tells_nothing() -> None:
 
 
 _FIELDS = st.dictionaries(
-    st.sampled_from(["CallSid", "CallStatus", "SequenceNumber", "AnsweredBy", "Digits", "Extra"]),
+    st.sampled_from(
+        [
+            "CallSid",
+            "CallStatus",
+            "SequenceNumber",
+            "AnsweredBy",
+            "Digits",
+            "Extra",
+            "To",
+            "From",
+            "ConferenceSid",
+            "StatusCallbackEvent",
+            "ParticipantLabel",
+            "RecordingSid",
+            "RecordingStatus",
+            "RecordingDuration",
+        ]
+    ),
     st.binary(max_size=40).map(lambda raw: raw.decode("latin-1"))
-    | st.sampled_from(["CA" + "0" * 32, "completed", "ringing", "human", "1"]),
-    max_size=6,
+    | st.sampled_from(
+        [
+            "CA" + "0" * 32,
+            "CF" + "0" * 32,
+            "RE" + "0" * 32,
+            "completed",
+            "ringing",
+            "human",
+            "1",
+            "participant-join",
+            "participant-leave",
+            "leg.l1.0",
+            "call.c1.0",
+            "+13055550199",
+        ]
+    ),
+    max_size=9,
 )
 _PATHS = st.sampled_from(
     [
@@ -269,6 +309,10 @@ _PATHS = st.sampled_from(
         "/twilio/leg/status?leg=l1",
         "/twilio/room?leg=l1",
         "/twilio/room",
+        "/twilio/hold?call=c1",
+        "/twilio/recording?call=c1&recording=r1",
+        "/twilio/voice",
+        "/twilio/voice/status",
         "/twilio/other",
     ]
 )
@@ -280,7 +324,7 @@ async def test_no_form_brings_the_door_down() -> None:
         knocker = Knocker(lab, session)
         cases: list[tuple[str, dict[str, str], bool]] = []
 
-        @settings(max_examples=120, database=None)
+        @settings(max_examples=240, database=None)
         @given(_PATHS, _FIELDS, st.booleans())
         def collect(path: str, fields: dict[str, str], signed: bool) -> None:
             cases.append((path, fields, signed))
@@ -291,4 +335,4 @@ async def test_no_form_brings_the_door_down() -> None:
             assert status < 500, (path, fields)
             assert signed or status in (403, 404), (path, fields)
         assert lab.events == []
-        assert len(cases) >= 100
+        assert len(cases) >= 200

@@ -10,6 +10,7 @@ from datetime import datetime
 
 import msgspec
 
+from telephony_adapters.call_ids import inbound_call_id
 from telephony_adapters.messages import CallId, CarrierDown, LegId
 from telephony_adapters.twilio.adapter import TwilioAdapter
 from telephony_adapters.twilio.fake.calls import FakeCall
@@ -18,7 +19,15 @@ from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from telephony_adapters.twilio.fake.lines import Behaviour, Line, ScriptedWorld
 from telephony_adapters.twilio.fake.server import FakeTwilio
 from telephony_adapters.twilio.settings import TwilioSettings
-from tests.adapters.lab import PATIENCE_S, BreakableLab, FarEnd
+from telephony_adapters.twilio.twiml import Addresses
+from tests.adapters.lab import (
+    OUR_NUMBER,
+    PATIENCE_S,
+    BreakableLab,
+    CallableLab,
+    FarEnd,
+    ListeningLab,
+)
 from tests.support.free_port import free_port
 from tests.support.manual_clock import ManualClock
 
@@ -45,7 +54,7 @@ GIVE_UP_S = 1.0
 """Real seconds until a create that is never answered is given up."""
 
 
-class TwilioLab(BreakableLab):
+class TwilioLab(BreakableLab, CallableLab, ListeningLab):
     """Make it with `twilio_lab()`, which starts both sides."""
 
     def __init__(self, fake_settings: FakeSettings, faults: Mapping[str, Fault]) -> None:
@@ -76,7 +85,11 @@ class TwilioLab(BreakableLab):
         return TwilioAdapter(settings, self.clock, twilio_now=self.clock.now)
 
     def use(self, adapter: TwilioAdapter) -> None:
+        """This adapter is the one under test, and the account's numbers ask it."""
         self._adapter = adapter
+        addresses = Addresses(adapter.settings.public_url)
+        self.fake.exchange.voice_url = addresses.voice_in
+        self.fake.exchange.voice_status_url = addresses.voice_status
 
     @property
     def adapter(self) -> TwilioAdapter:
@@ -107,7 +120,9 @@ class TwilioLab(BreakableLab):
         return f"agent:dora_{self._endpoints}"
 
     def placed(self) -> int:
-        return sum(1 for call in self.fake.exchange.calls.values() if not call.is_agent)
+        return sum(
+            1 for call in self.fake.exchange.calls.values() if not (call.is_agent or call.inbound)
+        )
 
     async def until(self, condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
         await self.clock.run_until(condition, limit_s)
@@ -120,6 +135,12 @@ class TwilioLab(BreakableLab):
 
     async def agent_hangs_up(self, leg_id: LegId) -> None:
         self.fake.exchange.far_end_hangs_up(self.call(leg_id))
+
+    async def somebody_calls(self, caller: str | None, *, patience_s: float = 60.0) -> None:
+        self.fake.exchange.somebody_calls(caller, OUR_NUMBER, patience_s=patience_s)
+
+    async def until_heard(self, call_id: CallId, keys: str) -> None:
+        await self.until(lambda: self.call(call_id).keys_heard == keys)
 
     async def lose_connection(self) -> None:
         """Returns when the adapter has noticed."""
@@ -136,6 +157,8 @@ class TwilioLab(BreakableLab):
         """Twilio's call that carries an id of ours in its callbacks."""
         for call in self.fake.exchange.calls.values():
             if f"={our_id}" in call.status_url:
+                return call
+            if call.inbound and inbound_call_id("twilio", call.sid) == our_id:
                 return call
         raise AssertionError(f"Twilio knows no call of {our_id}")
 
