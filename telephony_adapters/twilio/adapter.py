@@ -50,7 +50,7 @@ from telephony_adapters.twilio.inbound import Lobby
 from telephony_adapters.twilio.live import LiveCall, LiveLeg
 from telephony_adapters.twilio.recordings import Recordings
 from telephony_adapters.twilio.recovery import adopt_rooms
-from telephony_adapters.twilio.settings import TwilioSettings, agent_address
+from telephony_adapters.twilio.settings import TwilioSettings, leg_address
 from telephony_adapters.twilio.transport import Refused
 from telephony_adapters.twilio.webhooks import Webhooks
 from telephony_adapters.twilio.wire import NAME
@@ -124,18 +124,18 @@ class TwilioAdapter(Conferences, Recordings):
     @property
     def requests_in_flight(self) -> int:
         """REST requests that wait for their answer."""
-        return self._api.in_flight
+        return self.api.in_flight
 
     async def start(self, sink: EventSink) -> None:
         """Check the credentials and open the door for webhooks. Raises `CarrierUnavailable`."""
-        self._api.open()
+        self.api.open()
         try:
             await self._check_account()
             await self.door.open(self)
-            await adopt_rooms(self._api, self._calls, self._addresses.room_prefix)
+            await adopt_rooms(self.api, self._calls, self._addresses.room_prefix)
         except TelephonyError as error:
             await self.door.close(self)
-            await self._api.close()
+            await self.api.close()
             if isinstance(error, CarrierUnavailable):
                 raise
             raise CarrierUnavailable(str(error), provider_code=error.provider_code) from error
@@ -157,10 +157,10 @@ class TwilioAdapter(Conferences, Recordings):
             call.stop_timers()
         await self.door.close(self)
         await self._chores.cancel()
-        await self._api.close()
+        await self.api.close()
 
     async def _check_account(self) -> None:
-        status = await self._api.account_status()
+        status = await self.api.account_status()
         if status != "active":
             raise CarrierUnavailable(
                 f"the Twilio account is {status}, not active; see the Twilio console"
@@ -189,7 +189,7 @@ class TwilioAdapter(Conferences, Recordings):
             amd_timeout_s=self.settings.amd_timeout_s,
         )
         try:
-            info = await self._reached(self._api.create_call(new, not_after=permit.expires_at))
+            info = await self._reached(self.api.create_call(new, not_after=permit.expires_at))
         except Refused as refused:
             self._board.end_call(call)
             raise OriginateRejected(str(refused), provider_code=refused.provider_code) from refused
@@ -235,7 +235,7 @@ class TwilioAdapter(Conferences, Recordings):
 
     async def _end(self, call_id: CallId, sid: str) -> None:
         try:
-            await self._reached(self._api.end_call(sid))
+            await self._reached(self.api.end_call(sid))
         except Refused as refused:
             if not refused.is_gone:
                 raise
@@ -247,7 +247,7 @@ class TwilioAdapter(Conferences, Recordings):
         self._lobby.answer(call_id)
 
     async def _look_at_call(self, sid: str) -> CallInfo:
-        return await self._reached(self._api.call(sid))
+        return await self._reached(self.api.call(sid))
 
     async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         self._require_up()
@@ -296,7 +296,7 @@ class TwilioAdapter(Conferences, Recordings):
         that moves on meanwhile is met later. Doubtful calls are recognised on the way."""
         live: dict[str, CallInfo] = {}
         for status in LISTED:
-            for info in await self._reached(self._api.calls(status)):
+            for info in await self._reached(self.api.calls(status)):
                 live[info.sid] = info
         for call in self._calls.doubtful():
             self._recognise(call, list(live.values()))
@@ -336,7 +336,7 @@ class TwilioAdapter(Conferences, Recordings):
         """A call that Twilio still holds back is worthless: the agent it was for is busy again."""
         if call.sid is None:
             return
-        info = await self._reached(self._api.call(call.sid))
+        info = await self._reached(self.api.call(call.sid))
         if info.status is CallStatus.QUEUED:
             log.warning("twilio_queued_call_expired", call=call.call_id)
             self._give_up(call, OurEnd.QUEUE_EXPIRED)
@@ -352,19 +352,24 @@ class TwilioAdapter(Conferences, Recordings):
 
     async def open_agent_leg(self, leg_id: LegId, endpoint: str) -> None:
         self._require_up()
+        address = leg_address(self.settings, endpoint)
+        if address is None:
+            raise OriginateRejected(
+                "a leg is `agent:NAME` (letters, digits, . _ -), or an E.164 number outside"
+            )
         known = self._calls.legs.get(leg_id)
         if known is not None and not known.never_shown:
             raise DuplicateCall(f"agent leg {leg_id} is open already")
         leg = self._calls.legs[leg_id] = LiveLeg(leg_id)
         new = NewCall(
-            to=agent_address(self.settings, endpoint),
+            to=address,
             from_=self.settings.caller_ids[0],
             twiml=self._board.leg_document(leg),
             status_url=self._addresses.leg_status(leg_id),
             timeout_s=AGENT_RING_S,
         )
         try:
-            info = await self._reached(self._api.create_call(new))
+            info = await self._reached(self.api.create_call(new))
         except OutcomeUnknown:
             leg.closing = True  # if it rings after all, it is hung up as soon as it is heard of
             raise
@@ -386,7 +391,7 @@ class TwilioAdapter(Conferences, Recordings):
         leg.closing = True
         if leg.sid is not None:
             try:
-                await self._reached(self._api.end_call(leg.sid))
+                await self._reached(self.api.end_call(leg.sid))
             except Refused as refused:
                 if not refused.is_gone:
                     raise
@@ -425,7 +430,7 @@ class TwilioAdapter(Conferences, Recordings):
         if leg.sid is None:
             return None
         try:
-            status = (await self._api.call(leg.sid)).status
+            status = (await self.api.call(leg.sid)).status
         except Refused as refused:
             if refused.is_gone:
                 return "gone"

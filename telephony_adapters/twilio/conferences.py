@@ -7,7 +7,6 @@ import contextlib
 from telephony_adapters.errors import OutcomeUnknown, TelephonyError, UnknownCall
 from telephony_adapters.keys import check_keys
 from telephony_adapters.messages import CallId, LegId, LegRole
-from telephony_adapters.twilio.codec import Label
 from telephony_adapters.twilio.live import LiveCall, LiveLeg, Part
 from telephony_adapters.twilio.transport import Refused
 from telephony_adapters.twilio.wire import Wire
@@ -127,7 +126,7 @@ class Conferences(Wire):
             coaches = host.sid if role is LegRole.WHISPER else None
             try:
                 await self._reached(
-                    self._api.set_voice(
+                    self.api.set_voice(
                         part.room_sid, leg.sid, muted=role is LegRole.LISTEN, coaches=coaches
                     )
                 )
@@ -156,31 +155,6 @@ class Conferences(Wire):
             with contextlib.suppress(UnknownCall):  # its device has hung up: that is on its way
                 await self._go_home(leg)
         self._floor.end_part(call, leg_id, self._clock.now())
-
-    # --- after an outage ------------------------------------------------------------------------
-
-    async def _find_arrivals(self) -> None:
-        """Comings that were told while nobody could hear it are looked for in the conferences."""
-        calls = [c for c in self._calls.calls.values() if not c.is_in_place and _is_in_a_room(c)]
-        legs = [leg for leg in self._calls.legs.values() if not leg.is_in_place]
-        if not calls and not legs:
-            return
-        inside: dict[Label, str] = {}
-        for room in await self._api.rooms():
-            if room.name.startswith(self._addresses.room_prefix):
-                for _, label in await self._api.inside(room.sid):
-                    if label is not None:
-                        inside[label] = room.sid
-        for leg in legs:
-            if leg.label in inside:
-                self._board.found_leg(leg, inside[leg.label])
-        for call in calls:
-            if call.label in inside:
-                self._board.found_call(call, inside[call.label])
-
-
-def _is_in_a_room(call: LiveCall) -> bool:
-    return call.wants_hold or call.wanted_leg is not None
 
 
 def _require_bridged(call: LiveCall) -> LegId:

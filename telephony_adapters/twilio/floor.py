@@ -107,12 +107,12 @@ class Floor:
         if label != call.label:
             return False
         if event is RoomEvent.LEAVE:
-            known, call.arrived = call.is_in_place, -1
+            known, call.arrived, call.left = call.left != call.turn, -1, call.turn
             if call.leg_id is not None:
                 # It has hung up, or else Twilio asks what to do next and is told the same room.
                 call.leg_id, call.bridge_due = None, True
             return known
-        if call.is_in_place:
+        if call.is_in_place or call.left == call.turn:
             return False
         call.arrived = call.turn
         if room is None:

@@ -47,6 +47,7 @@ class LiveCall:
         "held",
         "inbound",
         "keys_heard",
+        "left",
         "leg_id",
         "missed_lists",
         "ours",
@@ -104,6 +105,9 @@ class LiveCall:
         """That was told."""
         self.arrived = -1
         """The turn in which it was heard to be in the room where it belongs."""
+        self.left = -1
+        """The last turn in which it was heard to leave that room: told of its coming later, it is
+        not there."""
         self.parts: dict[LegId, Part] = {}
         """Further legs."""
         self.playback_id: str | None = None
@@ -129,6 +133,11 @@ class LiveCall:
     def is_in_place(self) -> bool:
         """It is in the room that its present document names."""
         return self.arrived == self.turn
+
+    @property
+    def belongs_in_a_room(self) -> bool:
+        """Of a leg, or of its own, on hold; unless something is said to it first."""
+        return self.spoken is None and (self.wants_hold or self.wanted_leg is not None)
 
     def next_turn(self) -> int:
         self.turn += 1

@@ -26,7 +26,7 @@ class Recordings(Wire):
         tape = self._tapes.begin(call_id, recording_id)
         told_url = self._addresses.recording(call_id, recording_id)
         try:
-            tape.sid = await self._asked(call, self._api.record(sid, told_url))
+            tape.sid = await self._asked(call, self.api.record(sid, told_url))
         except OutcomeUnknown:
             tape.given_up = True  # if it runs after all, it is stopped as soon as it is heard of
             raise
@@ -58,13 +58,28 @@ class Recordings(Wire):
         if sid is None:
             raise UnknownCall(f"there is no finished recording {recording_id!r}")
         try:
-            file = await self._reached(self._api.recording_file(sid))
+            file = await self._reached(self.api.recording_file(sid))
         except Refused as refused:
             if refused.is_gone:
                 raise UnknownCall(f"Twilio has no recording {recording_id} any more") from refused
             raise
         self._tapes.fetched(recording_id, sid)
+        delay_s = self.settings.delete_recordings_after_s
+        if delay_s is not None:
+            self._chores.start(f"delete:{recording_id}", self._delete_later(sid, delay_s))
         return file
+
+    async def _delete_later(self, sid: str, delay_s: float) -> None:
+        """Time enough for whoever fetched it to keep it, or to fetch it once more."""
+        await self._clock.sleep(delay_s)
+        await self._delete(sid)
+
+    async def _delete(self, sid: str) -> None:
+        try:
+            await self._reached(self.api.delete_recording(sid))
+        except Refused as refused:
+            if not refused.is_gone:
+                raise
 
     def _file_of(self, recording_id: str) -> str | None:
         """Twilio's SID of a recording that is complete, or must be: its call has ended."""
@@ -83,7 +98,7 @@ class Recordings(Wire):
             self._chores.start(f"tape:{recording_id}", self._stop_unwanted(tape))
         elif todo is Todo.DELETE:
             log.warning("twilio_recording_not_wanted", recording=recording_id)
-            self._chores.start(f"tape:{recording_id}", self._api.delete_recording(frame.sid))
+            self._chores.start(f"tape:{recording_id}", self._delete(frame.sid))
 
     async def _stop_unwanted(self, tape: Tape) -> None:
         call = self._calls.calls.get(tape.call_id)
@@ -100,7 +115,7 @@ class Recordings(Wire):
 
     async def _change(self, sid: str, tape: Tape, change: RecordingChange) -> None:
         try:
-            await self._reached(self._api.change_recording(sid, tape.sid or "", change))
+            await self._reached(self.api.change_recording(sid, tape.sid or "", change))
         except Refused as refused:
             if refused.is_gone:
                 raise UnknownCall(f"call {tape.call_id} is not being recorded") from refused

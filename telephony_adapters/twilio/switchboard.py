@@ -318,20 +318,17 @@ class Switchboard:
                 told = self.floor.call_changed(call, None, label, frame.event, at)
         self.repeats += not told
 
-    def found_leg(self, leg: LiveLeg, room_sid: str) -> None:
-        """A leg is in the room where it belongs, and that was not heard."""
-        if leg.sid is not None:
-            self.room_changed(leg.room, _found(room_sid, leg.sid, leg.label))
-
-    def found_call(self, call: LiveCall, room_sid: str) -> None:
-        """A call is in the room where it belongs, and that was not heard."""
-        if call.sid is None:
+    def found(self, who: LiveCall | LiveLeg, room_sid: str) -> None:
+        """Somebody is in the room where it belongs, and that was not told."""
+        if who.sid is None:
             return
-        frame = _found(room_sid, call.sid, call.label)
-        if call.wanted_leg is not None:
-            self.room_changed(call.wanted_leg, frame)
+        frame = RoomChanged(room_sid=room_sid, sid=who.sid, event=RoomEvent.JOIN, label=who.label)
+        if isinstance(who, LiveLeg):
+            self.room_changed(who.room, frame)
+        elif who.wanted_leg is not None:
+            self.room_changed(who.wanted_leg, frame)
         else:
-            self.hold_changed(call.call_id, frame)
+            self.hold_changed(who.call_id, frame)
 
     def _leg(self, leg_id: LegId, sid: str) -> LiveLeg | None:
         """The live leg that a callback is about; a stranger's is none."""
@@ -374,7 +371,3 @@ class Switchboard:
             return now
         age = self._twilio_now() - (stamp + SECOND)
         return now - age if timedelta() < age < OLDEST else now
-
-
-def _found(room_sid: str, sid: str, label: Label) -> RoomChanged:
-    return RoomChanged(room_sid=room_sid, sid=sid, event=RoomEvent.JOIN, label=label)

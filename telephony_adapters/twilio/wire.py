@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from telephony_adapters.clock import Clock
@@ -22,7 +23,7 @@ from telephony_adapters.messages import (
 )
 from telephony_adapters.port import EventSink
 from telephony_adapters.twilio import twiml
-from telephony_adapters.twilio.codec import OurEnd
+from telephony_adapters.twilio.codec import Label, OurEnd
 from telephony_adapters.twilio.live import LiveCall, LiveLeg
 from telephony_adapters.twilio.settings import TwilioSettings, check
 from telephony_adapters.twilio.switchboard import Switchboard
@@ -34,6 +35,8 @@ from telephony_adapters.twilio.voice_api import VoiceApi
 T = TypeVar("T")
 
 NAME: Final = "twilio"
+ARRIVAL_S: Final = 3.0
+"""How long Twilio may take to tell that somebody has come into a conference."""
 
 
 class Wire:
@@ -45,7 +48,8 @@ class Wire:
         self.settings = check(settings)
         self._clock = clock
         self._addresses = twiml.Addresses(settings.public_url)
-        self._api = VoiceApi(settings, clock)
+        self.api = VoiceApi(settings, clock)
+        """Twilio's REST API."""
         self._chores = Chores()
         self._board = Switchboard(
             settings=settings,
@@ -90,12 +94,13 @@ class Wire:
         before, document = call.turn, self._board.next_document(call, digits=digits)
         mine = call.turn
         try:
-            await self._asked(call, self._api.redirect_call(sid, document))
+            await self._asked(call, self.api.redirect_call(sid, document))
         except OutcomeUnknown:
             raise  # it may be on its way
         except TelephonyError:
             call.turn = before if call.turn == mine else call.turn
             raise
+        self._await_arrival(call)
 
     async def _seat(
         self, leg: LiveLeg, room: LegId, *, muted: bool = False, coaches: str | None = None
@@ -109,7 +114,7 @@ class Wire:
         mine = leg.visit
         document = self._board.leg_document(leg, muted=muted, coaches=coaches)
         try:
-            await self._reached(self._api.redirect_call(leg.sid, document))
+            await self._reached(self.api.redirect_call(leg.sid, document))
         except OutcomeUnknown:
             raise  # it may be on its way
         except TelephonyError as error:
@@ -118,6 +123,7 @@ class Wire:
             if isinstance(error, Refused) and error.is_gone:
                 raise UnknownCall(f"agent leg {leg.leg_id} has ended") from error
             raise
+        self._await_arrival(leg)
 
     async def _go_home(self, leg: LiveLeg) -> None:
         """Send a leg into its own room."""
@@ -129,12 +135,46 @@ class Wire:
     async def _finish(self, sid: str, why: OurEnd) -> None:
         """End a call, if it is not over. Who answered at the last moment is not cut off, unless
         the hang-up was asked for."""
-        ask = self._api.end_call if why is OurEnd.HANGUP else self._api.cancel_call
+        ask = self.api.end_call if why is OurEnd.HANGUP else self.api.cancel_call
         try:
             await self._reached(ask(sid))
         except Refused as refused:
             if not refused.is_gone:
                 raise
+
+    # --- arrivals that nobody tells ---------------------------------------------------------------
+
+    def _await_arrival(self, who: LiveCall | LiveLeg) -> None:
+        """Whoever was sent into a room is looked for there if its coming is not told."""
+        due = partial(self._not_told, who, who.label)
+        self._clock.call_later(ARRIVAL_S, due)
+
+    def _not_told(self, who: LiveCall | LiveLeg, label: Label) -> None:
+        if self._up and who.label == label and who in self._missing():
+            self._chores.start(f"arrival:{label}", self._find_arrivals())
+
+    def _missing(self) -> list[LiveCall | LiveLeg]:
+        """Who is not known to be in the room where it belongs."""
+        calls = self._calls.calls.values()
+        return [
+            *(leg for leg in self._calls.legs.values() if leg.up and not leg.is_in_place),
+            *(call for call in calls if call.belongs_in_a_room and not call.is_in_place),
+        ]
+
+    async def _find_arrivals(self) -> None:
+        """Comings that were not told are looked for in Twilio's lists."""
+        if not self._missing():
+            return
+        inside: dict[Label, str] = {}
+        for room in await self._reached(self.api.rooms()):
+            if room.name.startswith(self._addresses.room_prefix):
+                for _, label in await self._reached(self.api.inside(room.sid)):
+                    if label is not None:
+                        inside[label] = room.sid
+        for who in self._missing():
+            room_sid = inside.get(who.label)
+            if room_sid is not None:
+                self._board.found(who, room_sid)
 
     # --- is the API there? ----------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ import msgspec
 from telephony_adapters.call_ids import inbound_call_id
 from telephony_adapters.messages import CallId, CarrierDown, LegId
 from telephony_adapters.twilio.adapter import TwilioAdapter
+from telephony_adapters.twilio.codec import label_read
 from telephony_adapters.twilio.fake.calls import FakeCall
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
@@ -161,6 +162,13 @@ class TwilioLab(BreakableLab, CallableLab, ListeningLab):
             if call.inbound and inbound_call_id("twilio", call.sid) == our_id:
                 return call
         raise AssertionError(f"Twilio knows no call of {our_id}")
+
+    def heard_by(self, our_id: str) -> set[str]:
+        """Whom a person, or a leg, hears in a conference, by our ids."""
+        rooms = self.fake.exchange.rooms
+        labels = {sid: one.label for room in rooms.live() for sid, one in room.inside.items()}
+        heard = rooms.heard_by(self.call(our_id).sid)
+        return {label.who for sid in heard if (label := label_read(labels[sid])) is not None}
 
 
 @asynccontextmanager

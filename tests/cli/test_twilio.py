@@ -92,7 +92,9 @@ def test_the_doctor_sees_whether_a_number_tells_of_its_calls(
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline()
-        wanted = keys(f"http://127.0.0.1:{port}", public_url=public, listen_port=public.rpartition(":")[2])
+        wanted = keys(
+            f"http://127.0.0.1:{port}", public_url=public, listen_port=public.rpartition(":")[2]
+        )
         found = findings(english, wanted, ExitCode.OK)["twilio_inbound"]
         process.terminate()
     assert found["state"] == ("ok" if status_url else "warning"), found

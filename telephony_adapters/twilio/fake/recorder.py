@@ -15,7 +15,7 @@ from aiohttp import web
 from telephony_adapters.clock import Clock
 from telephony_adapters.simulator.recordings import tone_file
 from telephony_adapters.twilio.fake.calls import API_VERSION, FakeCall
-from telephony_adapters.twilio.fake.failing import NOT_FOUND, FakeError
+from telephony_adapters.twilio.fake.failing import NOT_FOUND, FakeError, fail_create
 from telephony_adapters.twilio.fake.replies import json_reply
 
 CURRENT: Final = "Twilio.CURRENT"
@@ -132,10 +132,15 @@ class Recorder:
         if not call.is_answered:
             raise _not_eligible()
         form = parse_qs((await request.read()).decode(), keep_blank_values=True)
+        if call.fault.record is not None:
+            await fail_create(call.fault.record, lambda: self._start(call, form))
+        return json_reply(self._start(call, form).resource(self._account_sid), status=201)
+
+    def _start(self, call: FakeCall, form: Mapping[str, list[str]]) -> FakeRecording:
         recording = FakeRecording(call, form, self._clock.now())
         self.recordings[recording.sid] = recording
         self._told(recording)
-        return json_reply(recording.resource(self._account_sid), status=201)
+        return recording
 
     async def _update(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["sid"]
