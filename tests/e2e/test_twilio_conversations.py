@@ -32,24 +32,27 @@ from dialer.core.desk_messages import (
     TargetKind,
     Transfer,
 )
-from dialer.runtime.campaign_runner import CampaignRunner
 from dialer.stores.ledger import recordings as rows
 from dialer.stores.ledger.verify import verify_ledger
 from dialer.stores.recording_files import RecordingFiles
 from dialer.stores.redis import EmbeddedRedis, RedisClient
-from telephony_adapters.messages import CallId
+from telephony_adapters.messages import CallId, Originate
+from telephony_adapters.simulator.world import NEVER, DialPlan
 from telephony_adapters.twilio.codec import CallStatus, label_read
 from telephony_adapters.twilio.fake.server import FakeTwilio
-from tests.e2e.test_twilio_calls import house_on_twilio
+from tests.e2e.test_twilio_calls import house_on_twilio, somebody_answers
 from tests.runtime.test_conversations import EVA, LEGAL, OUTSIDE, changed, state, talking
 from tests.runtime.test_inbound import OUR_NUMBER, quiet_house, somebody
 from tests.runtime.test_recorded_calls import the_row, told
 from tests.runtime.test_supervision import start
+from tests.support.fixed_world import PlanMaker
 from tests.support.house import DeskAgent, House
 from tests.support.redis_server import redis_client, redis_folder, redis_server
 
 __all__ = ["redis_client", "redis_folder", "redis_server"]
 
+LAWYER = "+56221234567"
+"""Whom `legal` reaches."""
 RECORDED = CampaignSettings(mode=Mode.PROGRESSIVE, record=RecordPolicy.ALL)
 
 
@@ -77,17 +80,22 @@ async def until_heard(house: House, fake: FakeTwilio, who: str, others: set[str]
     await house.until(f"{who} hears {others}", lambda: heard_by(fake, who) == others)
 
 
-async def nobody_else(house: House, call_id: CallId) -> None:
-    """Nothing more is dialed, and this is the only call."""
-    for runner in house.engine.fleet.runners():
-        runner.carrier_is_up = False
-        assert isinstance(runner, CampaignRunner)
-        await runner.rest()
-    calls = house.engine.calls
-    for other in calls.live():
-        if other.call_id != call_id:
-            calls.hang_up(other.call_id, "test")
-    await house.until("it is alone", lambda: [c.call_id for c in calls.live()] == [call_id])
+def nobody_answers(_: Originate) -> DialPlan:
+    return DialPlan(progress_s=0.1, ringing_s=0.2, final_s=NEVER)
+
+
+def only_the_first(*, also: str = "") -> PlanMaker:
+    """The first number that is dialed answers, and `also`; at all others it rings for ever."""
+    answers = [also]
+
+    def plan(command: Originate) -> DialPlan:
+        if len(answers) == 1:
+            answers.append(command.to)
+        if command.to in answers:
+            return somebody_answers(command)
+        return nobody_answers(command)
+
+    return plan
 
 
 async def finish(agent: DeskAgent, call_id: CallId) -> None:
@@ -100,12 +108,11 @@ async def finish(agent: DeskAgent, call_id: CallId) -> None:
 async def test_held_consulted_on_given_away_overheard_and_recorded(
     tmp_path: Path, redis_url: str
 ) -> None:
-    async with house_on_twilio(tmp_path, redis_url) as (house, fake):
+    async with house_on_twilio(tmp_path, redis_url, somebody=only_the_first()) as (house, fake):
         await house.campaign(settings=RECORDED)
         ana, eva = await house.agent("ana"), await house.agent("eva")
         call_id = await talking(house, ana, verified=False)
         await told(ana, RecordingState.RECORDING)
-        await nobody_else(house, call_id)
         await eva.ready()
         await state(house, eva, AgentState.READY)
         own, other = leg_of(house, "ana"), leg_of(house, "eva")
@@ -163,7 +170,11 @@ async def test_held_consulted_on_given_away_overheard_and_recorded(
 
 
 async def test_a_call_goes_outside(tmp_path: Path, redis_url: str) -> None:
-    async with house_on_twilio(tmp_path, redis_url, overrides=OUTSIDE) as (house, fake):
+    people = only_the_first(also=LAWYER)
+    async with house_on_twilio(tmp_path, redis_url, somebody=people, overrides=OUTSIDE) as (
+        house,
+        fake,
+    ):
         await house.campaign()
         ana = await house.agent("ana")
         call_id = await talking(house, ana, verified=False)
@@ -176,7 +187,7 @@ async def test_a_call_goes_outside(tmp_path: Path, redis_url: str) -> None:
         await ana.say(Dispose(call_id=call_id, code="CD-NV"))
         await ana.hear(Disposed)
         leg = next(c for c in fake.exchange.calls.values() if f"={lawyer}" in c.status_url)
-        assert leg.to == "+56221234567"
+        assert leg.to == LAWYER
         fake.exchange.far_end_hangs_up(leg)
         await house.until("the call is over", lambda: house.engine.calls.get(call_id) is None)
 
@@ -185,7 +196,7 @@ async def test_a_call_goes_outside(tmp_path: Path, redis_url: str) -> None:
 async def test_who_calls_us_reaches_an_agent(
     tmp_path: Path, redis_url: str, withheld: bool
 ) -> None:
-    async with house_on_twilio(tmp_path, redis_url) as (house, fake):
+    async with house_on_twilio(tmp_path, redis_url, somebody=nobody_answers) as (house, fake):
         (ana,) = await quiet_house(house, "ana")
         known = await somebody(house)
         caller = None if withheld else known.number
