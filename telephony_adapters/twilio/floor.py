@@ -158,7 +158,7 @@ class Floor:
             return False
         leg.arrived = leg.visit
         if not leg.up:
-            leg.up = True
+            leg.answered = leg.up = True
             self._tell(AgentLegUp(event_id=f"{leg.sid}:up", at=at, leg_id=leg.leg_id))
         host = self._registry.legs.get(leg.room)
         if host is not None and host is not leg:

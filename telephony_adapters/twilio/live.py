@@ -159,6 +159,7 @@ class LiveLeg:
     unless it visits another's."""
 
     __slots__ = (
+        "answered",
         "arrived",
         "closing",
         "consulting",
@@ -175,7 +176,10 @@ class LiveLeg:
     def __init__(self, leg_id: LegId) -> None:
         self.leg_id = leg_id
         self.sid: str | None = None
+        self.answered = False
+        """Its device has picked up."""
         self.up = False
+        """It is in its room."""
         self.closing = False
         """We asked for its end, perhaps before we knew its SID."""
         self.room = leg_id

@@ -67,6 +67,7 @@ class Switchboard:
         start: Callable[[str, Coroutine[Any, Any, None]], None],
         finish: Finish,
         send_home: Callable[[LiveLeg], None],
+        await_arrival: Callable[[LiveLeg], None],
     ) -> None:
         self.registry = Registry()
         self.floor = Floor(self.registry, self.tell, send_home)
@@ -81,6 +82,7 @@ class Switchboard:
         self._hold_music_url = settings.hold_music_url
         self._start = start
         self._finish = finish
+        self._await_arrival = await_arrival
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -290,7 +292,12 @@ class Switchboard:
     def leg_status(self, leg_id: LegId, frame: StatusChanged) -> None:
         """A status callback of an agent's leg."""
         leg = self._leg(leg_id, frame.sid)
-        if leg is not None and frame.status.is_final:
+        if leg is None:
+            return
+        if frame.status is CallStatus.IN_PROGRESS and not leg.answered:
+            leg.answered = True
+            self._await_arrival(leg)
+        if frame.status.is_final:
             self.floor.leg_gone(leg, codec.provider_code(frame, None), self.at(frame.at))
 
     def room_changed(self, room: LegId, frame: RoomChanged) -> None:

@@ -59,6 +59,7 @@ class Wire:
             start=self._chores.start,
             finish=self._finish,
             send_home=self._send_home,
+            await_arrival=self._await_arrival,
         )
         self._calls = self._board.registry
         self._floor = self._board.floor
@@ -157,7 +158,7 @@ class Wire:
         """Who is not known to be in the room where it belongs."""
         calls = self._calls.calls.values()
         return [
-            *(leg for leg in self._calls.legs.values() if leg.up and not leg.is_in_place),
+            *(leg for leg in self._calls.legs.values() if leg.answered and not leg.is_in_place),
             *(call for call in calls if call.belongs_in_a_room and not call.is_in_place),
         ]
 

@@ -338,7 +338,8 @@ class Exchange:
             fields["CallSid"] = sid
             fields["ParticipantLabel"] = room.inside[sid].label
         # Start and end of a room are not asked for by anybody here.
-        if call is not None and event.removeprefix("participant-") in room.events:
+        asked_for = event.removeprefix("participant-") in room.events
+        if call is not None and asked_for and event not in call.fault.lost:
             self._callback(call, room.callback_url, fields)
 
     def _callback(self, call: FakeCall, url: str, fields: dict[str, str]) -> None:

@@ -39,7 +39,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     out_of_order: bool = False
     """Every second callback, from the first on, comes two seconds late."""
     lost: frozenset[str] = frozenset()
-    """Status events (`ringing`, `answered` ...), `amd` and `recording-STATUS` that never arrive."""
+    """What never arrives: status events (`ringing`, `answered` ...), `amd`, `participant-join`,
+    `participant-leave`, `recording-STATUS`."""
     wrong_signature: bool = False
 
 
