@@ -60,6 +60,8 @@ class Lobby:
 
     def came_in(self, frame: CameIn) -> str:
         """Somebody who calls us asks what to do; gives the next document."""
+        if self._board.sink is None:
+            return twiml.ringing(self._addresses.voice_in)  # nobody listens yet, or any more
         call_id = inbound_call_id("twilio", frame.sid)
         call = self._board.registry.calls.get(call_id)
         if call is None:

@@ -97,7 +97,8 @@ class Wire:
         try:
             await self._asked(call, self.api.redirect_call(sid, document))
         except OutcomeUnknown:
-            raise  # it may be on its way
+            self._await_arrival(call)  # it may be on its way
+            raise
         except TelephonyError:
             call.turn = before if call.turn == mine else call.turn
             raise
@@ -117,7 +118,8 @@ class Wire:
         try:
             await self._reached(self.api.redirect_call(leg.sid, document))
         except OutcomeUnknown:
-            raise  # it may be on its way
+            self._await_arrival(leg)  # it may be on its way
+            raise
         except TelephonyError as error:
             if leg.visit == mine:
                 leg.room, leg.visit, leg.arrived = before

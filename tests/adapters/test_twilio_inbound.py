@@ -161,6 +161,21 @@ async def test_who_calls_while_we_are_down_hears_that_it_fails(lab: TwilioLab) -
     assert inbound(lab) == []
 
 
+async def test_who_calls_while_only_messages_are_served_hears_it_ring(lab: TwilioLab) -> None:
+    """The door is shared with messages, and may outlast the calls."""
+    await lab.adapter.door.open("messages")
+    try:
+        await lab.adapter.stop()
+        theirs = lab.fake.exchange.somebody_calls(CALLER, OUR_NUMBER, patience_s=5.0)
+        await lab.pass_time(3.0)
+        assert theirs.status is CallStatus.RINGING
+        await lab.pass_time(3.0)
+        assert theirs.status is CallStatus.NO_ANSWER
+        assert inbound(lab) == []
+    finally:
+        await lab.adapter.door.close("messages")
+
+
 # --- what is never believed ----------------------------------------------------------------------
 
 
