@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -71,7 +72,8 @@ class TwilioAdapter(Conferences, Recordings):
     """A `TelephonyAdapter` over one Twilio account. Raises `SettingsProblem`.
 
     `twilio_now` is the time in which Twilio's instants are told: the wall's, even where `clock`
-    is a simulated day.
+    is a simulated day. `notes` is a folder that outlasts this life of the program: recordings that
+    ended in between are found by what is noted there.
     """
 
     def __init__(
@@ -80,8 +82,9 @@ class TwilioAdapter(Conferences, Recordings):
         clock: Clock,
         *,
         twilio_now: Callable[[], datetime] = partial(datetime.now, UTC),
+        notes: Path | None = None,
     ) -> None:
-        super().__init__(settings, clock, twilio_now)
+        super().__init__(settings, clock, twilio_now, notes)
         self._lobby = Lobby(self._board, self._addresses, clock, self._chores, self._look_at_call)
         self.door = Door(settings)
         """Where Twilio's webhooks arrive; messages of the same account may share it."""
@@ -133,6 +136,7 @@ class TwilioAdapter(Conferences, Recordings):
             await self._check_account()
             await self.door.open(self)
             await adopt_rooms(self.api, self._calls, self._addresses.room_prefix)
+            self._tapes.remember(await asyncio.to_thread(self._notes.read, self._clock.now()))
         except TelephonyError as error:
             await self.door.close(self)
             await self.api.close()

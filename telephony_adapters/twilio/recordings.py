@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from telephony_adapters.errors import OutcomeUnknown, TelephonyError, UnknownCall
 from telephony_adapters.messages import CallId
 from telephony_adapters.recording_ids import check_recording_id, is_recording_id
 from telephony_adapters.twilio.codec import RecordingTold
+from telephony_adapters.twilio.notes import Note
 from telephony_adapters.twilio.tapes import Tape, Todo
 from telephony_adapters.twilio.transport import Refused
 from telephony_adapters.twilio.voice_api import RecordingChange
@@ -33,6 +36,8 @@ class Recordings(Wire):
         except TelephonyError:
             self._tapes.drop(tape)
             raise
+        note = Note(recording_id=recording_id, sid=tape.sid, began_at=self._clock.now())
+        await asyncio.to_thread(self._notes.add, note)
 
     async def pause_recording(self, call_id: CallId, *, paused: bool) -> None:
         self._require_up()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -49,6 +49,11 @@ class Tapes:
         self._live: dict[str, Tape] = {}
         self._finished: dict[str, str] = {}
         """Twilio's SID by our id."""
+
+    def remember(self, sids: Mapping[str, str]) -> None:
+        """Recordings of an earlier life, by our id: whoever asks for one shall find it."""
+        for recording_id, sid in sids.items():
+            self._finish(recording_id, sid)
 
     def begin(self, call_id: CallId, recording_id: str) -> Tape:
         """A recording is about to start. Raises `DuplicateCall`, `TelephonyError`."""

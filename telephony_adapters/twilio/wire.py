@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from telephony_adapters.clock import Clock
@@ -25,6 +26,7 @@ from telephony_adapters.port import EventSink
 from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.codec import Label, OurEnd
 from telephony_adapters.twilio.live import LiveCall, LiveLeg
+from telephony_adapters.twilio.notes import RecordingNotes
 from telephony_adapters.twilio.settings import TwilioSettings, check
 from telephony_adapters.twilio.switchboard import Switchboard
 from telephony_adapters.twilio.tapes import Tapes
@@ -43,7 +45,11 @@ class Wire:
     """One Twilio account."""
 
     def __init__(
-        self, settings: TwilioSettings, clock: Clock, twilio_now: Callable[[], datetime]
+        self,
+        settings: TwilioSettings,
+        clock: Clock,
+        twilio_now: Callable[[], datetime],
+        notes: Path | None,
     ) -> None:
         self.settings = check(settings)
         self._clock = clock
@@ -64,6 +70,7 @@ class Wire:
         self._calls = self._board.registry
         self._floor = self._board.floor
         self._tapes = Tapes(self._board.tell)
+        self._notes = RecordingNotes(notes, f"{self._addresses.room_prefix}recordings.jsonl")
         self._up = False
         self._changes = 0
         """Times that the API was lost or found again."""

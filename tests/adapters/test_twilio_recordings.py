@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
-from telephony_adapters.errors import OutcomeUnknown, TelephonyError, UnknownCall
+from telephony_adapters.errors import (
+    DuplicateCall,
+    OutcomeUnknown,
+    TelephonyError,
+    UnknownCall,
+)
 from telephony_adapters.messages import CallId, RecordingFinished
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from telephony_adapters.twilio.fake.recorder import FakeRecording
+from telephony_adapters.twilio.notes import KEPT, Note, RecordingNotes
 from telephony_adapters.twilio.transport import Refused
 from telephony_adapters.twilio.voice_api import RecordingChange
 from tests.adapters.conformance_recording import length_ms
 from tests.adapters.lab import FarEnd
 from tests.adapters.test_twilio_webhooks import Knocker
 from tests.adapters.twilio_lab import NUMBERS, TwilioLab, twilio_lab
+from tests.support.manual_clock import START
 
 
 @pytest.fixture
@@ -191,6 +201,56 @@ async def test_what_ends_after_a_restart_can_be_fetched_by_its_id(lab: TwilioLab
         assert await length_ms(lab, "rec-1") == pytest.approx(2_000, abs=500)
     finally:
         await reborn.stop()
+
+
+async def test_what_ended_while_marcador_was_down_is_found_by_what_was_noted(
+    tmp_path: Path,
+) -> None:
+    async with twilio_lab(notes=tmp_path) as lab:
+        call_id = await lab.dial_and_answer()
+        await lab.adapter.record(call_id, "rec-1")
+        await lab.pass_time(2.0)
+        port = lab.adapter.settings.listen_port
+        await lab.adapter.stop()
+        await lab.callee_hangs_up(call_id)
+        await lab.pass_time(20.0)
+        reborn = lab.make(lab.settings(port), tmp_path)
+        lab.use(reborn)
+        await reborn.start(lab.events.append)
+        try:
+            assert await length_ms(lab, "rec-1") == pytest.approx(2_000, abs=500)
+            with pytest.raises(DuplicateCall):
+                await reborn.record(await lab.dial_and_answer(), "rec-1")
+        finally:
+            await reborn.stop()
+        assert lab.call(call_id).to not in noted(tmp_path), "no numbers"
+
+
+def noted(folder: Path) -> str:
+    """The one file, which nobody else may read."""
+    (file,) = folder.iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+    return file.read_text()
+
+
+def test_notes_outlast_a_torn_line_and_are_thrown_away_in_time(tmp_path: Path) -> None:
+    notes = RecordingNotes(tmp_path, "notes.jsonl")
+    assert notes.read(START) == {}
+    notes.add(Note(recording_id="old", sid="RE1", began_at=START - KEPT))
+    notes.add(Note(recording_id="new", sid="RE2", began_at=START - timedelta(days=1)))
+    path = tmp_path / "notes.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"recording_id": "to')
+    assert notes.read(START) == {"new": "RE2"}
+    assert b"old" not in path.read_bytes()
+    assert notes.read(START + KEPT) == {}
+
+
+def test_a_folder_that_cannot_be_written_costs_the_notes_only(tmp_path: Path) -> None:
+    notes = RecordingNotes(tmp_path / "not there", "notes.jsonl")
+    with capture_logs() as logs:
+        notes.add(Note(recording_id="new", sid="RE2", began_at=START))
+        assert notes.read(START) == {}
+    assert [log["event"] for log in logs] == ["twilio_note_not_written"]
 
 
 async def test_a_recording_that_was_deleted_at_twilio_is_unknown(lab: TwilioLab) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
@@ -81,9 +82,9 @@ class TwilioLab(BreakableLab, CallableLab, ListeningLab):
         )
         return msgspec.structs.replace(usual, **changes)
 
-    def make(self, settings: TwilioSettings) -> TwilioAdapter:
+    def make(self, settings: TwilioSettings, notes: Path | None = None) -> TwilioAdapter:
         """An adapter whose Twilio keeps this laboratory's time."""
-        return TwilioAdapter(settings, self.clock, twilio_now=self.clock.now)
+        return TwilioAdapter(settings, self.clock, twilio_now=self.clock.now, notes=notes)
 
     def use(self, adapter: TwilioAdapter) -> None:
         """This adapter is the one under test, and the account's numbers ask it."""
@@ -175,6 +176,8 @@ class TwilioLab(BreakableLab, CallableLab, ListeningLab):
 async def twilio_lab(
     fake_settings: FakeSettings | None = None,
     faults: Mapping[str, Fault] | None = None,
+    *,
+    notes: Path | None = None,
     **changes: object,
 ) -> AsyncIterator[TwilioLab]:
     """Both sides, started; `changes` are to the adapter's settings."""
@@ -183,7 +186,7 @@ async def twilio_lab(
         changes.setdefault("request_timeout_s", GIVE_UP_S)
     lab = TwilioLab(settings, faults or {})
     await lab.fake.start()
-    adapter = lab.make(lab.settings(free_port(), **changes))
+    adapter = lab.make(lab.settings(free_port(), **changes), notes)
     try:
         lab.use(adapter)
         await adapter.start(lab.events.append)
