@@ -325,6 +325,14 @@ class Switchboard:
                 told = self.floor.call_changed(call, None, label, frame.event, at)
         self.repeats += not told
 
+    def room_of(self, who: LiveCall | LiveLeg) -> str:
+        """The name of the conference where somebody belongs."""
+        if isinstance(who, LiveLeg):
+            return self._addresses.room_name(who.room)
+        if who.wanted_leg is not None:
+            return self._addresses.room_name(who.wanted_leg)
+        return self._addresses.hold_name(who.call_id)
+
     def found(self, who: LiveCall | LiveLeg, room_sid: str) -> None:
         """Somebody is in the room where it belongs, and that was not told."""
         if who.sid is None:

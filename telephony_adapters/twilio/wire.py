@@ -74,6 +74,8 @@ class Wire:
         self._up = False
         self._changes = 0
         """Times that the API was lost or found again."""
+        self._looking = False
+        """It is being looked for who has come into which conference."""
         self._sink: EventSink | None = None
         self._kept_back: list[AgentLegUp | AgentLegDown] = []
         """Changes of legs that webhooks told while the API was away: told after `CarrierUp`."""
@@ -160,7 +162,11 @@ class Wire:
         self._clock.call_later(ARRIVAL_S, due)
 
     def _not_told(self, who: LiveCall | LiveLeg, label: Label) -> None:
-        if self._up and who.label == label and who in self._missing():
+        if not self._up or who.label != label or who not in self._missing():
+            return
+        if self._looking:
+            self._await_arrival(who)
+        else:
             self._chores.start(f"arrival:{label}", self._find_arrivals())
 
     def _missing(self) -> list[LiveCall | LiveLeg]:
@@ -173,18 +179,25 @@ class Wire:
 
     async def _find_arrivals(self) -> None:
         """Comings that were not told are looked for in Twilio's lists."""
-        if not self._missing():
-            return
-        inside: dict[Label, str] = {}
-        for room in await self._reached(self.api.rooms()):
-            if room.name.startswith(self._addresses.room_prefix):
-                for _, label in await self._reached(self.api.inside(room.sid)):
-                    if label is not None:
-                        inside[label] = room.sid
+        self._looking = True
+        try:
+            inside = await self._people_in({self._board.room_of(who) for who in self._missing()})
+        finally:
+            self._looking = False
         for who in self._missing():
             room_sid = inside.get(who.label)
             if room_sid is not None:
                 self._board.found(who, room_sid)
+
+    async def _people_in(self, names: set[str]) -> dict[Label, str]:
+        """In which conference somebody of ours is, of those with these names."""
+        inside: dict[Label, str] = {}
+        for room in await self._reached(self.api.rooms()) if names else ():
+            if room.name in names:
+                for _, label in await self._reached(self.api.inside(room.sid)):
+                    if label is not None:
+                        inside[label] = room.sid
+        return inside
 
     # --- is the API there? ----------------------------------------------------------------------
 
