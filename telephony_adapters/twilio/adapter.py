@@ -256,19 +256,23 @@ class TwilioAdapter(Conferences, Recordings):
     async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         self._require_up()
         call, sid = self._calls.require_answered(call_id)
+        said = twiml.spoken(prompt, self.settings.prompts_url)
         if call.wanted_leg is not None:
-            raise TelephonyError(f"call {call_id} is with an agent; a prompt would part them")
+            await self._announce(call, said, playback_id)
+            return
         self._board.playback_over(call)
-        call.playback_id = playback_id
-        call.spoken = twiml.spoken(prompt, self.settings.prompts_url)
+        call.playback_id, call.spoken = playback_id, said
         await self._redirect(call, sid)
 
     async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
         self._require_up()
         call, sid = self._calls.require_answered(call_id)
-        if call.playback_id == playback_id:
-            self._board.playback_over(call)
-            await self._redirect(call, sid)
+        if call.playback_id != playback_id:
+            return
+        if call.announced is not None:
+            raise TelephonyError("Twilio does not stop what is said into a conversation")
+        self._board.playback_over(call)
+        await self._redirect(call, sid)
 
     async def list_calls(self) -> list[CallReport]:
         self._require_up()

@@ -26,6 +26,7 @@ _KEYS: Final = re.compile(r"[0-9A-D*#]{0,32}")
 _LABEL: Final = re.compile(r"(call|leg)\.([A-Za-z0-9_-]{1,64})\.([0-9]{1,9})")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _LONGEST_TEXT: Final = 200
+_LONGEST_URL: Final = 2_000
 WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
 """ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on the keys of a telephone: what Twilio
 gives for a number that was withheld."""
@@ -109,6 +110,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 class RoomEvent(StrEnum):
     JOIN = "participant-join"
     LEAVE = "participant-leave"
+    ANNOUNCED = "announcement-end"
+    NOT_ANNOUNCED = "announcement-fail"
     OTHER = "other"
     """Start, end, mute: of no meaning here."""
 
@@ -130,10 +133,12 @@ class RoomChanged(msgspec.Struct, frozen=True, kw_only=True):
 
     room_sid: str
     sid: str
-    """The call that came or left; empty for `OTHER`."""
+    """The call that came or left; empty for all else."""
     event: RoomEvent
     label: Label | None = None
     """None: not one of ours."""
+    announced: str = ""
+    """Of an announcement: the address that its words came from."""
     at: datetime | None = None
 
 
@@ -224,11 +229,13 @@ def room_changed(fields: Fields) -> RoomChanged:
     name = _text(fields, "StatusCallbackEvent")
     if not name:
         raise MalformedWebhook("StatusCallbackEvent", "missing")
-    event = RoomEvent(name) if name in (RoomEvent.JOIN, RoomEvent.LEAVE) else RoomEvent.OTHER
+    event = RoomEvent(name) if name in set(RoomEvent) else RoomEvent.OTHER
+    is_about_somebody = event in (RoomEvent.JOIN, RoomEvent.LEAVE)
     return RoomChanged(
         room_sid=_sid(fields, "ConferenceSid"),
-        sid="" if event is RoomEvent.OTHER else _sid(fields, "CallSid"),
+        sid=_sid(fields, "CallSid") if is_about_somebody else "",
         event=event,
+        announced=fields.get("AnnounceUrl", "")[:_LONGEST_URL],
         label=label_read(fields.get("ParticipantLabel", "")),
         at=_instant(fields, "Timestamp"),
     )

@@ -9,6 +9,7 @@ from telephony_adapters.keys import check_keys
 from telephony_adapters.messages import CallId, LegId, LegRole
 from telephony_adapters.twilio.live import LiveCall, LiveLeg, Part
 from telephony_adapters.twilio.transport import Refused
+from telephony_adapters.twilio.twiml import Spoken
 from telephony_adapters.twilio.wire import Wire
 
 
@@ -46,6 +47,7 @@ class Conferences(Wire):
         before = (call.wanted_leg, call.leg_id)
         call.wanted_leg = call.leg_id = None
         call.wants_hold, call.held = True, False
+        self._board.playback_over(call)
         try:
             await self._redirect(call, sid)
         except OutcomeUnknown:
@@ -112,6 +114,21 @@ class Conferences(Wire):
         # Twilio presses keys only outside a conference: the person is back after the last.
         self._board.playback_over(call)
         await self._redirect(call, sid, digits=digits)
+
+    async def _announce(self, call: LiveCall, said: Spoken, playback_id: str) -> None:
+        """Say something to a person who is with an agent: all in the conversation hear it."""
+        _require_bridged(call)
+        self._board.playback_over(call)
+        call.playback_id, call.announced = playback_id, said
+        call.announcements += 1
+        number = call.announcements
+        url = self._addresses.announcement(call.call_id, number)
+        try:
+            await self._asked(call, self.api.announce(call.room_sid, url))
+        except TelephonyError:
+            if call.announcements == number:
+                call.playback_id = call.announced = None
+            raise
 
     # --- steps ----------------------------------------------------------------------------------
 

@@ -98,7 +98,7 @@ class Floor:
     # --- comings and goings ---------------------------------------------------------------------
 
     def call_changed(
-        self, call: LiveCall, room: LegId | None, label: Label, event: RoomEvent, at: datetime
+        self, call: LiveCall, room: LegId | None, label: Label, frame: RoomChanged, at: datetime
     ) -> bool:
         """A call has come into the room of a leg, or of its own (None), or left it.
 
@@ -106,7 +106,7 @@ class Floor:
         """
         if label != call.label:
             return False
-        if event is RoomEvent.LEAVE:
+        if frame.event is RoomEvent.LEAVE:
             known, call.arrived, call.left = call.left != call.turn, -1, call.turn
             if call.leg_id is not None:
                 # It has hung up, or else Twilio asks what to do next and is told the same room.
@@ -114,7 +114,7 @@ class Floor:
             return known
         if call.is_in_place or call.left == call.turn:
             return False
-        call.arrived = call.turn
+        call.arrived, call.room_sid = call.turn, frame.room_sid
         if room is None:
             self._held(call, at)
         else:

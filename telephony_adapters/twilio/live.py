@@ -36,6 +36,8 @@ class LiveCall:
     __slots__ = (
         "amd",
         "amd_told",
+        "announced",
+        "announcements",
         "arrived",
         "asked_at",
         "bridge_due",
@@ -56,6 +58,7 @@ class LiveCall:
         "picking_up",
         "playback_id",
         "progressed",
+        "room_sid",
         "sid",
         "spoken",
         "timers",
@@ -113,6 +116,12 @@ class LiveCall:
         self.playback_id: str | None = None
         self.spoken: Spoken | None = None
         """What the document of this turn says."""
+        self.announced: Spoken | None = None
+        """What is being said into the conference that it is in."""
+        self.announcements = 0
+        """Number of the last announcement."""
+        self.room_sid = ""
+        """The conference in which it was last heard to be."""
         self.turn = 0
         """Number of the document that the call follows; the first is 0."""
         self.turn_heard = -1

@@ -181,18 +181,42 @@ class Switchboard:
         )
         return twiml.in_room(seat, None)
 
-    def playback_over(self, call: LiveCall) -> None:
-        """The prompt under way is over: played to its end, interrupted, or replaced."""
+    def playback_over(self, call: LiveCall, *, failed: bool = False) -> None:
+        """The prompt under way is over: played to its end, interrupted, or replaced.
+
+        An announcement that is interrupted has failed: nobody knows how much of it was heard.
+        """
         playback_id, call.playback_id, call.spoken = call.playback_id, None, None
+        cut_short, call.announced = call.announced is not None, None
         if playback_id is not None:
             self.tell(
                 PlaybackFinished(
-                    event_id=f"{call.sid}:played{call.turn}",
+                    event_id=f"{call.sid}:played{call.turn}.{call.announcements}",
                     at=self._clock.now(),
                     call_id=call.call_id,
                     playback_id=playback_id,
+                    failed=failed or cut_short,
                 )
             )
+
+    def announcement(self, call_id: CallId, number: int) -> str:
+        """The words of an announcement."""
+        call = self.registry.calls.get(call_id)
+        if call is None or call.announced is None or call.announcements != number:
+            self.repeats += 1
+            return twiml.NOTHING
+        return twiml.announcement(call.announced)
+
+    def _was_announced(self, frame: RoomChanged) -> bool:
+        """An announcement is over; whether that is news."""
+        for call in self.registry.calls.values():
+            if call.announced is None or call.room_sid != frame.room_sid:
+                continue
+            if frame.announced == self._addresses.announcement(call.call_id, call.announcements):
+                call.announced = None
+                self.playback_over(call, failed=frame.event is RoomEvent.NOT_ANNOUNCED)
+                return True
+        return False
 
     def _call(self, call_id: CallId, sid: str) -> LiveCall | None:
         """The live call that a callback is about; a call of another life is remembered."""
@@ -304,6 +328,9 @@ class Switchboard:
         """Somebody came into the room of a leg, or left it."""
         if frame.event is RoomEvent.OTHER:
             return
+        if frame.event in (RoomEvent.ANNOUNCED, RoomEvent.NOT_ANNOUNCED):
+            self.repeats += not self._was_announced(frame)
+            return
         told, at, label = False, self.at(frame.at), frame.label
         if label is not None and label.is_leg:
             leg = self._leg(LegId(label.who), frame.sid)
@@ -311,18 +338,18 @@ class Switchboard:
         elif label is not None:
             call = self._call_inside(label, frame.sid)
             if call is not None and call.wanted_leg == room:
-                told = self.floor.call_changed(call, room, label, frame.event, at)
+                told = self.floor.call_changed(call, room, label, frame, at)
         self.repeats += not told
 
     def hold_changed(self, call_id: CallId, frame: RoomChanged) -> None:
         """A call came into the room in which it is held, or left it."""
-        if frame.event is RoomEvent.OTHER:
+        if frame.event not in (RoomEvent.JOIN, RoomEvent.LEAVE):
             return
         told, at, label = False, self.at(frame.at), frame.label
         if label is not None and not label.is_leg:
             call = self._call_inside(label, frame.sid)
             if call is not None and call.call_id == call_id and call.wants_hold:
-                told = self.floor.call_changed(call, None, label, frame.event, at)
+                told = self.floor.call_changed(call, None, label, frame, at)
         self.repeats += not told
 
     def room_of(self, who: LiveCall | LiveLeg) -> str:

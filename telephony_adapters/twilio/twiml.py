@@ -70,6 +70,9 @@ class Addresses:
     def hold_room(self, call_id: CallId) -> str:
         return self._at(HOLD_ROOM, call=call_id)
 
+    def announcement(self, call_id: CallId, number: int) -> str:
+        return self._at(ANNOUNCEMENT, call=call_id, number=str(number))
+
     def recording(self, call_id: CallId, recording_id: str) -> str:
         return self._at(RECORDING, call=call_id, recording=recording_id)
 
@@ -101,6 +104,7 @@ CALL_KEYS: Final = "/twilio/call/keys"
 LEG_STATUS: Final = "/twilio/leg/status"
 ROOM: Final = "/twilio/room"
 HOLD_ROOM: Final = "/twilio/hold"
+ANNOUNCEMENT: Final = "/twilio/announcement"
 RECORDING: Final = "/twilio/recording"
 VOICE_IN: Final = "/twilio/voice"
 """Who calls one of the account's numbers; its address is given in Twilio's console."""
@@ -204,12 +208,19 @@ def in_room(seat: Seat, then_url: str | None, *, digits: str = "") -> str:
         end_conference_on_exit=False,
         beep=False,
         status_callback=seat.told_url,
-        status_callback_event="join leave",
+        status_callback_event="join leave announcement",
         status_callback_method="POST",
         **more,
     )
     if then_url is not None:
         response.redirect(then_url, method="POST")
+    return str(response)
+
+
+def announcement(said: Spoken) -> str:
+    """Say something into a conference."""
+    response = VoiceResponse()
+    _say(response, said)
     return str(response)
 
 
@@ -243,4 +254,4 @@ def _pressing(digits: str) -> VoiceResponse:
 
 
 NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-"""Answers a message that came in: no reply of Twilio's own."""
+"""Nothing to say or do: no reply of Twilio's own to a message, silence in a conference."""

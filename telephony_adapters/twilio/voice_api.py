@@ -44,6 +44,11 @@ class VoiceApi(TwilioApi):
                 lambda: inside.update_async(muted=muted, coaching=True, call_sid_to_coach=coaches)
             )
 
+    async def announce(self, room_sid: str, url: str) -> None:
+        """Say into a conference what the document at this address says."""
+        room = self._client.conferences(room_sid)
+        await self._ask(lambda: room.update_async(announce_url=url, announce_method="POST"))
+
     async def record(self, sid: str, told_url: str) -> str:
         """Record both directions of a call into one channel; gives the recording's SID."""
         made = await self._ask(

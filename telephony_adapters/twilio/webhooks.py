@@ -35,6 +35,7 @@ class Webhooks:
             (twiml.LEG_STATUS, self._leg_status),
             (twiml.ROOM, self._room),
             (twiml.HOLD_ROOM, self._hold_room),
+            (twiml.ANNOUNCEMENT, self._announcement),
             (twiml.RECORDING, self._recording),
             (twiml.VOICE_IN, self._voice_in),
             (twiml.VOICE_STATUS, self._voice_status),
@@ -48,10 +49,8 @@ class Webhooks:
         self._switchboard.detected(_call_id(request), codec.detected(fields))
 
     def _call_keys(self, request: web.Request, fields: Fields) -> str:
-        turn = request.query.get("turn", "")
-        if not (turn.isascii() and turn.isdigit() and len(turn) <= 9):
-            raise MalformedWebhook("turn", "a whole number is due")
-        return self._switchboard.gathered(_call_id(request), int(turn), codec.gathered(fields))
+        turn = _number(request, "turn")
+        return self._switchboard.gathered(_call_id(request), turn, codec.gathered(fields))
 
     def _leg_status(self, request: web.Request, fields: Fields) -> None:
         self._switchboard.leg_status(_leg_id(request), codec.status_changed(fields))
@@ -61,6 +60,9 @@ class Webhooks:
 
     def _hold_room(self, request: web.Request, fields: Fields) -> None:
         self._switchboard.hold_changed(_call_id(request), codec.room_changed(fields))
+
+    def _announcement(self, request: web.Request, _: Fields) -> str:
+        return self._switchboard.announcement(_call_id(request), _number(request, "number"))
 
     def _recording(self, request: web.Request, fields: Fields) -> None:
         _call_id(request)
@@ -82,3 +84,10 @@ def _call_id(request: web.Request) -> CallId:
 
 def _leg_id(request: web.Request) -> LegId:
     return LegId(our_id(request, "leg"))
+
+
+def _number(request: web.Request, name: str) -> int:
+    text = request.query.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise MalformedWebhook(name, "a whole number is due")
+    return int(text)

@@ -20,6 +20,7 @@ from telephony_adapters.messages import (
     DtmfReceived,
     PlaybackFinished,
 )
+from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.door import MOST_BYTES
 from telephony_adapters.twilio.fake.faults import Fault
 from telephony_adapters.twilio.twiml import AFTER_PROMPT_S
@@ -168,6 +169,7 @@ async def test_what_is_no_form_is_refused(knocker: Knocker, body: bytes, content
         "/twilio/recording?call=1",
         "/twilio/recording?call=1&recording=../etc",
         "/twilio/recording?recording=r1",
+        "/twilio/announcement?call=1&number=x",
         "/twilio/voice",
         "/twilio/voice/status?call=1",
     ],
@@ -252,6 +254,36 @@ async def test_a_room_is_joined_once_however_often_it_is_told(knocker: Knocker) 
     assert sum(isinstance(event, CallBridged) for event in lab.events) == 1
 
 
+async def test_an_announcement_ends_once_and_as_twilio_says(knocker: Knocker) -> None:
+    lab = knocker.lab
+    call_id, leg_id = await lab.converse()
+    room = lab.call(call_id).room
+    assert room is not None
+    await lab.adapter.play(call_id, lab.prompt(), "p1")
+    addresses = twiml.Addresses(lab.adapter.settings.public_url)
+    path = f"/twilio/room?leg={leg_id}"
+
+    async def ended(event: str, url: str, room_sid: str = room.sid) -> None:
+        fields = {
+            "ConferenceSid": room_sid,
+            "StatusCallbackEvent": event,
+            "AnnounceUrl": url,
+        }
+        assert await knocker.knock(path, fields) == 204
+
+    await ended("announcement-end", addresses.announcement(call_id, 0))
+    await ended("announcement-end", "https://example.com/other.mp3")
+    await ended("announcement-end", addresses.announcement(call_id, 1), "CF" + "0" * 32)
+    assert lab.of(PlaybackFinished, call_id) == []
+    await ended("announcement-fail", addresses.announcement(call_id, 1))
+    await ended("announcement-end", addresses.announcement(call_id, 1))
+    (finished,) = lab.of(PlaybackFinished, call_id)
+    assert (finished.playback_id, finished.failed) == ("p1", True)
+    late = {"ConferenceSid": room.sid}
+    document = await knocker.document(f"/twilio/announcement?call={call_id}&number=1", late)
+    assert "Say" not in document, "what is over is not said"
+
+
 async def test_a_twilio_that_signs_wrongly_tells_nothing() -> None:
     faults = {NUMBERS[FarEnd.ANSWERS]: Fault(wrong_signature=True)}
     async with twilio_lab(faults=faults) as lab:
@@ -310,6 +342,7 @@ _PATHS = st.sampled_from(
         "/twilio/room?leg=l1",
         "/twilio/room",
         "/twilio/hold?call=c1",
+        "/twilio/announcement?call=c1&number=1",
         "/twilio/recording?call=c1&recording=r1",
         "/twilio/voice",
         "/twilio/voice/status",

@@ -42,6 +42,8 @@ class ConferenceServer:
         form = parse_qs((await request.read()).decode())
         if form.get("Status") == ["completed"]:
             self._exchange.end_room(room)
+        if "AnnounceUrl" in form:
+            self._exchange.announce(room, form["AnnounceUrl"][0])
         return json_reply(self._room_resource(room))
 
     async def _list_inside(self, request: web.Request) -> web.StreamResponse:

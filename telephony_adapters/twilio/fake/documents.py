@@ -13,6 +13,7 @@ MOST_DOCUMENTS = 100_000
 """Documents that one call may follow; more is a loop."""
 LEAVES_RINGING = frozenset({"Pause", "Redirect", "Reject"})
 """Verbs that do not answer a call that comes in, as long as they come first."""
+SPEAKS = ("Say", "Play")
 DIGIT_S = 0.25
 """How long a key is pressed towards somebody."""
 
@@ -168,6 +169,14 @@ class Follower:
             await asyncio.wait({key, limit}, return_when=asyncio.FIRST_COMPLETED)
             limit.cancel()
         return key.result() if key.done() else None
+
+
+def spoken_in(document: str) -> list[str]:
+    """What an announcement says; nothing where it is none."""
+    try:
+        return [(verb.text or "").strip() for verb in _parse(document) if verb.tag in SPEAKS]
+    except BadDocument:
+        return []
 
 
 def _parse(document: str) -> ElementTree.Element:

@@ -20,7 +20,7 @@ from telephony_adapters.simulator.number_memory import NumberMemory
 from telephony_adapters.simulator.world import NEVER, DialPlan, PickUp, World
 from telephony_adapters.twilio.codec import CallStatus
 from telephony_adapters.twilio.fake.calls import ENDINGS, FakeCall
-from telephony_adapters.twilio.fake.documents import BadDocument, Follower
+from telephony_adapters.twilio.fake.documents import BadDocument, Follower, spoken_in
 from telephony_adapters.twilio.fake.faults import NO_FAULT, Fault
 from telephony_adapters.twilio.fake.recorder import Recorder
 from telephony_adapters.twilio.fake.rooms import Room, Rooms
@@ -98,6 +98,8 @@ class Exchange:
             self._callback,
             processing_s=settings.processing_s,
         )
+        self.lost: set[str] = set()
+        """Events of whole conferences that never arrive."""
         self.voice_url = settings.voice_url
         self.voice_status_url = settings.voice_status_url
         self.said: deque[str] = deque(maxlen=REMEMBERED_PROMPTS)
@@ -146,6 +148,28 @@ class Exchange:
         """Everybody leaves; each call goes on with the rest of its document."""
         for sid in list(room.inside):
             self._part(self.calls[sid])
+
+    def announce(self, room: Room, url: str) -> None:
+        """Everybody in the room hears what the document there says."""
+        self._chores.start(f"announce:{room.sid}", self._announced(room, url))
+
+    async def _announced(self, room: Room, url: str) -> None:
+        fields = {"AccountSid": self.settings.account_sid, "ConferenceSid": room.sid}
+        document = await self.sender.post(url, fields, NO_FAULT)
+        words = spoken_in(document) if document is not None else []
+        for said in words:
+            self.said.append(said)
+            await self.clock.sleep(self.settings.prompt_s)
+        end = "announcement-end" if words else "announcement-fail"
+        if "announcement" in room.events and end not in self.lost:
+            told = {
+                **fields,
+                "SequenceNumber": str(room.next_sequence()),
+                "StatusCallbackEvent": end,
+                "AnnounceUrl": url,
+                "Timestamp": format_datetime(self.clock.now()),
+            }
+            await self.sender.callback(room.callback_url, told, NO_FAULT, 1)
 
     # --- levers ---------------------------------------------------------------------------------
 
