@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from campaigns.campaign import CampaignSettings, RecordPolicy
+from compliance.messages import Place
 from compliance.types import Mode
 from dialer.core.agent import AgentState
 from dialer.core.call import CallState
@@ -43,7 +45,7 @@ from telephony_adapters.twilio.fake.server import FakeTwilio
 from tests.e2e.test_twilio_calls import house_on_twilio, somebody_answers
 from tests.runtime.test_conversations import EVA, LEGAL, OUTSIDE, changed, state, talking
 from tests.runtime.test_inbound import OUR_NUMBER, quiet_house, somebody
-from tests.runtime.test_recorded_calls import the_row, told
+from tests.runtime.test_recorded_calls import AGREED, the_row, told
 from tests.runtime.test_supervision import start
 from tests.support.fixed_world import PlanMaker
 from tests.support.house import DeskAgent, House
@@ -54,6 +56,8 @@ __all__ = ["redis_client", "redis_folder", "redis_server"]
 LAWYER = "+56221234567"
 """Whom `legal` reaches."""
 RECORDED = CampaignSettings(mode=Mode.PROGRESSIVE, record=RecordPolicy.ALL)
+
+ANNOUNCED = msgspec.structs.replace(RECORDED, recording_prompt="grabacion")
 
 
 @pytest.fixture
@@ -167,6 +171,31 @@ async def test_held_consulted_on_given_away_overheard_and_recorded(
         assert sound is not None
         assert sound.startswith(b"RIFF")
         assert (await verify_ledger(house.marcador.ledger)).problem_count == 0
+
+
+async def test_a_recording_that_the_law_wants_announced_is_announced_to_both(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with house_on_twilio(tmp_path, redis_url, somebody=only_the_first()) as (house, fake):
+        await house.campaign(settings=AGREED)
+        ana = await house.agent("ana")
+        call_id = await talking(house, ana, verified=False)
+        live = house.engine.outcomes.contacts[call_id]
+        residence = Place(country="US", subdivision="US-CA")
+        person = msgspec.structs.replace(live.contact.subject.person, residence=residence)
+        subject = msgspec.structs.replace(live.contact.subject, person=person)
+        live.contact = msgspec.structs.replace(live.contact, subject=subject)
+        (runner,) = house.engine.fleet.runners()
+        runner.campaign = msgspec.structs.replace(runner.campaign, settings=ANNOUNCED)
+        call = house.engine.calls.get(call_id)
+        assert call is not None
+        house.engine.floor.recordings.begin(call)
+        await told(ana, RecordingState.ANNOUNCING)
+        await told(ana, RecordingState.RECORDING)
+        assert len(fake.exchange.said) == 1
+        assert heard_by(fake, call_id) == {leg_of(house, "ana")}, "nobody left for it"
+        await finish(ana, call_id)
+        assert (await the_row(house, rows.KEPT)).basis == "announced"
 
 
 async def test_a_call_goes_outside(tmp_path: Path, redis_url: str) -> None:
