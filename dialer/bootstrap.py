@@ -183,7 +183,7 @@ def carrier_of(config: Config, clock: Clock) -> TelephonyAdapter:
     if config.telephony.adapter == "twilio":
         from telephony_adapters.twilio.adapter import TwilioAdapter
 
-        return TwilioAdapter(twilio_settings(config), clock)
+        return TwilioAdapter(twilio_settings(config), clock, notes=data_folder(config))
     if config.telephony.adapter == "asterisk":
         from telephony_adapters.asterisk import nodes
         from telephony_adapters.asterisk.adapter import AsteriskCarrier

@@ -8,8 +8,15 @@ from dialer.cli.texts import Texts
 from dialer.config import Config, ConfigError
 from dialer.runtime.clock import WallClock
 from telephony_adapters.errors import TelephonyError
-from telephony_adapters.twilio.checkup import Door, account_status, knock_at_public_url
+from telephony_adapters.twilio.checkup import (
+    Door,
+    account_status,
+    knock_at_public_url,
+    numbers_of,
+)
 from telephony_adapters.twilio.settings import TwilioSettings
+from telephony_adapters.twilio.twiml import Addresses
+from telephony_adapters.twilio.voice_api import NumberInfo
 
 
 async def twilio_findings(config: Config, texts: Texts) -> list[Finding]:
@@ -24,6 +31,7 @@ async def twilio_findings(config: Config, texts: Texts) -> list[Finding]:
         await account(settings, texts),
         await door(settings, texts),
         _rate(config, texts),
+        *await _inbound(settings, texts),
     ]
 
 
@@ -110,6 +118,61 @@ async def door(settings: TwilioSettings, texts: Texts) -> Finding:
             "outside, try it from another one",
         ),
     )
+
+
+async def _inbound(settings: TwilioSettings, texts: Texts) -> list[Finding]:
+    """Do the numbers tell us of calls, and of their end? Silent where the API cannot be asked:
+    the check of the account has said why."""
+    try:
+        numbers = await numbers_of(settings, WallClock())
+    except TelephonyError:
+        return []
+    return [_number(number, info, settings, texts) for number, info in numbers]
+
+
+def _number(
+    number: str, info: NumberInfo | None, settings: TwilioSettings, texts: Texts
+) -> Finding:
+    check = "twilio_inbound"
+    due = Addresses(settings.public_url)
+    if info is None:
+        return Finding(
+            check=check,
+            state=State.OK,
+            found=texts.say(
+                f"{number} no es un número de la cuenta: quien lo llame no llega aquí",
+                f"{number} is no number of the account: whoever calls it does not arrive here",
+            ),
+        )
+    if info.voice_url != due.voice_in or info.voice_method != "POST":
+        return Finding(
+            check=check,
+            state=State.WARNING,
+            found=texts.say(
+                f"quien llama a {number} llega a {info.voice_url or '(nadie)'}",
+                f"whoever calls {number} goes to {info.voice_url or '(nobody)'}",
+            ),
+            mend=texts.say(
+                f"ponga {due.voice_in} (HTTP POST) en la consola de Twilio, en `A call comes in`",
+                f"set {due.voice_in} (HTTP POST) in the Twilio console, at `A call comes in`",
+            ),
+        )
+    if info.status_url != due.voice_status:
+        return Finding(
+            check=check,
+            state=State.WARNING,
+            found=texts.say(
+                f"el fin de las llamadas a {number} llega a {info.status_url or '(nadie)'}: "
+                "se nota tarde",
+                f"the end of calls to {number} goes to {info.status_url or '(nobody)'}: "
+                "it is noticed late",
+            ),
+            mend=texts.say(
+                f"ponga {due.voice_status} en la consola de Twilio, en `Call status changes`",
+                f"set {due.voice_status} in the Twilio console, at `Call status changes`",
+            ),
+        )
+    return Finding(check=check, state=State.OK, found=f"{number} → {due.voice_in}")
 
 
 def _rate(config: Config, texts: Texts) -> Finding:

@@ -26,6 +26,18 @@ _TONE: Final = b"".join(
 )
 
 
+def tone_file(duration_ms: int) -> bytes:
+    """A soft tone of this length, as a WAV file."""
+    samples = duration_ms * RATE_HZ // 1000
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(RATE_HZ)
+        sound.writeframes((_TONE * (samples // _PERIOD + 1))[: 2 * samples])
+    return file.getvalue()
+
+
 class Recording:
     """One that is under way."""
 
@@ -103,14 +115,7 @@ class Recordings:
         duration_ms = self._finished.get(recording_id)
         if duration_ms is None:
             raise UnknownCall(f"there is no finished recording {recording_id}")
-        samples = duration_ms * RATE_HZ // 1000
-        file = io.BytesIO()
-        with wave.open(file, "wb") as sound:
-            sound.setnchannels(1)
-            sound.setsampwidth(2)
-            sound.setframerate(RATE_HZ)
-            sound.writeframes((_TONE * (samples // _PERIOD + 1))[: 2 * samples])
-        return file.getvalue()
+        return tone_file(duration_ms)
 
     def _require(self, call: LiveCall) -> Recording:
         recording = self._live.get(call.call_id)

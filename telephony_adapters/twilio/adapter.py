@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Final, TypeVar
+from pathlib import Path
+from typing import Final
 
 import msgspec
 import structlog
@@ -22,7 +23,6 @@ from compliance.permit import ContactPermit
 from compliance.types import Channel
 from telephony_adapters.call_ids import UsedCallIds
 from telephony_adapters.clock import Clock
-from telephony_adapters.declines import Declines
 from telephony_adapters.errors import (
     CarrierUnavailable,
     DuplicateCall,
@@ -33,13 +33,9 @@ from telephony_adapters.errors import (
 )
 from telephony_adapters.messages import (
     AdapterFacts,
-    AgentLegDown,
-    AgentLegUp,
-    AnyCarrierEvent,
     CallId,
     CallPhase,
     CallReport,
-    CarrierDown,
     CarrierUp,
     LegId,
     Originate,
@@ -47,20 +43,21 @@ from telephony_adapters.messages import (
 from telephony_adapters.port import EventSink
 from telephony_adapters.prompts import Prompt
 from telephony_adapters.twilio import twiml
-from telephony_adapters.twilio.client import CallInfo, NewCall, Refused, TwilioApi
+from telephony_adapters.twilio.client import CallInfo, NewCall
 from telephony_adapters.twilio.codec import LISTED, PHASES, CallStatus, OurEnd
+from telephony_adapters.twilio.conferences import Conferences
 from telephony_adapters.twilio.door import Door, WebhookCounts
+from telephony_adapters.twilio.inbound import Lobby
 from telephony_adapters.twilio.live import LiveCall, LiveLeg
+from telephony_adapters.twilio.recordings import Recordings
 from telephony_adapters.twilio.recovery import adopt_rooms
-from telephony_adapters.twilio.settings import TwilioSettings, agent_address, check
-from telephony_adapters.twilio.switchboard import Switchboard
-from telephony_adapters.twilio.tasks import Chores
+from telephony_adapters.twilio.settings import TwilioSettings, leg_address
+from telephony_adapters.twilio.transport import Refused
 from telephony_adapters.twilio.webhooks import Webhooks
+from telephony_adapters.twilio.wire import NAME
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
-NAME: Final = "twilio"
 AGENT_RING_S: Final = 30
 LOST_AFTER: Final = timedelta(seconds=90)
 """A call whose create got no answer, and which no callback and no list has shown for this long,
@@ -71,11 +68,12 @@ SENT_SLACK: Final = timedelta(seconds=5)
 """How far the clocks of Twilio and of this machine may be apart."""
 
 
-class TwilioAdapter(Declines):
+class TwilioAdapter(Conferences, Recordings):
     """A `TelephonyAdapter` over one Twilio account. Raises `SettingsProblem`.
 
     `twilio_now` is the time in which Twilio's instants are told: the wall's, even where `clock`
-    is a simulated day.
+    is a simulated day. `notes` is a folder that outlasts this life of the program: recordings that
+    ended in between are found by what is noted there.
     """
 
     def __init__(
@@ -84,32 +82,15 @@ class TwilioAdapter(Declines):
         clock: Clock,
         *,
         twilio_now: Callable[[], datetime] = partial(datetime.now, UTC),
+        notes: Path | None = None,
     ) -> None:
-        self.settings = check(settings)
-        self._clock = clock
-        self._addresses = twiml.Addresses(settings.public_url)
-        self._api = TwilioApi(settings, clock)
-        self._chores = Chores()
-        self._board = Switchboard(
-            clock=clock,
-            twilio_now=twilio_now,
-            addresses=self._addresses,
-            amd_timeout_s=settings.amd_timeout_s,
-            start=self._chores.start,
-            finish=self._finish,
-        )
-        self._calls = self._board.registry
+        super().__init__(settings, clock, twilio_now, notes)
+        self._lobby = Lobby(self._board, self._addresses, clock, self._chores, self._look_at_call)
         self.door = Door(settings)
         """Where Twilio's webhooks arrive; messages of the same account may share it."""
-        Webhooks(self.door, self._board)
+        Webhooks(self.door, self._board, self._lobby, self._recording_told)
         self._used = UsedCallIds()
-        self._up = False
-        self._changes = 0
-        """Times that the API was lost or found again."""
         self._probe: asyncio.Task[None] | None = None
-        self._sink: EventSink | None = None
-        self._held: list[AgentLegUp | AgentLegDown] = []
-        """Changes of legs that webhooks told while the API was away: told after `CarrierUp`."""
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -123,6 +104,10 @@ class TwilioAdapter(Declines):
             dtmf=True,
             prompts=True,
             voice=True,
+            control=True,
+            recording=True,
+            dtmf_out=True,
+            inbound=True,
             max_originates_per_s=self.settings.calls_per_s,
         )
 
@@ -142,18 +127,19 @@ class TwilioAdapter(Declines):
     @property
     def requests_in_flight(self) -> int:
         """REST requests that wait for their answer."""
-        return self._api.in_flight
+        return self.api.in_flight
 
     async def start(self, sink: EventSink) -> None:
         """Check the credentials and open the door for webhooks. Raises `CarrierUnavailable`."""
-        self._api.open()
+        self.api.open()
         try:
             await self._check_account()
             await self.door.open(self)
-            await adopt_rooms(self._api, self._calls, self._addresses.room_prefix)
+            await adopt_rooms(self.api, self._calls, self._addresses.room_prefix)
+            self._tapes.remember(await asyncio.to_thread(self._notes.read, self._clock.now()))
         except TelephonyError as error:
             await self.door.close(self)
-            await self._api.close()
+            await self.api.close()
             if isinstance(error, CarrierUnavailable):
                 raise
             raise CarrierUnavailable(str(error), provider_code=error.provider_code) from error
@@ -164,7 +150,7 @@ class TwilioAdapter(Declines):
 
     async def stop(self) -> None:
         self._sink = self._board.sink = None
-        self._held.clear()
+        self._kept_back.clear()
         self._up = False
         probe, self._probe = self._probe, None
         if probe is not None:
@@ -175,10 +161,10 @@ class TwilioAdapter(Declines):
             call.stop_timers()
         await self.door.close(self)
         await self._chores.cancel()
-        await self._api.close()
+        await self.api.close()
 
     async def _check_account(self) -> None:
-        status = await self._api.account_status()
+        status = await self.api.account_status()
         if status != "active":
             raise CarrierUnavailable(
                 f"the Twilio account is {status}, not active; see the Twilio console"
@@ -200,19 +186,19 @@ class TwilioAdapter(Declines):
         new = NewCall(
             to=command.to,
             from_=command.caller_id or self._caller_id(command.to),
-            twiml=twiml.on_hold(keys_url),
+            twiml=twiml.waiting(keys_url),
             status_url=self._addresses.status(call_id),
             timeout_s=command.ring_timeout_s,
             amd_url=self._addresses.amd(call_id) if command.amd else None,
             amd_timeout_s=self.settings.amd_timeout_s,
         )
         try:
-            info = await self._reached(self._api.create_call(new, not_after=permit.expires_at))
+            info = await self._reached(self.api.create_call(new, not_after=permit.expires_at))
         except Refused as refused:
-            self._calls.end_call(call)
+            self._board.end_call(call)
             raise OriginateRejected(str(refused), provider_code=refused.provider_code) from refused
         except CarrierUnavailable:
-            self._calls.end_call(call)
+            self._board.end_call(call)
             raise
         except (OutcomeUnknown, asyncio.CancelledError):
             call.doubtful = call.sid is None
@@ -240,79 +226,66 @@ class TwilioAdapter(Declines):
             return
         call = self._calls.require_call(call_id)
         call.ours = OurEnd.HANGUP
+        if call.inbound and call.phase is CallPhase.RINGING and not call.picking_up:
+            return  # it is rejected when it asks the next time
         if call.sid is None and call.doubtful:
             await self._find_doubtful()
         if call.sid is not None:
             await self._end(call_id, call.sid)
         elif call.doubtful and self._clock.now() - call.asked_at > LOST_AFTER:
-            self._calls.end_call(call)
+            self._board.end_call(call)
             raise UnknownCall(f"Twilio never showed call {call_id}: it was not placed")
         # Otherwise its SID is on the way, and the end is asked for when it has come.
 
     async def _end(self, call_id: CallId, sid: str) -> None:
         try:
-            await self._reached(self._api.end_call(sid))
+            await self._reached(self.api.end_call(sid))
         except Refused as refused:
             if not refused.is_gone:
                 raise
-            self._calls.forget(call_id)
+            self._board.forget(call_id)
             raise UnknownCall(f"Twilio has no live call {call_id}") from refused
 
-    async def bridge(self, call_id: CallId, leg_id: LegId) -> None:
+    async def answer(self, call_id: CallId) -> None:
         self._require_up()
-        call, sid = self._calls.require_answered(call_id)
-        self._calls.require_leg(leg_id)
-        for other in self._calls.in_room(leg_id):
-            if other is not call:
-                raise TelephonyError(
-                    f"leg {leg_id} carries call {other.call_id}; end that one before bridging "
-                    f"{call_id}"
-                )
-        before, call.wanted_leg = call.wanted_leg, leg_id
-        self._board.playback_over(call)
-        try:
-            await self._redirect(call, sid)
-        except OutcomeUnknown:
-            raise  # it may be on its way to the room: the next document says the same
-        except TelephonyError:
-            call.wanted_leg = before
-            raise
+        self._lobby.answer(call_id)
+
+    async def _look_at_call(self, sid: str) -> CallInfo:
+        return await self._reached(self.api.call(sid))
 
     async def play(self, call_id: CallId, prompt: Prompt, playback_id: str) -> None:
         self._require_up()
         call, sid = self._calls.require_answered(call_id)
+        said = twiml.spoken(prompt, self.settings.prompts_url)
         if call.wanted_leg is not None:
-            raise TelephonyError(f"call {call_id} is with an agent; a prompt would part them")
+            await self._announce(call, said, playback_id)
+            return
         self._board.playback_over(call)
-        call.playback_id = playback_id
-        call.spoken = twiml.spoken(prompt, self.settings.prompts_url)
+        call.playback_id, call.spoken = playback_id, said
         await self._redirect(call, sid)
 
     async def stop_playing(self, call_id: CallId, playback_id: str) -> None:
         self._require_up()
         call, sid = self._calls.require_answered(call_id)
-        if call.playback_id == playback_id:
-            self._board.playback_over(call)
-            await self._redirect(call, sid)
-
-    async def _redirect(self, call: LiveCall, sid: str) -> None:
-        try:
-            await self._reached(self._api.redirect_call(sid, self._board.next_document(call)))
-        except Refused as refused:
-            if refused.is_gone:
-                raise UnknownCall(f"call {call.call_id} has ended") from refused
-            raise
+        if call.playback_id != playback_id:
+            return
+        if call.announced is not None:
+            raise TelephonyError("Twilio does not stop what is said into a conversation")
+        self._board.playback_over(call)
+        await self._redirect(call, sid)
 
     async def list_calls(self) -> list[CallReport]:
         self._require_up()
         reports: dict[CallId, CallReport] = {}
         for info in await self._list_live():
             call_id = self._calls.call_id_of(info.sid)
+            call = self._calls.calls.get(call_id) if call_id is not None else None
+            if call is not None and call.inbound and not call.confirmed:
+                continue
             if call_id is not None:
-                call = self._calls.calls.get(call_id)
                 reports[call_id] = CallReport(
                     call_id=call_id,
-                    phase=PHASES[info.status],
+                    phase=_phase(info, call),
                     bridged_leg=call.leg_id if call is not None else None,
                 )
         self._forget_missing(reports)
@@ -324,14 +297,14 @@ class TwilioAdapter(Declines):
         for call in list(self._calls.calls.values()):
             call.missed_lists = 0 if call.call_id in listed else call.missed_lists + 1
             if call.missed_lists >= LISTS_TO_BE_GONE and call.asked_at < old:
-                self._calls.forget(call.call_id)
+                self._board.forget(call.call_id)
 
     async def _list_live(self) -> list[CallInfo]:
         """Live calls of the account, asked for in the order in which a call lives, so that one
         that moves on meanwhile is met later. Doubtful calls are recognised on the way."""
         live: dict[str, CallInfo] = {}
         for status in LISTED:
-            for info in await self._reached(self._api.calls(status)):
+            for info in await self._reached(self.api.calls(status)):
                 live[info.sid] = info
         for call in self._calls.doubtful():
             self._recognise(call, list(live.values()))
@@ -348,6 +321,7 @@ class TwilioAdapter(Declines):
             info
             for info in live
             if info.to == call.to
+            and not info.inbound
             and self._calls.call_id_of(info.sid) is None
             and (info.created_at is None or info.created_at >= call.asked_at - SENT_SLACK)
         ]
@@ -370,7 +344,7 @@ class TwilioAdapter(Declines):
         """A call that Twilio still holds back is worthless: the agent it was for is busy again."""
         if call.sid is None:
             return
-        info = await self._reached(self._api.call(call.sid))
+        info = await self._reached(self.api.call(call.sid))
         if info.status is CallStatus.QUEUED:
             log.warning("twilio_queued_call_expired", call=call.call_id)
             self._give_up(call, OurEnd.QUEUE_EXPIRED)
@@ -382,35 +356,28 @@ class TwilioAdapter(Declines):
         if call.sid is not None:
             self._chores.start(f"cancel:{call.call_id}", self._finish(call.sid, why))
 
-    async def _finish(self, sid: str, why: OurEnd) -> None:
-        """End a call, if it is not over. Who answered at the last moment is not cut off, unless
-        the hang-up was asked for."""
-        ask = self._api.end_call if why is OurEnd.HANGUP else self._api.cancel_call
-        try:
-            await self._reached(ask(sid))
-        except Refused as refused:
-            if not refused.is_gone:
-                raise
-
     # --- agents' legs ---------------------------------------------------------------------------
 
     async def open_agent_leg(self, leg_id: LegId, endpoint: str) -> None:
         self._require_up()
+        address = leg_address(self.settings, endpoint)
+        if address is None:
+            raise OriginateRejected(
+                "a leg is `agent:NAME` (letters, digits, . _ -), or an E.164 number outside"
+            )
         known = self._calls.legs.get(leg_id)
         if known is not None and not known.never_shown:
             raise DuplicateCall(f"agent leg {leg_id} is open already")
         leg = self._calls.legs[leg_id] = LiveLeg(leg_id)
         new = NewCall(
-            to=agent_address(self.settings, endpoint),
+            to=address,
             from_=self.settings.caller_ids[0],
-            twiml=twiml.in_room(
-                self._addresses.room_name(leg_id), leg_id, self._addresses.room(leg_id), None
-            ),
+            twiml=self._board.leg_document(leg),
             status_url=self._addresses.leg_status(leg_id),
             timeout_s=AGENT_RING_S,
         )
         try:
-            info = await self._reached(self._api.create_call(new))
+            info = await self._reached(self.api.create_call(new))
         except OutcomeUnknown:
             leg.closing = True  # if it rings after all, it is hung up as soon as it is heard of
             raise
@@ -432,21 +399,13 @@ class TwilioAdapter(Declines):
         leg.closing = True
         if leg.sid is not None:
             try:
-                await self._reached(self._api.end_call(leg.sid))
+                await self._reached(self.api.end_call(leg.sid))
             except Refused as refused:
                 if not refused.is_gone:
                     raise
-                self._board.leg_down(leg, "gone", self._clock.now())
+                self._floor.leg_gone(leg, "gone", self._clock.now())
 
     # --- is the API there? ------------------------------------------------------------------------
-
-    async def _reached(self, asking: Coroutine[Any, Any, T]) -> T:
-        """Wait for an answer; notes when the API cannot be reached."""
-        try:
-            return await asking
-        except CarrierUnavailable as error:
-            self._lost(str(error))
-            raise
 
     async def _watch(self) -> None:
         while True:
@@ -458,14 +417,6 @@ class TwilioAdapter(Declines):
             except TelephonyError as error:
                 self._lost(str(error))
 
-    def _lost(self, reason: str) -> None:
-        if self._up:
-            self._up = False
-            self._changes += 1
-            self._deliver(
-                CarrierDown(event_id=self._change_id("down"), at=self._clock.now(), reason=reason)
-            )
-
     async def _found_again(self) -> None:
         """Say so, then which legs have changed meanwhile."""
         gone: list[tuple[LiveLeg, str]] = []
@@ -475,39 +426,32 @@ class TwilioAdapter(Declines):
                 gone.append((leg, status))
         self._up = True
         self._deliver(CarrierUp(event_id=self._change_id("up"), at=self._clock.now()))
-        held, self._held = self._held, []
-        for event in held:
+        kept_back, self._kept_back = self._kept_back, []
+        for event in kept_back:
             self._deliver(event)
         for leg, status in gone:
-            self._board.leg_down(leg, f"twilio:{status}", self._clock.now())
-
-    def _deliver(self, event: AnyCarrierEvent) -> None:
-        if isinstance(event, AgentLegUp | AgentLegDown) and not self._up:
-            self._held.append(event)
-        elif self._sink is not None:
-            self._sink(event)
+            self._floor.leg_gone(leg, f"twilio:{status}", self._clock.now())
+        await self._find_arrivals()
 
     async def _leg_status(self, leg: LiveLeg) -> str | None:
         """The final status of a leg that is gone; None while it lives."""
         if leg.sid is None:
             return None
         try:
-            status = (await self._api.call(leg.sid)).status
+            status = (await self.api.call(leg.sid)).status
         except Refused as refused:
             if refused.is_gone:
                 return "gone"
             raise
         return status.value if status.is_final else None
 
-    def _change_id(self, change: str) -> str:
-        return f"{NAME}-{change}-{self._clock.now().timestamp():.3f}-{self._changes}"
-
-    def _require_up(self) -> None:
-        if not self._up:
-            raise CarrierUnavailable("there is no connection to Twilio")
-
     def _caller_id(self, to: str) -> str:
         """Always the same of our numbers for the same person's number."""
         numbers = self.settings.caller_ids
         digest = blake2b(to.encode(), digest_size=4).digest()
         return numbers[int.from_bytes(digest, "big") % len(numbers)]
+
+
+def _phase(info: CallInfo, call: LiveCall | None) -> CallPhase:
+    """Where a call is. One that came to us rings until we answer, whatever Twilio calls it."""
+    return call.phase if call is not None and call.inbound else PHASES[info.status]

@@ -14,6 +14,7 @@ from telephony_adapters.twilio.client import TwilioApi
 from telephony_adapters.twilio.door import ALIVE_TEXT, alive
 from telephony_adapters.twilio.message_api import MessageApi
 from telephony_adapters.twilio.settings import TwilioSettings
+from telephony_adapters.twilio.voice_api import NumberInfo, VoiceApi
 
 
 class Door(StrEnum):
@@ -43,6 +44,20 @@ async def inbound_url_of(settings: TwilioSettings, clock: Clock, number: str) ->
     api.open()
     try:
         return await api.inbound_url_of(number)
+    finally:
+        await api.close()
+
+
+async def numbers_of(settings: TwilioSettings, clock: Clock) -> list[tuple[str, NumberInfo | None]]:
+    """Each number that we call from, and where Twilio tells of calls to it; None: it is no number
+    of the account.
+
+    Raises `TelephonyError`.
+    """
+    api = VoiceApi(settings, clock)
+    api.open()
+    try:
+        return [(number, await api.number(number)) for number in settings.caller_ids]
     finally:
         await api.close()
 

@@ -21,9 +21,15 @@ from telephony_adapters.messages import AmdVerdict, CallPhase, HangupCause
 
 Fields = Mapping[str, str]
 
-_SID: Final = re.compile(r"(?:CA|CF)[0-9a-f]{32}")
+_SID: Final = re.compile(r"(?:CA|CF|RE)[0-9a-f]{32}")
 _KEYS: Final = re.compile(r"[0-9A-D*#]{0,32}")
+_LABEL: Final = re.compile(r"(call|leg)\.([A-Za-z0-9_-]{1,64})\.([0-9]{1,9})")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _LONGEST_TEXT: Final = 200
+_LONGEST_URL: Final = 2_000
+WITHHELD: Final = frozenset({"+266696687", "+7378742833", "+2562533", "+8656696", "+86282452253"})
+"""ANONYMOUS, RESTRICTED, BLOCKED, UNKNOWN and UNAVAILABLE on the keys of a telephone: what Twilio
+gives for a number that was withheld."""
 
 
 class MalformedWebhook(Exception):
@@ -104,8 +110,22 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 class RoomEvent(StrEnum):
     JOIN = "participant-join"
     LEAVE = "participant-leave"
+    ANNOUNCED = "announcement-end"
+    NOT_ANNOUNCED = "announcement-fail"
     OTHER = "other"
     """Start, end, mute: of no meaning here."""
+
+
+class Label(msgspec.Struct, frozen=True):
+    """By what a call or leg of ours is known in a conference, one visit like the other."""
+
+    who: str
+    """Our id."""
+    is_leg: bool
+    visit: int
+
+    def __str__(self) -> str:
+        return f"{'leg' if self.is_leg else 'call'}.{self.who}.{self.visit}"
 
 
 class RoomChanged(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,11 +133,42 @@ class RoomChanged(msgspec.Struct, frozen=True, kw_only=True):
 
     room_sid: str
     sid: str
-    """The call that came or left; empty for `OTHER`."""
+    """The call that came or left; empty for all else."""
     event: RoomEvent
-    sequence: int
-    """Order within the conference."""
+    label: Label | None = None
+    """None: not one of ours."""
+    announced: str = ""
+    """Of an announcement: the address that its words came from."""
     at: datetime | None = None
+
+
+class CameIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody who calls us asks what to do: the first time, or again while it rings."""
+
+    sid: str
+    status: CallStatus
+    caller: str | None
+    """E.164; None where it is withheld or is none."""
+    called: str
+
+
+class RecordingState(StrEnum):
+    """What Twilio tells of a recording."""
+
+    IN_PROGRESS = "in-progress"
+    COMPLETED = "completed"
+    ABSENT = "absent"
+    FAILED = "failed"
+
+
+class RecordingTold(msgspec.Struct, frozen=True, kw_only=True):
+    """A status callback of a recording."""
+
+    sid: str
+    """Of the recording."""
+    state: RecordingState
+    duration_s: int = 0
+    error_code: str = ""
 
 
 # --- decoding ----------------------------------------------------------------------------------
@@ -178,13 +229,49 @@ def room_changed(fields: Fields) -> RoomChanged:
     name = _text(fields, "StatusCallbackEvent")
     if not name:
         raise MalformedWebhook("StatusCallbackEvent", "missing")
-    event = RoomEvent(name) if name in (RoomEvent.JOIN, RoomEvent.LEAVE) else RoomEvent.OTHER
+    event = RoomEvent(name) if name in set(RoomEvent) else RoomEvent.OTHER
+    is_about_somebody = event in (RoomEvent.JOIN, RoomEvent.LEAVE)
     return RoomChanged(
         room_sid=_sid(fields, "ConferenceSid"),
-        sid="" if event is RoomEvent.OTHER else _sid(fields, "CallSid"),
+        sid=_sid(fields, "CallSid") if is_about_somebody else "",
         event=event,
-        sequence=_whole(fields, "SequenceNumber") or 0,
+        announced=fields.get("AnnounceUrl", "")[:_LONGEST_URL],
+        label=label_read(fields.get("ParticipantLabel", "")),
         at=_instant(fields, "Timestamp"),
+    )
+
+
+def label_read(text: str) -> Label | None:
+    """Whose label this is; None where it is none of ours."""
+    found = _LABEL.fullmatch(text)
+    return None if found is None else Label(found[2], found[1] == "leg", int(found[3]))
+
+
+def came_in(fields: Fields) -> CameIn:
+    """The webhook of a number that is called. Raises `MalformedWebhook`."""
+    caller, called = _text(fields, "From"), _text(fields, "To")
+    if not called:
+        raise MalformedWebhook("To", "missing")
+    known = caller not in WITHHELD and _E164.fullmatch(caller) is not None
+    return CameIn(
+        sid=_sid(fields, "CallSid"),
+        status=call_status(fields.get("CallStatus", "")),
+        caller=caller if known else None,
+        called=called,
+    )
+
+
+def recording_told(fields: Fields) -> RecordingTold:
+    """A recording's status callback. Raises `MalformedWebhook`."""
+    try:
+        state = RecordingState(fields.get("RecordingStatus", ""))
+    except ValueError as error:
+        raise MalformedWebhook("RecordingStatus", "not a status of a recording") from error
+    return RecordingTold(
+        sid=_sid(fields, "RecordingSid"),
+        state=state,
+        duration_s=_whole(fields, "RecordingDuration") or 0,
+        error_code=_text(fields, "ErrorCode"),
     )
 
 
@@ -277,6 +364,13 @@ def cause_of(
     if ended.sip_code is not None and 600 <= ended.sip_code <= 699:
         return HangupCause.REJECTED
     return HangupCause.FAILED
+
+
+def inbound_cause(*, answered: bool, ours: OurEnd | None) -> HangupCause:
+    """Why a call that came to us ended: who calls is the callee of the port's words."""
+    if ours is None:
+        return HangupCause.NORMAL_CALLEE
+    return HangupCause.NORMAL_CALLER if answered else HangupCause.CANCELLED
 
 
 def was_answered(ended: StatusChanged, ours: OurEnd | None) -> bool:

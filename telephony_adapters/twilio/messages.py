@@ -48,12 +48,12 @@ from telephony_adapters.messaging import (
 from telephony_adapters.pace import Pace
 from telephony_adapters.twilio import message_codec as codec
 from telephony_adapters.twilio import preflight, twiml
-from telephony_adapters.twilio.client import Refused
 from telephony_adapters.twilio.codec import MalformedWebhook
 from telephony_adapters.twilio.dispatches import Dispatch, Dispatches
 from telephony_adapters.twilio.door import Door, Fields, our_id
 from telephony_adapters.twilio.message_api import MessageApi, MessageInfo, NewMessage
 from telephony_adapters.twilio.settings import TwilioSettings, can_be_answered, check_messages
+from telephony_adapters.twilio.transport import Refused
 
 log = structlog.get_logger()
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import structlog
 
 from telephony_adapters.messages import CallId
-from telephony_adapters.twilio.client import Refused, TwilioApi
+from telephony_adapters.twilio.client import TwilioApi
 from telephony_adapters.twilio.live import Registry
+from telephony_adapters.twilio.transport import Refused
 
 log = structlog.get_logger()
 
@@ -22,14 +23,15 @@ async def adopt_rooms(api: TwilioApi, registry: Registry, prefix: str) -> None:
     for room in await api.rooms():
         if not room.name.startswith(prefix):
             continue
-        leg_id = room.name.removeprefix(prefix)
         for sid, label in await api.inside(room.sid):
-            if label == leg_id:
-                log.warning("twilio_leg_of_another_life", leg=leg_id)
+            if label is None:
+                continue
+            if label.is_leg:
+                log.warning("twilio_leg_of_another_life", leg=label.who)
                 await _end(api, sid)
-            elif label:
-                log.warning("twilio_call_of_another_life", call=label)
-                registry.adopt(sid, CallId(label))
+            else:
+                log.warning("twilio_call_of_another_life", call=label.who)
+                registry.adopt(sid, CallId(label.who))
 
 
 async def _end(api: TwilioApi, sid: str) -> None:

@@ -17,6 +17,7 @@ _ACCOUNT: Final = re.compile(r"AC[0-9a-f]{32}")
 _SERVICE: Final = re.compile(r"MG[0-9a-f]{32}")
 _SHORT: Final = re.compile(r"[0-9]{3,8}")
 _NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
+_AGENT: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -38,6 +39,10 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where an agent is rung: `client:`, `sip:` or a number, `{agent}` is the user's name."""
     prompts_url: str | None = None
     """Address of the recordings on the web; without it Twilio's own voice says every prompt."""
+    hold_music_url: str | None = None
+    """Address of the music on hold, an MP3 or WAV file; without it Twilio plays its own."""
+    delete_recordings_after_s: float | None = None
+    """Twilio's copy of a recording is deleted so long after it was fetched; None: never."""
     request_timeout_s: float = 10.0
     """Longest wait for an answer of the REST API (real time)."""
     retry_limit_s: float = 4.0
@@ -140,8 +145,10 @@ def _check_account(settings: TwilioSettings) -> None:
         )
     _check_url("api_url", settings.api_url)
     _check_url("public_url", settings.public_url)
-    if settings.prompts_url is not None:
-        _check_url("prompts_url", settings.prompts_url)
+    for key in ("prompts_url", "hold_music_url"):
+        url = getattr(settings, key)
+        if url is not None:
+            _check_url(key, url)
     if is_loopback(settings.public_url) and not settings.is_loopback:
         raise SettingsProblem(
             "public_url",
@@ -183,9 +190,12 @@ def _check_numbers(settings: TwilioSettings) -> None:
         )
 
 
-def agent_address(settings: TwilioSettings, endpoint: str) -> str:
-    """What Twilio rings for an endpoint: `agent:NAME` by the settings, others as they are."""
-    name = endpoint.removeprefix("agent:")
-    if name == endpoint:
-        return endpoint
+def leg_address(settings: TwilioSettings, endpoint: str) -> str | None:
+    """What Twilio rings for a leg: `agent:NAME` by the settings, or somebody outside by an E.164
+    number. None for what cannot be rung."""
+    if endpoint.startswith("+"):
+        return endpoint if _E164.fullmatch(endpoint) else None
+    kind, _, name = endpoint.partition(":")
+    if kind != "agent" or not _AGENT.fullmatch(name):
+        return None
     return settings.agent_address.replace("{agent}", name)

@@ -1,8 +1,9 @@
 """The TwiML documents that calls and legs follow, and the addresses of our webhooks.
 
-A person's call is always in one of two places: on hold (silence or a prompt, with keys heard)
-or in the room of an agent. Each document ends by asking us again, so a call that we have
-forgotten, or whose events were lost, is never left on the line for longer than `HOLD_S`.
+A person's call is always in one of three places: waiting (silence or a prompt, with keys heard),
+in the room of a leg, or alone in a room of its own in which music plays, on hold. Each document
+ends by asking us again, so a call that we have forgotten, or whose events were lost, is not left
+on the line for longer than `WAIT_S`, or `MUSIC_S`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,20 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
+import msgspec
 from twilio.twiml.voice_response import Gather, VoiceResponse
 
 from telephony_adapters.messages import CallId, LegId
 from telephony_adapters.messaging import MessageId
 from telephony_adapters.prompts import Prompt
 
-HOLD_S: Final = 10
-"""Seconds of silence on hold before Twilio asks what to do next."""
+WAIT_S: Final = 10
+"""Seconds of silence before Twilio asks what to do next."""
+MUSIC_S: Final = 600
+"""Seconds of music on hold before Twilio asks what to do next."""
+RING_S: Final = 1
+"""Seconds that somebody who calls us hears it ring before Twilio asks again: nothing else can be
+asked of a call that is not answered, so an answer takes as long at most."""
 ROOM_LIMIT_S: Final = 86_400
 """Twilio's most; its default would end an agent's shift after four hours."""
 AFTER_PROMPT_S: Final = 1
@@ -41,6 +48,10 @@ class Addresses:
         """The conference of an agent's leg."""
         return f"{self.room_prefix}{leg_id}"
 
+    def hold_name(self, call_id: CallId) -> str:
+        """The conference in which a call is held, alone."""
+        return f"{self.room_prefix}{HELD}{call_id}"
+
     def status(self, call_id: CallId) -> str:
         return self._at(CALL_STATUS, call=call_id)
 
@@ -55,6 +66,25 @@ class Addresses:
 
     def room(self, leg_id: LegId) -> str:
         return self._at(ROOM, leg=leg_id)
+
+    def hold_room(self, call_id: CallId) -> str:
+        return self._at(HOLD_ROOM, call=call_id)
+
+    def announcement(self, call_id: CallId, number: int) -> str:
+        return self._at(ANNOUNCEMENT, call=call_id, number=str(number))
+
+    def recording(self, call_id: CallId, recording_id: str) -> str:
+        return self._at(RECORDING, call=call_id, recording=recording_id)
+
+    @property
+    def voice_in(self) -> str:
+        """What has to be given in Twilio's console for calls that come in."""
+        return f"{self.base}{VOICE_IN}"
+
+    @property
+    def voice_status(self) -> str:
+        """What has to be given there so that we are told of their end."""
+        return f"{self.base}{VOICE_STATUS}"
 
     @property
     def message_in(self) -> str:
@@ -73,10 +103,18 @@ CALL_AMD: Final = "/twilio/call/amd"
 CALL_KEYS: Final = "/twilio/call/keys"
 LEG_STATUS: Final = "/twilio/leg/status"
 ROOM: Final = "/twilio/room"
+HOLD_ROOM: Final = "/twilio/hold"
+ANNOUNCEMENT: Final = "/twilio/announcement"
+RECORDING: Final = "/twilio/recording"
+VOICE_IN: Final = "/twilio/voice"
+"""Who calls one of the account's numbers; its address is given in Twilio's console."""
+VOICE_STATUS: Final = "/twilio/voice/status"
 MESSAGE_STATUS: Final = "/twilio/message/status"
 MESSAGE_IN: Final = "/twilio/message/in"
 """What people write to the account's numbers; its address is given in Twilio's console."""
 ALIVE: Final = "/twilio/alive"
+HELD: Final = "hold-"
+"""How the rooms of calls on hold are told from those of legs."""
 
 
 class Spoken(NamedTuple):
@@ -108,16 +146,37 @@ def _voice_language(language: str) -> str:
     return "es-MX" if language.startswith("es") else "en-US"
 
 
-def on_hold(keys_url: str, said: Spoken | None = None) -> str:
-    """Wait and hear keys, one at a time; with a prompt, which a key interrupts unless `whole`."""
-    response = VoiceResponse()
+class Seat(msgspec.Struct, frozen=True, kw_only=True):
+    """How somebody comes into a conference."""
+
+    room: str
+    """The conference's name."""
+    label: str
+    told_url: str
+    """Where the conference tells who comes and goes, if this is the first who comes."""
+    muted: bool = False
+    """Hears everybody and is heard by nobody."""
+    coaches: str | None = None
+    """SID of the call that alone hears this one."""
+    music: bool = False
+    """Alone, with music."""
+    music_url: str | None = None
+    """None: Twilio's own music."""
+
+
+def waiting(keys_url: str, said: Spoken | None = None, *, digits: str = "") -> str:
+    """Wait and hear keys, one at a time; with a prompt, which a key interrupts unless `whole`.
+
+    `digits` are pressed towards the person first.
+    """
+    response = _pressing(digits)
     if said is not None and said.whole:
         _say(response, said)
     gather = response.gather(
         input="dtmf",
         num_digits=1,
         finish_on_key="",
-        timeout=HOLD_S if said is None else AFTER_PROMPT_S,
+        timeout=WAIT_S if said is None else AFTER_PROMPT_S,
         action=keys_url,
         method="POST",
         action_on_empty_result=True,
@@ -127,22 +186,56 @@ def on_hold(keys_url: str, said: Spoken | None = None) -> str:
     return str(response)
 
 
-def in_room(name: str, label: str, room_url: str, then_url: str | None) -> str:
-    """Join a room; afterwards ask again at `then_url`, or hang up."""
-    response = VoiceResponse()
-    response.dial(time_limit=ROOM_LIMIT_S).conference(
-        name,
-        participant_label=label,
+def in_room(seat: Seat, then_url: str | None, *, digits: str = "") -> str:
+    """Join a room; afterwards ask again at `then_url`, or hang up.
+
+    `digits` are pressed towards whoever it is first.
+    """
+    response = _pressing(digits)
+    more: dict[str, object] = {}
+    if seat.music:
+        if seat.music_url is not None:
+            more = {"wait_url": seat.music_url, "wait_method": "GET"}
+    else:
+        more["wait_url"] = ""
+    if seat.coaches is not None:
+        more["coach"] = seat.coaches
+    response.dial(time_limit=MUSIC_S if seat.music else ROOM_LIMIT_S).conference(
+        seat.room,
+        participant_label=seat.label,
+        muted=seat.muted,
         start_conference_on_enter=True,
         end_conference_on_exit=False,
         beep=False,
-        wait_url="",
-        status_callback=room_url,
-        status_callback_event="join leave",
+        status_callback=seat.told_url,
+        status_callback_event="join leave announcement",
         status_callback_method="POST",
+        **more,
     )
     if then_url is not None:
         response.redirect(then_url, method="POST")
+    return str(response)
+
+
+def announcement(said: Spoken) -> str:
+    """Say something into a conference."""
+    response = VoiceResponse()
+    _say(response, said)
+    return str(response)
+
+
+def ringing(again_url: str) -> str:
+    """Do not answer yet: a `<Pause>` that comes first leaves the caller with the ringing."""
+    response = VoiceResponse()
+    response.pause(length=RING_S)
+    response.redirect(again_url, method="POST")
+    return str(response)
+
+
+def rejected() -> str:
+    """Do not answer at all; the caller hears that the line is busy."""
+    response = VoiceResponse()
+    response.reject(reason="busy")
     return str(response)
 
 
@@ -153,5 +246,12 @@ def hang_up() -> str:
     return str(response)
 
 
+def _pressing(digits: str) -> VoiceResponse:
+    response = VoiceResponse()
+    if digits:
+        response.play(digits=digits)
+    return response
+
+
 NOTHING: Final = '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-"""Answers a message that came in: no reply of Twilio's own."""
+"""Nothing to say or do: no reply of Twilio's own to a message, silence in a conference."""

@@ -7,10 +7,11 @@ import os
 import pytest
 
 from telephony_adapters.errors import CarrierUnavailable
-from telephony_adapters.twilio.client import NewCall, RedirectingHttp, Refused, TwilioApi
+from telephony_adapters.twilio.client import NewCall, TwilioApi
 from telephony_adapters.twilio.codec import CallStatus
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
+from telephony_adapters.twilio.transport import RedirectingHttp, Refused
 from tests.adapters.lab import FarEnd
 from tests.adapters.twilio_lab import NUMBERS, TwilioLab, twilio_lab
 

@@ -6,6 +6,7 @@ import contextlib
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,14 +16,19 @@ from telephony_adapters.prompts import Prompt
 from telephony_adapters.twilio import codec, twiml
 from telephony_adapters.twilio.codec import (
     CallStatus,
+    Label,
     MalformedWebhook,
     OurEnd,
+    RecordingState,
     RoomEvent,
     StatusChanged,
 )
 
 SID = "CA" + "0a" * 16
 ROOM_SID = "CF" + "0b" * 16
+RECORDING_SID = "RE" + "0c" * 16
+KEYS = ("ABC", "DEF", "GHI", "JKL", "MNO", "PQRS", "TUV", "WXYZ")
+"""Letters on the keys of a telephone, from 2 on."""
 
 
 def ended(
@@ -105,13 +111,64 @@ def test_keys_are_keys_of_a_telephone() -> None:
 
 
 def test_rooms() -> None:
-    form = {"ConferenceSid": ROOM_SID, "CallSid": SID, "SequenceNumber": "4"}
+    form = {"ConferenceSid": ROOM_SID, "CallSid": SID, "ParticipantLabel": "leg.leg-1.4"}
     joined = codec.room_changed({**form, "StatusCallbackEvent": "participant-join"})
-    assert (joined.event, joined.sequence, joined.sid) == (RoomEvent.JOIN, 4, SID)
+    assert (joined.event, joined.sid) == (RoomEvent.JOIN, SID)
+    assert joined.label == Label("leg-1", is_leg=True, visit=4)
     other = codec.room_changed({"ConferenceSid": ROOM_SID, "StatusCallbackEvent": "conference-end"})
     assert other.event is RoomEvent.OTHER
     with pytest.raises(MalformedWebhook):
         codec.room_changed(form)
+
+
+@pytest.mark.parametrize("label", [Label("01J", is_leg=False, visit=0), Label("a-b_c", True, 12)])
+def test_a_label_is_read_as_it_was_written(label: Label) -> None:
+    assert codec.label_read(str(label)) == label
+
+
+@pytest.mark.parametrize(
+    "text", ["", "somebody", "leg.x", "leg..1", "bot.x.1", "leg.x.-1", "leg.x.1.2", "call.ñ.1"]
+)
+def test_labels_of_others_are_none_of_ours(text: str) -> None:
+    assert codec.label_read(text) is None
+
+
+@pytest.mark.parametrize(
+    ("from_", "caller"),
+    [
+        ("+13055550101", "+13055550101"),
+        ("+266696687", None),
+        ("+7378742833", None),
+        ("anonymous", None),
+        ("sip:ana@example.com", None),
+        ("", None),
+    ],
+)
+def test_who_calls_us(from_: str, caller: str | None) -> None:
+    form = {"CallSid": SID, "CallStatus": "ringing", "From": from_, "To": "+13055550199"}
+    frame = codec.came_in(form)
+    assert (frame.caller, frame.called) == (caller, "+13055550199")
+    with pytest.raises(MalformedWebhook, match="To"):
+        codec.came_in({**form, "To": ""})
+
+
+def test_withheld_numbers_are_words_on_the_keys_of_a_telephone() -> None:
+    keys = {letter: str(2 + n) for n, group in enumerate(KEYS) for letter in group}
+    words = ("ANONYMOUS", "RESTRICTED", "BLOCKED", "UNKNOWN", "UNAVAILABLE")
+    assert {"+" + "".join(keys[letter] for letter in word) for word in words} == codec.WITHHELD
+
+
+def test_recordings() -> None:
+    form = {"RecordingSid": RECORDING_SID, "RecordingStatus": "completed", "RecordingDuration": "7"}
+    frame = codec.recording_told(form)
+    assert (frame.sid, frame.state, frame.duration_s) == (
+        RECORDING_SID,
+        RecordingState.COMPLETED,
+        7,
+    )
+    for wrong in ({"RecordingStatus": "played"}, {"RecordingSid": "RE1"}, {"RecordingSid": ""}):
+        with pytest.raises(MalformedWebhook):
+            codec.recording_told({**form, **wrong})
 
 
 @pytest.mark.parametrize(
@@ -201,7 +258,14 @@ _VALUES = st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")) | st.sam
 
 @given(st.dictionaries(_NAMES, _VALUES))
 def test_any_form_is_a_frame_or_malformed(form: dict[str, str]) -> None:
-    for decode in (codec.status_changed, codec.detected, codec.gathered, codec.room_changed):
+    for decode in (
+        codec.status_changed,
+        codec.detected,
+        codec.gathered,
+        codec.room_changed,
+        codec.came_in,
+        codec.recording_told,
+    ):
         with contextlib.suppress(MalformedWebhook):
             decode(form)
 
@@ -216,9 +280,9 @@ def test_our_addresses_carry_our_ids() -> None:
     assert keys == "https://calls.example.com/twilio-door/twilio/call/keys?call=01J&turn=3"
 
 
-def test_on_hold_every_key_is_heard() -> None:
+def test_who_waits_presses_keys_that_are_heard() -> None:
     keys = ADDRESSES.keys(CallId("01J"), 0)
-    gather = ElementTree.fromstring(twiml.on_hold(keys))[0]  # noqa: S314
+    gather = ElementTree.fromstring(twiml.waiting(keys))[0]  # noqa: S314
     assert gather.tag == "Gather"
     assert gather.get("action") == keys
     assert gather.get("actionOnEmptyResult") == "true"
@@ -230,22 +294,68 @@ def test_on_hold_every_key_is_heard() -> None:
 def test_the_first_document_fits_into_a_create() -> None:
     """Twilio takes at most 4,000 characters of TwiML with a call."""
     keys = ADDRESSES.keys(CallId("0" * 26), 999_999)
-    assert len(twiml.on_hold(keys)) < 4_000
-    room = ADDRESSES.room(LegId("leg-" + "0" * 26))
-    name = ADDRESSES.room_name(LegId("leg-" + "0" * 26))
-    assert len(twiml.in_room(name, "0" * 26, room, keys)) < 4_000
+    assert len(twiml.waiting(keys)) < 4_000
+    seat = twiml.Seat(
+        room=ADDRESSES.room_name(LegId("leg-" + "0" * 26)),
+        label=str(Label("0" * 26, is_leg=False, visit=999_999)),
+        told_url=ADDRESSES.room(LegId("leg-" + "0" * 26)),
+        coaches=SID,
+    )
+    assert len(twiml.in_room(seat, keys, digits="1" * 64)) < 4_000
+
+
+def conference_of(document: str) -> ElementTree.Element:
+    found = ElementTree.fromstring(document).find("Dial/Conference")  # noqa: S314
+    assert found is not None
+    return found
 
 
 def test_a_room_outlives_those_who_leave_it() -> None:
     leg_id = LegId("leg-1")
     name = ADDRESSES.room_name(leg_id)
-    document = twiml.in_room(name, "01J", ADDRESSES.room(leg_id), None)
-    conference = ElementTree.fromstring(document)[0][0]  # noqa: S314
+    seat = twiml.Seat(room=name, label="call.01J.1", told_url=ADDRESSES.room(leg_id))
+    conference = conference_of(twiml.in_room(seat, None))
     assert conference.text == name
     assert twiml.Addresses("https://other.example.com").room_name(leg_id) != name
     assert conference.get("endConferenceOnExit") == "false"
-    assert conference.get("participantLabel") == "01J"
+    assert conference.get("participantLabel") == "call.01J.1"
     assert conference.get("beep") == "false"
+    assert conference.get("waitUrl") == ""
+    assert conference.get("muted") == "false"
+    assert conference.get("coach") is None
+
+
+def test_on_hold_there_is_music_and_it_does_not_last_for_ever() -> None:
+    alone = twiml.Seat(
+        room=ADDRESSES.hold_name(CallId("01J")), label="call.01J.2", told_url="", music=True
+    )
+    document = twiml.in_room(alone, "https://x/keys")
+    assert conference_of(document).get("waitUrl") is None, "Twilio's own music"
+    dial = ElementTree.fromstring(document).find("Dial")  # noqa: S314
+    assert dial is not None
+    assert int(dial.get("timeLimit", "0")) == twiml.MUSIC_S
+    ours = msgspec.structs.replace(alone, music_url="https://x/music.mp3")
+    conference = conference_of(twiml.in_room(ours, None))
+    assert (conference.get("waitUrl"), conference.get("waitMethod")) == (
+        "https://x/music.mp3",
+        "GET",
+    )
+
+
+def test_who_calls_hears_it_ring_until_something_else_is_said() -> None:
+    verbs = ElementTree.fromstring(twiml.ringing(ADDRESSES.voice_in))  # noqa: S314
+    assert [verb.tag for verb in verbs] == ["Pause", "Redirect"]
+    assert verbs[1].text == ADDRESSES.voice_in
+    assert ElementTree.fromstring(twiml.rejected())[0].tag == "Reject"  # noqa: S314
+
+
+def test_keys_are_pressed_before_anything_else() -> None:
+    for document in (
+        twiml.waiting("https://x/keys", digits="12#"),
+        twiml.in_room(twiml.Seat(room="r", label="l", told_url=""), None, digits="12#"),
+    ):
+        first = ElementTree.fromstring(document)[0]  # noqa: S314
+        assert (first.tag, first.get("digits")) == ("Play", "12#")
 
 
 @pytest.mark.parametrize(
@@ -262,7 +372,7 @@ def test_a_recording_is_played_where_it_is_on_the_web_else_the_words_are_said(
     audio: str | None, prompts_url: str | None, verb: tuple[str, str, str | None], whole: bool
 ) -> None:
     prompt = Prompt(text="Hola <Ana>", language="es", audio=audio, whole=whole)
-    document = twiml.on_hold("https://x/keys", twiml.spoken(prompt, prompts_url))
+    document = twiml.waiting("https://x/keys", twiml.spoken(prompt, prompts_url))
     response = ElementTree.fromstring(document)  # noqa: S314
     inside = response if whole else response.find("Gather")
     assert inside is not None

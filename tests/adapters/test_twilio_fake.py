@@ -10,14 +10,15 @@ import aiohttp
 import pytest
 
 from load_tests.bench_twilio import measure
-from telephony_adapters.messages import HangupCause
+from telephony_adapters.messages import HangupCause, InboundCall
 from telephony_adapters.simulator.heard import Speaker
 from telephony_adapters.twilio.codec import CallStatus
 from telephony_adapters.twilio.fake.__main__ import main
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, UnreadableFault, parse_fault
 from telephony_adapters.twilio.fake.lines import Behaviour, UnreadableLine, parse_line
-from tests.adapters.lab import FarEnd
+from telephony_adapters.twilio.transport import Refused
+from tests.adapters.lab import OUR_NUMBER, FarEnd
 from tests.adapters.twilio_lab import twilio_lab
 from tests.support.free_port import free_port
 
@@ -132,3 +133,117 @@ def test_the_command_serves_on_loopback_until_it_is_told_to_stop() -> None:
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
+
+
+# --- people who call, conferences, recordings ---------------------------------------------------
+
+
+async def test_somebody_calls_by_a_request_and_gives_up() -> None:
+    async with twilio_lab() as lab, aiohttp.ClientSession() as session:
+        url = f"{lab.fake.url}/fake/calls"
+        async with session.post(url, data={"To": OUR_NUMBER, "From": "+13055550101"}) as reply:
+            assert reply.status == 201
+            sid = (await reply.json())["sid"]
+        theirs = lab.fake.exchange.calls[sid]
+        await lab.until(lambda: any(isinstance(event, InboundCall) for event in lab.events))
+        assert theirs.is_ringing_in
+        await lab.pass_time(61.0)
+        assert theirs.status is CallStatus.NO_ANSWER
+        async with session.post(url, data={"From": "+13055550101"}) as reply:
+            assert reply.status == 400
+
+
+async def test_a_number_without_a_webhook_takes_no_calls() -> None:
+    async with twilio_lab() as lab:
+        lab.fake.exchange.voice_url = ""
+        theirs = lab.fake.exchange.somebody_calls(None, OUR_NUMBER, patience_s=60.0)
+        await lab.until(lambda: theirs.status.is_final)
+        assert theirs.status is CallStatus.FAILED
+        assert theirs.answered_at is None
+
+
+@pytest.mark.parametrize(
+    ("document", "status"),
+    [
+        ("<Response><Pause length='30'/></Response>", CallStatus.RINGING),
+        ("<Response><Pause length='2'/><Say>Hola</Say><Pause length='30'/></Response>",
+         CallStatus.IN_PROGRESS),
+        ("<Response><Reject/></Response>", CallStatus.BUSY),
+        ("<Response><Pause length='1'/><Reject/></Response>", CallStatus.BUSY),
+        ("<Response><Hangup/></Response>", CallStatus.COMPLETED),
+    ],
+)  # fmt: skip
+async def test_which_verbs_answer_a_call_that_comes_in(document: str, status: CallStatus) -> None:
+    async with twilio_lab() as lab:
+        exchange = lab.fake.exchange
+        theirs = exchange.somebody_calls(None, OUR_NUMBER, patience_s=60.0)
+        exchange.redirect(theirs, document)
+        await lab.pass_time(10.0)
+        assert theirs.status is status
+
+
+async def test_what_only_rings_cannot_be_redirected_or_recorded() -> None:
+    async with twilio_lab() as lab:
+        theirs = lab.fake.exchange.somebody_calls(None, OUR_NUMBER, patience_s=60.0)
+        api = lab.adapter.api
+        for asking in (
+            api.redirect_call(theirs.sid, "<Response/>"),
+            api.record(theirs.sid, "http://127.0.0.1:9"),
+        ):
+            with pytest.raises(Refused) as refused:
+                await asking
+            assert refused.value.twilio_code == 21220
+        await api.end_call(theirs.sid)
+        assert theirs.status is CallStatus.CANCELED
+
+
+async def test_a_participant_on_hold_or_muted() -> None:
+    async with twilio_lab() as lab, aiohttp.ClientSession() as session:
+        call_id, leg_id = await lab.converse()
+        room = lab.call(call_id).room
+        assert room is not None
+        owner = lab.fake.settings
+        base = f"{lab.fake.url}/2010-04-01/Accounts/{owner.account_sid}/Conferences/{room.sid}"
+        owned = {"Authorization": aiohttp.encode_basic_auth(owner.account_sid, owner.auth_token)}
+        url = f"{base}/Participants/{lab.call(call_id).sid}.json"
+        for change, by_person, by_agent in (
+            ({"Muted": "true"}, {leg_id}, set()),
+            ({"Muted": "false", "Hold": "true"}, set(), set()),
+            ({"Hold": "false"}, {leg_id}, {call_id}),
+        ):
+            async with session.post(url, data=change, headers=owned) as reply:
+                assert reply.status == 200
+            assert (lab.heard_by(call_id), lab.heard_by(leg_id)) == (by_person, by_agent)
+        async with session.get(url, headers=owned) as reply:
+            assert (await reply.json())["hold"] is False
+        async with session.get(f"{base}/Participants/nobody.json", headers=owned) as reply:
+            assert (reply.status, (await reply.json())["code"]) == (404, 20404)
+
+
+async def test_a_pause_is_silence_unless_it_is_skipped() -> None:
+    async with twilio_lab() as lab, aiohttp.ClientSession() as session:
+        call_id = await lab.dial_and_answer()
+        sid, owner = lab.call(call_id).sid, lab.fake.settings
+        recording = await lab.adapter.api.record(sid, "http://127.0.0.1:9")
+        account = f"{lab.fake.url}/2010-04-01/Accounts/{owner.account_sid}"
+        current = f"{account}/Calls/{sid}/Recordings/Twilio.CURRENT.json"
+        owned = {"Authorization": aiohttp.encode_basic_auth(owner.account_sid, owner.auth_token)}
+        for change, status in (
+            ({"Status": "paused"}, 200),
+            ({"Status": "in-progress"}, 200),
+            ({"Status": "paused", "PauseBehavior": "skip"}, 200),
+            ({"Status": "sings"}, 400),
+            ({"Status": "stopped"}, 200),
+        ):
+            async with session.post(current, data=change, headers=owned) as reply:
+                assert reply.status == status
+            await lab.pass_time(2.0)
+        async with session.get(f"{account}/Recordings/{recording}.json", headers=owned) as reply:
+            found = await reply.json()
+        assert (found["status"], found["duration"]) == ("completed", "4")
+        async with session.post(current, data={"Status": "paused"}, headers=owned) as reply:
+            assert reply.status == 404
+        url = f"{account}/Recordings/{recording}.json"
+        for status in (204, 404):
+            async with session.delete(url, headers=owned) as reply:
+                assert reply.status == status

@@ -401,7 +401,10 @@ async def test_a_conversation_of_another_life_is_found_at_the_start() -> None:
 async def _room_of_another_marcador(lab: TwilioLab) -> FakeCall:
     """An agent's leg of a Marcador with another public address, on the same account."""
     there = twiml.Addresses("https://other.example.com")
-    room = twiml.in_room(there.room_name(LegId("leg-9")), "leg-9", "", None)
+    seat = twiml.Seat(
+        room=there.room_name(LegId("leg-9")), label="leg.leg-9.0", told_url="http://127.0.0.1:9"
+    )
+    room = twiml.in_room(seat, None)
     call = lab.fake.exchange.create({"To": ["client:host"], "From": ["+1"], "Twiml": [room]})
     await lab.until(lambda: call.is_answered)
     await lab.pass_time(1.0)
@@ -449,11 +452,31 @@ async def test_a_prompt_that_is_replaced_has_finished() -> None:
         assert [e.playback_id for e in lab.of(PlaybackFinished, call_id)] == ["p1", "p2"]
 
 
-async def test_a_call_with_an_agent_hears_no_prompt() -> None:
+async def test_a_prompt_to_who_is_with_an_agent_is_said_into_the_conference() -> None:
+    async with twilio_lab() as lab:
+        call_id, leg_id = await _bridged(lab)
+        began_at = lab.now()
+        await lab.adapter.play(call_id, said("this call is recorded"), "p1")
+        with pytest.raises(TelephonyError, match="does not stop"):
+            await lab.adapter.stop_playing(call_id, "p1")
+        finished = await lab.first(PlaybackFinished, call_id)
+        assert (finished.playback_id, finished.failed) == ("p1", False)
+        assert (finished.at - began_at).total_seconds() == lab.fake.settings.prompt_s
+        assert lab.fake.exchange.said[-1] == "this call is recorded"
+        assert lab.heard_by(call_id) == {leg_id}, "nobody left for it"
+        assert len(lab.of(CallBridged, call_id)) == 1
+
+
+async def test_an_announcement_that_is_interrupted_was_not_heard() -> None:
     async with twilio_lab() as lab:
         call_id, _ = await _bridged(lab)
-        with pytest.raises(TelephonyError, match="with an agent"):
-            await lab.adapter.play(call_id, said("one"), "p1")
+        await lab.adapter.play(call_id, said("this call is recorded"), "p1")
+        await lab.pass_time(1.0)
+        await lab.adapter.hold(call_id)
+        finished = await lab.first(PlaybackFinished, call_id)
+        assert (finished.playback_id, finished.failed) == ("p1", True)
+        await lab.pass_time(10.0)
+        assert len(lab.of(PlaybackFinished, call_id)) == 1
 
 
 async def test_a_leg_carries_one_call() -> None:

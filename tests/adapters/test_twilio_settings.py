@@ -8,9 +8,9 @@ import pytest
 from telephony_adapters.settings import SettingsProblem
 from telephony_adapters.twilio.settings import (
     TwilioSettings,
-    agent_address,
     check,
     is_loopback,
+    leg_address,
 )
 
 GOOD = TwilioSettings(
@@ -41,6 +41,7 @@ def test_good_settings_pass_and_hide_the_token() -> None:
         ("public_url", "https://localhost"),
         ("api_url", "http://api.example.com"),
         ("prompts_url", "ftp://example.com"),
+        ("hold_music_url", "music.mp3"),
         ("caller_ids", ()),
         ("caller_ids", ("2025550123",)),
         ("agent_address", "{agent}"),
@@ -79,9 +80,11 @@ def test_only_a_loopback_address_is_loopback(url: str, loopback: bool) -> None:
         ("client:{agent}", "agent:dora", "client:dora"),
         ("sip:{agent}@house.sip.twilio.com", "agent:dora", "sip:dora@house.sip.twilio.com"),
         ("client:{agent}", "+12025550123", "+12025550123"),
-        ("client:{agent}", "sip:dora@pbx.example.com", "sip:dora@pbx.example.com"),
+        ("client:{agent}", "sip:dora@pbx.example.com", None),
+        ("client:{agent}", "dora", None),
+        ("client:{agent}", "+1", None),
     ],
 )
-def test_where_an_agent_is_rung(pattern: str, endpoint: str, address: str) -> None:
+def test_where_a_leg_is_rung(pattern: str, endpoint: str, address: str | None) -> None:
     settings = msgspec.structs.replace(GOOD, agent_address=pattern)
-    assert agent_address(settings, endpoint) == address
+    assert leg_address(settings, endpoint) == address

@@ -20,6 +20,7 @@ from telephony_adapters.messages import (
     DtmfReceived,
     PlaybackFinished,
 )
+from telephony_adapters.twilio import twiml
 from telephony_adapters.twilio.door import MOST_BYTES
 from telephony_adapters.twilio.fake.faults import Fault
 from telephony_adapters.twilio.twiml import AFTER_PROMPT_S
@@ -164,10 +165,18 @@ async def test_what_is_no_form_is_refused(knocker: Knocker, body: bytes, content
         "/twilio/call/keys?call=1&turn=-1",
         "/twilio/leg/status?leg=" + "x" * 65,
         "/twilio/room?leg=%00",
+        "/twilio/hold",
+        "/twilio/recording?call=1",
+        "/twilio/recording?call=1&recording=../etc",
+        "/twilio/recording?recording=r1",
+        "/twilio/announcement?call=1&number=x",
+        "/twilio/voice",
+        "/twilio/voice/status?call=1",
     ],
 )
 async def test_signed_nonsense_is_malformed(knocker: Knocker, path: str) -> None:
-    fields = {"CallSid": "CA" + "0" * 32, "CallStatus": "ringing"}
+    sid = "not a SID" if "voice" in path else "CA" + "0" * 32
+    fields = {"CallSid": sid, "CallStatus": "ringing", "RecordingStatus": "completed"}
     assert await knocker.knock(path, fields) == 400
     assert knocker.lab.adapter.webhook_counts.malformed == 1
 
@@ -229,11 +238,12 @@ async def test_a_room_is_joined_once_however_often_it_is_told(knocker: Knocker) 
     await lab.adapter.bridge(call_id, leg_id)
     await lab.first(CallBridged, call_id)
     (room,) = lab.fake.exchange.rooms.live()
+    sid = lab.call(call_id).sid
     fields = {
         "ConferenceSid": room.sid,
-        "CallSid": lab.call(call_id).sid,
+        "CallSid": sid,
+        "ParticipantLabel": room.inside[sid].label,
         "StatusCallbackEvent": "participant-join",
-        "SequenceNumber": str(room.sequence),
     }
     assert await knocker.knock(f"/twilio/room?leg={leg_id}", fields) == 204
     assert sum(isinstance(event, CallBridged) for event in lab.events) == 1
@@ -242,6 +252,36 @@ async def test_a_room_is_joined_once_however_often_it_is_told(knocker: Knocker) 
     await lab.end(call_id)
     assert await knocker.knock(f"/twilio/room?leg={leg_id}", fields) == 204
     assert sum(isinstance(event, CallBridged) for event in lab.events) == 1
+
+
+async def test_an_announcement_ends_once_and_as_twilio_says(knocker: Knocker) -> None:
+    lab = knocker.lab
+    call_id, leg_id = await lab.converse()
+    room = lab.call(call_id).room
+    assert room is not None
+    await lab.adapter.play(call_id, lab.prompt(), "p1")
+    addresses = twiml.Addresses(lab.adapter.settings.public_url)
+    path = f"/twilio/room?leg={leg_id}"
+
+    async def ended(event: str, url: str, room_sid: str = room.sid) -> None:
+        fields = {
+            "ConferenceSid": room_sid,
+            "StatusCallbackEvent": event,
+            "AnnounceUrl": url,
+        }
+        assert await knocker.knock(path, fields) == 204
+
+    await ended("announcement-end", addresses.announcement(call_id, 0))
+    await ended("announcement-end", "https://example.com/other.mp3")
+    await ended("announcement-end", addresses.announcement(call_id, 1), "CF" + "0" * 32)
+    assert lab.of(PlaybackFinished, call_id) == []
+    await ended("announcement-fail", addresses.announcement(call_id, 1))
+    await ended("announcement-end", addresses.announcement(call_id, 1))
+    (finished,) = lab.of(PlaybackFinished, call_id)
+    assert (finished.playback_id, finished.failed) == ("p1", True)
+    late = {"ConferenceSid": room.sid}
+    document = await knocker.document(f"/twilio/announcement?call={call_id}&number=1", late)
+    assert "Say" not in document, "what is over is not said"
 
 
 async def test_a_twilio_that_signs_wrongly_tells_nothing() -> None:
@@ -256,10 +296,42 @@ async def test_a_twilio_that_signs_wrongly_tells_nothing() -> None:
 
 
 _FIELDS = st.dictionaries(
-    st.sampled_from(["CallSid", "CallStatus", "SequenceNumber", "AnsweredBy", "Digits", "Extra"]),
+    st.sampled_from(
+        [
+            "CallSid",
+            "CallStatus",
+            "SequenceNumber",
+            "AnsweredBy",
+            "Digits",
+            "Extra",
+            "To",
+            "From",
+            "ConferenceSid",
+            "StatusCallbackEvent",
+            "ParticipantLabel",
+            "RecordingSid",
+            "RecordingStatus",
+            "RecordingDuration",
+        ]
+    ),
     st.binary(max_size=40).map(lambda raw: raw.decode("latin-1"))
-    | st.sampled_from(["CA" + "0" * 32, "completed", "ringing", "human", "1"]),
-    max_size=6,
+    | st.sampled_from(
+        [
+            "CA" + "0" * 32,
+            "CF" + "0" * 32,
+            "RE" + "0" * 32,
+            "completed",
+            "ringing",
+            "human",
+            "1",
+            "participant-join",
+            "participant-leave",
+            "leg.l1.0",
+            "call.c1.0",
+            "+13055550199",
+        ]
+    ),
+    max_size=9,
 )
 _PATHS = st.sampled_from(
     [
@@ -269,6 +341,11 @@ _PATHS = st.sampled_from(
         "/twilio/leg/status?leg=l1",
         "/twilio/room?leg=l1",
         "/twilio/room",
+        "/twilio/hold?call=c1",
+        "/twilio/announcement?call=c1&number=1",
+        "/twilio/recording?call=c1&recording=r1",
+        "/twilio/voice",
+        "/twilio/voice/status",
         "/twilio/other",
     ]
 )
@@ -280,7 +357,7 @@ async def test_no_form_brings_the_door_down() -> None:
         knocker = Knocker(lab, session)
         cases: list[tuple[str, dict[str, str], bool]] = []
 
-        @settings(max_examples=120, database=None)
+        @settings(max_examples=240, database=None)
         @given(_PATHS, _FIELDS, st.booleans())
         def collect(path: str, fields: dict[str, str], signed: bool) -> None:
             cases.append((path, fields, signed))
@@ -291,4 +368,4 @@ async def test_no_form_brings_the_door_down() -> None:
             assert status < 500, (path, fields)
             assert signed or status in (403, 404), (path, fields)
         assert lab.events == []
-        assert len(cases) >= 100
+        assert len(cases) >= 200

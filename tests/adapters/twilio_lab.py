@@ -7,18 +7,29 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from pathlib import Path
 
 import msgspec
 
+from telephony_adapters.call_ids import inbound_call_id
 from telephony_adapters.messages import CallId, CarrierDown, LegId
 from telephony_adapters.twilio.adapter import TwilioAdapter
+from telephony_adapters.twilio.codec import label_read
 from telephony_adapters.twilio.fake.calls import FakeCall
 from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from telephony_adapters.twilio.fake.lines import Behaviour, Line, ScriptedWorld
 from telephony_adapters.twilio.fake.server import FakeTwilio
 from telephony_adapters.twilio.settings import TwilioSettings
-from tests.adapters.lab import PATIENCE_S, BreakableLab, FarEnd
+from telephony_adapters.twilio.twiml import Addresses
+from tests.adapters.lab import (
+    OUR_NUMBER,
+    PATIENCE_S,
+    BreakableLab,
+    CallableLab,
+    FarEnd,
+    ListeningLab,
+)
 from tests.support.free_port import free_port
 from tests.support.manual_clock import ManualClock
 
@@ -45,7 +56,7 @@ GIVE_UP_S = 1.0
 """Real seconds until a create that is never answered is given up."""
 
 
-class TwilioLab(BreakableLab):
+class TwilioLab(BreakableLab, CallableLab, ListeningLab):
     """Make it with `twilio_lab()`, which starts both sides."""
 
     def __init__(self, fake_settings: FakeSettings, faults: Mapping[str, Fault]) -> None:
@@ -71,12 +82,16 @@ class TwilioLab(BreakableLab):
         )
         return msgspec.structs.replace(usual, **changes)
 
-    def make(self, settings: TwilioSettings) -> TwilioAdapter:
+    def make(self, settings: TwilioSettings, notes: Path | None = None) -> TwilioAdapter:
         """An adapter whose Twilio keeps this laboratory's time."""
-        return TwilioAdapter(settings, self.clock, twilio_now=self.clock.now)
+        return TwilioAdapter(settings, self.clock, twilio_now=self.clock.now, notes=notes)
 
     def use(self, adapter: TwilioAdapter) -> None:
+        """This adapter is the one under test, and the account's numbers ask it."""
         self._adapter = adapter
+        addresses = Addresses(adapter.settings.public_url)
+        self.fake.exchange.voice_url = addresses.voice_in
+        self.fake.exchange.voice_status_url = addresses.voice_status
 
     @property
     def adapter(self) -> TwilioAdapter:
@@ -107,7 +122,9 @@ class TwilioLab(BreakableLab):
         return f"agent:dora_{self._endpoints}"
 
     def placed(self) -> int:
-        return sum(1 for call in self.fake.exchange.calls.values() if not call.is_agent)
+        return sum(
+            1 for call in self.fake.exchange.calls.values() if not (call.is_agent or call.inbound)
+        )
 
     async def until(self, condition: Callable[[], bool], limit_s: float = PATIENCE_S) -> None:
         await self.clock.run_until(condition, limit_s)
@@ -120,6 +137,12 @@ class TwilioLab(BreakableLab):
 
     async def agent_hangs_up(self, leg_id: LegId) -> None:
         self.fake.exchange.far_end_hangs_up(self.call(leg_id))
+
+    async def somebody_calls(self, caller: str | None, *, patience_s: float = 60.0) -> None:
+        self.fake.exchange.somebody_calls(caller, OUR_NUMBER, patience_s=patience_s)
+
+    async def until_heard(self, call_id: CallId, keys: str) -> None:
+        await self.until(lambda: self.call(call_id).keys_heard == keys)
 
     async def lose_connection(self) -> None:
         """Returns when the adapter has noticed."""
@@ -137,13 +160,24 @@ class TwilioLab(BreakableLab):
         for call in self.fake.exchange.calls.values():
             if f"={our_id}" in call.status_url:
                 return call
+            if call.inbound and inbound_call_id("twilio", call.sid) == our_id:
+                return call
         raise AssertionError(f"Twilio knows no call of {our_id}")
+
+    def heard_by(self, our_id: str) -> set[str]:
+        """Whom a person, or a leg, hears in a conference, by our ids."""
+        rooms = self.fake.exchange.rooms
+        labels = {sid: one.label for room in rooms.live() for sid, one in room.inside.items()}
+        heard = rooms.heard_by(self.call(our_id).sid)
+        return {label.who for sid in heard if (label := label_read(labels[sid])) is not None}
 
 
 @asynccontextmanager
 async def twilio_lab(
     fake_settings: FakeSettings | None = None,
     faults: Mapping[str, Fault] | None = None,
+    *,
+    notes: Path | None = None,
     **changes: object,
 ) -> AsyncIterator[TwilioLab]:
     """Both sides, started; `changes` are to the adapter's settings."""
@@ -152,7 +186,7 @@ async def twilio_lab(
         changes.setdefault("request_timeout_s", GIVE_UP_S)
     lab = TwilioLab(settings, faults or {})
     await lab.fake.start()
-    adapter = lab.make(lab.settings(free_port(), **changes))
+    adapter = lab.make(lab.settings(free_port(), **changes), notes)
     try:
         lab.use(adapter)
         await adapter.start(lab.events.append)

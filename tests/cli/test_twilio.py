@@ -72,6 +72,35 @@ def test_the_doctor_looks_at_account_and_webhooks(english: Cli, made: Made, api_
         assert found[check]["state"] == "ok", found[check]
 
 
+def test_the_doctor_says_what_a_number_lacks_to_be_called(
+    english: Cli, made: Made, api_url: str
+) -> None:
+    found = findings(english, keys(api_url), ExitCode.OK)["twilio_inbound"]
+    assert found["state"] == "warning"  # the fake was told of no webhook
+    assert "/twilio/voice (HTTP POST)" in found["mend"]
+
+
+@pytest.mark.parametrize("status_url", [True, False])
+def test_the_doctor_sees_whether_a_number_tells_of_its_calls(
+    english: Cli, made: Made, status_url: bool
+) -> None:
+    public, port = f"http://127.0.0.1:{free_port()}", free_port()
+    command = [sys.executable, "-m", "telephony_adapters.twilio.fake", "--port", str(port),
+               "--auth-token", TOKEN, "--voice-url", f"{public}/twilio/voice"]  # fmt: skip
+    if status_url:
+        command += ["--voice-status-url", f"{public}/twilio/voice/status"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        wanted = keys(
+            f"http://127.0.0.1:{port}", public_url=public, listen_port=public.rpartition(":")[2]
+        )
+        found = findings(english, wanted, ExitCode.OK)["twilio_inbound"]
+        process.terminate()
+    assert found["state"] == ("ok" if status_url else "warning"), found
+    assert status_url or "/twilio/voice/status" in found["mend"]
+
+
 def test_the_doctor_names_what_is_wrong(english: Cli, made: Made, api_url: str) -> None:
     wrong = keys(api_url, auth_token="wrong", public_url=api_url, calls_per_s="1")
     found = findings(english, wrong, ExitCode.NO)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from telephony_adapters.twilio.fake.exchange import FakeSettings
 from telephony_adapters.twilio.fake.faults import CreateFault, Fault
 from telephony_adapters.twilio.fake.server import FakeTwilio
 from telephony_adapters.twilio.settings import TwilioSettings
+from telephony_adapters.twilio.twiml import Addresses
 from tests.support.fixed_world import FixedWorld, PlanMaker, answered
 from tests.support.free_port import free_port
 from tests.support.house import House, open_house
@@ -46,6 +47,7 @@ async def house_on_twilio(
     *,
     request_timeout_s: float = 20.0,
     somebody: PlanMaker = somebody_answers,
+    overrides: Mapping[str, object] | None = None,
 ) -> AsyncIterator[tuple[House, FakeTwilio]]:
     """A Marcador in real time whose carrier is the fake; everybody answers."""
     world = FixedWorld(default=somebody)
@@ -62,11 +64,17 @@ async def house_on_twilio(
         request_timeout_s=request_timeout_s,
     )
 
+    addresses = Addresses(settings.public_url)
+    fake.exchange.voice_url = addresses.voice_in
+    fake.exchange.voice_status_url = addresses.voice_status
+
     def make(clock: Clock) -> TwilioAdapter:
         return TwilioAdapter(settings, clock)
 
     try:
-        async with open_house(folder, redis_url, world, speed=1.0, make_adapter=make) as house:
+        async with open_house(
+            folder, redis_url, world, speed=1.0, make_adapter=make, overrides=overrides
+        ) as house:
             yield house, fake
     finally:
         await fake.stop()

@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         auth_token=options.auth_token,
         calls_per_s=options.calls_per_s,
         inbound_url=options.inbound_url,
+        voice_url=options.voice_url,
+        voice_status_url=options.voice_status_url,
     )
     world = ScriptedWorld(lines, SeededWorld(options.seed))
     people = ScriptedPeople(outcomes, SeededCorrespondents(options.seed))
@@ -94,6 +96,16 @@ def _parser() -> argparse.ArgumentParser:
         "--inbound-url", default=usual.inbound_url, metavar="URL",
         help="where messages to the account's numbers are told, as set in Twilio's console: "
         "Marcador's public address and /twilio/message/in",
+    )  # fmt: skip
+    add(
+        "--voice-url", default=usual.voice_url, metavar="URL",
+        help="whom the account's numbers ask what to do with a call that comes in: Marcador's "
+        "public address and /twilio/voice",
+    )  # fmt: skip
+    add(
+        "--voice-status-url", default=usual.voice_status_url, metavar="URL",
+        help="where they tell that it has ended: Marcador's public address and "
+        "/twilio/voice/status",
     )  # fmt: skip
     add(
         "--text", action="append", default=[], metavar="NUMBER=OUTCOME[:ANSWER]",

@@ -33,7 +33,16 @@ ENDINGS: Mapping[HangupCause, tuple[CallStatus, int]] = {
 class FakeCall:
     """A Call resource with what happens to it."""
 
-    def __init__(self, form: Mapping[str, list[str]], created_at: datetime, fault: Fault) -> None:
+    def __init__(
+        self,
+        form: Mapping[str, list[str]],
+        created_at: datetime,
+        fault: Fault,
+        *,
+        inbound: bool = False,
+    ) -> None:
+        self.inbound = inbound
+        """Somebody calls a number of the account."""
         self.sid = f"CA{secrets.token_hex(16)}"
         self.to = _one(form, "To")
         self.from_ = _one(form, "From")
@@ -56,6 +65,8 @@ class FakeCall:
         self.room: Room | None = None
         self.left_room = asyncio.Event()
         self.keys: asyncio.Queue[str] | None = None
+        self.keys_heard = ""
+        """Keys that were pressed towards whoever it is."""
         self.prompts = 0
         """Prompts under way."""
         self.follower: asyncio.Task[None] | None = None
@@ -69,6 +80,15 @@ class FakeCall:
     @property
     def is_agent(self) -> bool:
         return self.to.startswith(AGENT_SCHEMES)
+
+    @property
+    def direction(self) -> str:
+        return "inbound" if self.inbound else "outbound-api"
+
+    @property
+    def is_ringing_in(self) -> bool:
+        """It came in and was not picked up yet."""
+        return self.inbound and self.status is CallStatus.RINGING
 
     @property
     def is_answered(self) -> bool:
@@ -117,7 +137,7 @@ class FakeCall:
             "to": self.to,
             "from": self.from_,
             "status": self.listed_status.value,
-            "direction": "outbound-api",
+            "direction": self.direction,
             "api_version": API_VERSION,
             "date_created": format_datetime(self.created_at),
             "start_time": _formatted(self.answered_at),
@@ -135,7 +155,7 @@ class FakeCall:
             "CallStatus": self.status.value,
             "Called": self.to,
             "Caller": self.from_,
-            "Direction": "outbound-api",
+            "Direction": self.direction,
             "From": self.from_,
             "To": self.to,
         }

@@ -11,6 +11,11 @@ from telephony_adapters.clock import Clock
 
 MOST_DOCUMENTS = 100_000
 """Documents that one call may follow; more is a loop."""
+LEAVES_RINGING = frozenset({"Pause", "Redirect", "Reject"})
+"""Verbs that do not answer a call that comes in, as long as they come first."""
+SPEAKS = ("Say", "Play")
+DIGIT_S = 0.25
+"""How long a key is pressed towards somebody."""
 
 
 class Caller(Protocol):
@@ -18,6 +23,19 @@ class Caller(Protocol):
 
     async def fetch(self, url: str, fields: dict[str, str]) -> str | None:
         """The next document; None when it could not be had."""
+
+    @property
+    def is_ringing(self) -> bool:
+        """It came in and was not picked up yet."""
+
+    async def pick_up(self) -> None:
+        """Twilio answers the call that came in."""
+
+    def reject(self) -> None:
+        """Twilio does not answer it, and ends it."""
+
+    def hears_keys(self, digits: str) -> None:
+        """Keys are pressed towards whoever it is."""
 
     async def stay_in_room(self, element: ElementTree.Element) -> None:
         """Be in a conference until it is over for this call."""
@@ -65,6 +83,8 @@ class Follower:
     async def _run(self, response: ElementTree.Element) -> tuple[str, dict[str, str]] | None:
         """Run the verbs; where to go on, or None at the end."""
         for verb in response:
+            if self._caller.is_ringing and verb.tag not in LEAVES_RINGING:
+                await self._caller.pick_up()
             match verb.tag:
                 case "Gather":
                     jump = await self._gather(verb)
@@ -77,6 +97,9 @@ class Follower:
                 case "Redirect":
                     return (verb.text or "").strip(), {}
                 case "Hangup":
+                    return None
+                case "Reject" if self._caller.is_ringing:
+                    self._caller.reject()
                     return None
                 case _:
                     raise BadDocument(f"<{verb.tag}> is not played here")
@@ -91,6 +114,11 @@ class Follower:
     async def _play(self, verb: ElementTree.Element) -> None:
         if verb.tag == "Pause":
             await self._clock.sleep(float(verb.get("length", "1")))
+            return
+        digits = verb.get("digits")
+        if digits is not None:
+            await self._clock.sleep(DIGIT_S * len(digits))
+            self._caller.hears_keys(digits)
             return
         self._caller.hears((verb.text or "").strip())
         self._caller.playing(on=True)
@@ -141,6 +169,14 @@ class Follower:
             await asyncio.wait({key, limit}, return_when=asyncio.FIRST_COMPLETED)
             limit.cancel()
         return key.result() if key.done() else None
+
+
+def spoken_in(document: str) -> list[str]:
+    """What an announcement says; nothing where it is none."""
+    try:
+        return [(verb.text or "").strip() for verb in _parse(document) if verb.tag in SPEAKS]
+    except BadDocument:
+        return []
 
 
 def _parse(document: str) -> ElementTree.Element:

@@ -16,16 +16,16 @@ import structlog
 
 from telephony_adapters.clock import Clock
 from telephony_adapters.messages import AmdVerdict, CallId, Originate
-from telephony_adapters.simulator.earpiece import Earpiece
-from telephony_adapters.simulator.heard import Heard, Speaker
 from telephony_adapters.simulator.number_memory import NumberMemory
-from telephony_adapters.simulator.world import NEVER, DialPlan, World
+from telephony_adapters.simulator.world import NEVER, DialPlan, PickUp, World
 from telephony_adapters.twilio.codec import CallStatus
 from telephony_adapters.twilio.fake.calls import ENDINGS, FakeCall
-from telephony_adapters.twilio.fake.documents import BadDocument, Follower
+from telephony_adapters.twilio.fake.documents import BadDocument, Follower, spoken_in
 from telephony_adapters.twilio.fake.faults import NO_FAULT, Fault
+from telephony_adapters.twilio.fake.recorder import Recorder
 from telephony_adapters.twilio.fake.rooms import Room, Rooms
 from telephony_adapters.twilio.fake.sender import Sender
+from telephony_adapters.twilio.fake.voices import Voices
 from telephony_adapters.twilio.tasks import Chores
 
 log = structlog.get_logger()
@@ -36,6 +36,8 @@ _ANSWERED_BY: Final = {
     AmdVerdict.FAX: "fax",
     AmdVerdict.UNSURE: "unknown",
 }
+ANONYMOUS: Final = "+266696687"
+"""From whom a call with a withheld number comes."""
 Act = Callable[[FakeCall], None]
 REMEMBERED_PROMPTS: Final = 1_000
 KEPT_CALLS: Final = 50_000
@@ -54,6 +56,14 @@ class FakeSettings(msgspec.Struct, frozen=True, kw_only=True):
     agent_answers_s: float = 0.5
     prompt_s: float = 3.0
     """Length of every prompt."""
+    pick_up_s: float = 0.2
+    """From the document that answers a call that came in to its answer."""
+    processing_s: float = 0.5
+    """From the end of a recording to its file."""
+    voice_url: str = ""
+    """Where the account's numbers ask what to do with a call; empty: such a call fails."""
+    voice_status_url: str = ""
+    """Where they tell that it has ended; empty: nowhere."""
     inbound_url: str = ""
     """Where the account's numbers send messages that come in; empty: nowhere."""
 
@@ -78,9 +88,20 @@ class Exchange:
         self.rooms = Rooms(self._tell_room)
         self._world = world
         self._numbers = NumberMemory()
-        self._ears: dict[str, Earpiece] = {}
         self._next_slot = clock.now()
         self._chores = Chores()
+        self.voices = Voices(clock, self.calls, self.far_end_hangs_up)
+        self.recorder = Recorder(
+            settings.account_sid,
+            clock,
+            self.calls,
+            self._callback,
+            processing_s=settings.processing_s,
+        )
+        self.lost: set[str] = set()
+        """Events of whole conferences that never arrive."""
+        self.voice_url = settings.voice_url
+        self.voice_status_url = settings.voice_status_url
         self.said: deque[str] = deque(maxlen=REMEMBERED_PROMPTS)
         """What was lately said to people, and the addresses of what was played."""
 
@@ -125,19 +146,65 @@ class Exchange:
 
     def end_room(self, room: Room) -> None:
         """Everybody leaves; each call goes on with the rest of its document."""
-        for sid in list(room.labels):
+        for sid in list(room.inside):
             self._part(self.calls[sid])
+
+    def announce(self, room: Room, url: str) -> None:
+        """Everybody in the room hears what the document there says."""
+        self._chores.start(f"announce:{room.sid}", self._announced(room, url))
+
+    async def _announced(self, room: Room, url: str) -> None:
+        fields = {"AccountSid": self.settings.account_sid, "ConferenceSid": room.sid}
+        document = await self.sender.post(url, fields, NO_FAULT)
+        words = spoken_in(document) if document is not None else []
+        for said in words:
+            self.said.append(said)
+            await self.clock.sleep(self.settings.prompt_s)
+        end = "announcement-end" if words else "announcement-fail"
+        if "announcement" in room.events and end not in self.lost:
+            told = {
+                **fields,
+                "SequenceNumber": str(room.next_sequence()),
+                "StatusCallbackEvent": end,
+                "AnnounceUrl": url,
+                "Timestamp": format_datetime(self.clock.now()),
+            }
+            await self.sender.callback(room.callback_url, told, NO_FAULT, 1)
 
     # --- levers ---------------------------------------------------------------------------------
 
+    def somebody_calls(self, caller: str | None, called: str, *, patience_s: float) -> FakeCall:
+        """Somebody calls a number of the account; without a `caller` the number is withheld."""
+        now = self.clock.now()
+        form = {
+            "To": [called],
+            "From": [caller or ANONYMOUS],
+            "Url": [self.voice_url],
+            "StatusCallback": [self.voice_status_url],
+        }
+        fault = self.faults.get(caller or "", NO_FAULT)
+        call = FakeCall(form, now, fault, inbound=True)
+        call.status = CallStatus.RINGING
+        dial = Originate(
+            call_id=CallId(call.sid), to=caller or "", caller_id=None, trunk="", ring_timeout_s=0
+        )
+        heard = self._world.conversation(dial, self._numbers.record(caller or "", now))
+        call.pick_up = PickUp(
+            heard=heard, patience_s=patience_s, amd_verdict=AmdVerdict.HUMAN, amd_s=0.0
+        )
+        call.talk_left_s = heard.talk_s
+        self.calls[call.sid] = call
+        self._forget_old()
+        self.voices.await_patience(call)
+        self._follow(call, "")
+        return call
+
     def far_end_hangs_up(self, call: FakeCall) -> None:
-        """The person, or the agent's device, ends the answered call now."""
+        """The person, or the agent's device, ends the answered call now; who calls gives up."""
         if call.is_answered:
             self._end(call, CallStatus.COMPLETED)
-
-    def ears(self, address: str) -> Earpiece:
-        """What is heard at an agent's device; may be listened to before it is rung."""
-        return self._ears.setdefault(address, Earpiece())
+        elif call.is_ringing_in:
+            self._end(call, CallStatus.NO_ANSWER)
 
     # --- dialing --------------------------------------------------------------------------------
 
@@ -187,8 +254,20 @@ class Exchange:
                 self._later(call, pick_up.amd_s, self._detected)
             for after_s, key in pick_up.digits:
                 self._later(call, after_s, partial(self._pressed, key=key))
-            self._await_patience(call)
+            self.voices.await_patience(call)
         self._follow(call, call.twiml)
+
+    async def picks_up(self, call: FakeCall) -> None:
+        """Twilio answers a call that came in."""
+        await self.clock.sleep(self.settings.pick_up_s)
+        if call.is_ringing_in:
+            call.answered_at = self.clock.now()
+            self._status(call, CallStatus.IN_PROGRESS, "answered")
+            self.voices.await_patience(call)
+
+    def rejects(self, call: FakeCall) -> None:
+        """Twilio does not answer a call that came in."""
+        self._end(call, CallStatus.BUSY)
 
     def _detected(self, call: FakeCall) -> None:
         pick_up = call.pick_up
@@ -212,9 +291,9 @@ class Exchange:
         self._part(call)
         call.ended_at = self.clock.now()
         call.sip_code = sip if sip is not None else (200 if call.answered_at else 487)
-        if call.is_agent:
-            self._ears.pop(call.to, Earpiece()).close()
+        self.voices.device_gone(call)
         self._status(call, status, "completed")
+        self.recorder.call_ended(call)
 
     # --- documents ------------------------------------------------------------------------------
 
@@ -231,7 +310,7 @@ class Exchange:
             log.warning("fake_twilio_bad_document", call=call.sid, error=str(error))
         if call.follower is asyncio.current_task():
             call.follower = None
-            self._end(call, CallStatus.COMPLETED)
+            self._end(call, CallStatus.FAILED if call.is_ringing_in else CallStatus.COMPLETED)
 
     async def fetch(self, call: FakeCall, url: str, more: dict[str, str]) -> str | None:
         """A document from a webhook; None when it could not be had."""
@@ -244,28 +323,12 @@ class Exchange:
         """Be in a room until the call leaves it, or the room is ended."""
         room = call.room = self.rooms.enter(call.sid, element)
         left = call.left_room = asyncio.Event()
-        self._heard_by_agents(call, room)
+        self.voices.entered(call, room)
         try:
             await left.wait()
         finally:
             if call.room is room:
                 self._part(call)
-
-    def _heard_by_agents(self, call: FakeCall, room: Room) -> None:
-        """Somebody came to an agent: the agent hears them, and they are patient no more."""
-        agents = self._agents(room)
-        if call.pick_up is None or not agents:
-            return
-        call.joined_at = self.clock.now()
-        label = CallId(room.labels[call.sid])
-        for agent in agents:
-            heard = msgspec.structs.replace(
-                call.pick_up.heard, call_id=label, talk_s=call.talk_left_s
-            )
-            self.ears(agent.to).say(heard)
-        call.be_patient(
-            self.clock.call_later(call.talk_left_s, partial(self.far_end_hangs_up, call))
-        )
 
     def _part(self, call: FakeCall) -> None:
         """Leave the room, if in one."""
@@ -273,38 +336,9 @@ class Exchange:
         if room is None:
             return
         call.left_room.set()
-        label = CallId(room.labels[call.sid])
+        label = room.inside[call.sid].label
         self.rooms.leave(call.sid, room)
-        if call.is_agent:
-            for sid in room.labels:
-                self._alone(self.calls[sid])
-            return
-        for agent in self._agents(room):
-            self.ears(agent.to).say(Heard(call_id=label, speaker=Speaker.SILENCE))
-        self._alone(call)
-
-    def _alone(self, call: FakeCall) -> None:
-        if call.joined_at is not None:
-            spoken = self.clock.now() - call.joined_at
-            call.talk_left_s = max(0.0, call.talk_left_s - spoken.total_seconds())
-            call.joined_at = None
-        self._await_patience(call)
-
-    def _agents(self, room: Room) -> list[FakeCall]:
-        return [self.calls[sid] for sid in room.labels if self.calls[sid].is_agent]
-
-    def _await_patience(self, call: FakeCall) -> None:
-        if call.pick_up is not None and call.is_answered:
-            wait_s = call.pick_up.patience_s
-            call.be_patient(self.clock.call_later(wait_s, partial(self.far_end_hangs_up, call)))
-
-    def playing(self, call: FakeCall, *, on: bool) -> None:
-        """A prompt begins or ends: who hears something does not lose patience."""
-        call.prompts += 1 if on else -1
-        if call.prompts:
-            call.be_patient(None)
-        elif call.room is None and not call.status.is_final:
-            self._await_patience(call)
+        self.voices.left(call, room, label)
 
     # --- telling --------------------------------------------------------------------------------
 
@@ -326,9 +360,10 @@ class Exchange:
         call = self.calls.get(sid)
         if call is not None:
             fields["CallSid"] = sid
-            fields["ParticipantLabel"] = room.labels[sid]
+            fields["ParticipantLabel"] = room.inside[sid].label
         # Start and end of a room are not asked for by anybody here.
-        if call is not None and event.removeprefix("participant-") in room.events:
+        asked_for = event.removeprefix("participant-") in room.events
+        if call is not None and asked_for and event not in call.fault.lost:
             self._callback(call, room.callback_url, fields)
 
     def _callback(self, call: FakeCall, url: str, fields: dict[str, str]) -> None:
@@ -366,6 +401,19 @@ class _Caller:
     async def fetch(self, url: str, fields: dict[str, str]) -> str | None:
         return await self._exchange.fetch(self._call, url, fields)
 
+    @property
+    def is_ringing(self) -> bool:
+        return self._call.is_ringing_in
+
+    async def pick_up(self) -> None:
+        await self._exchange.picks_up(self._call)
+
+    def reject(self) -> None:
+        self._exchange.rejects(self._call)
+
+    def hears_keys(self, digits: str) -> None:
+        self._call.keys_heard += digits
+
     async def stay_in_room(self, element: ElementTree.Element) -> None:
         await self._exchange.stay(self._call, element)
 
@@ -373,7 +421,7 @@ class _Caller:
         self._exchange.said.append(said)
 
     def playing(self, *, on: bool) -> None:
-        self._exchange.playing(self._call, on=on)
+        self._exchange.voices.playing(self._call, on=on)
 
     @property
     def keys(self) -> asyncio.Queue[str] | None:

@@ -30,6 +30,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     create: CreateFault | None = None
     times: int = 1
     """How many creates of this number meet `create`; later ones are served."""
+    record: CreateFault | None = None
+    """What happens to every request to record the call."""
     repeats: int = 0
     """Every callback comes this many times more."""
     late_s: float = 0.0
@@ -37,7 +39,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     out_of_order: bool = False
     """Every second callback, from the first on, comes two seconds late."""
     lost: frozenset[str] = frozenset()
-    """Status events (`ringing`, `answered` ...) and `amd` that never arrive."""
+    """What never arrives: status events (`ringing`, `answered` ...), `amd`, `participant-join`,
+    `participant-leave`, `recording-STATUS`."""
     wrong_signature: bool = False
 
 

@@ -249,7 +249,6 @@ class MessageServer:
         app.router.add_post(f"{account}/Messages.json", self._create)
         app.router.add_get(f"{account}/Messages.json", self._list)
         app.router.add_get(f"{account}/Messages/{{sid}}.json", self._fetch)
-        app.router.add_get(f"{account}/IncomingPhoneNumbers.json", self._numbers)
         app.router.add_post(WRITES, self._write)
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
@@ -280,12 +279,6 @@ class MessageServer:
         if message is None:
             raise NOT_FOUND
         return json_reply(message.resource(self._settings.account_sid))
-
-    async def _numbers(self, request: web.Request) -> web.StreamResponse:
-        """Every number is the account's own."""
-        number = request.query.get("PhoneNumber", "")
-        row = {"sid": f"PN{'0' * 32}", "phone_number": number, "sms_url": self.inbound_url}
-        return page(request, "incoming_phone_numbers", [row])
 
     async def _write(self, request: web.Request) -> web.StreamResponse:
         form = parse_qs((await request.read()).decode(), keep_blank_values=True)

@@ -15,13 +15,14 @@ from telephony_adapters.clock import Clock
 from telephony_adapters.simulator.correspondents import MessageWorld
 from telephony_adapters.simulator.world import World
 from telephony_adapters.twilio.codec import CallStatus
+from telephony_adapters.twilio.fake.callers import CALLS, Callers
 from telephony_adapters.twilio.fake.calls import API_VERSION, FakeCall
+from telephony_adapters.twilio.fake.conference_server import ConferenceServer
 from telephony_adapters.twilio.fake.exchange import Exchange, FakeSettings
 from telephony_adapters.twilio.fake.failing import NOT_FOUND, FakeError, fail_create
 from telephony_adapters.twilio.fake.faults import Fault
 from telephony_adapters.twilio.fake.message_server import WRITES, MessageServer
 from telephony_adapters.twilio.fake.replies import json_reply, page
-from telephony_adapters.twilio.fake.rooms import Room
 
 EARS: Final = "/fake/ears"
 """What is heard at an agent's device, a JSON line a voice; no such thing exists at Twilio."""
@@ -45,6 +46,7 @@ class FakeTwilio:
         self.settings = settings
         self.exchange = Exchange(settings, clock, world, faults)
         self.messages = MessageServer(settings, clock, self.exchange.sender, faults, people)
+        self.callers = Callers(self.exchange, settings.inbound_url)
         self.port = 0
         self.cut = False
         """The network between Marcador and the fake is down, in both directions."""
@@ -75,9 +77,9 @@ class FakeTwilio:
         app.router.add_get(f"{account}/Calls.json", self._list_calls)
         app.router.add_get(f"{account}/Calls/{{sid}}.json", self._fetch_call)
         app.router.add_post(f"{account}/Calls/{{sid}}.json", self._update_call)
-        app.router.add_get(f"{account}/Conferences.json", self._list_rooms)
-        app.router.add_post(f"{account}/Conferences/{{sid}}.json", self._update_room)
-        app.router.add_get(f"{account}/Conferences/{{sid}}/Participants.json", self._list_inside)
+        ConferenceServer(self.exchange).add_routes(app, account)
+        self.exchange.recorder.add_routes(app, account)
+        self.callers.add_routes(app, account)
         self.messages.add_routes(app, account)
         app.router.add_get(EARS, self._ears)
         runner = self._runner = web.AppRunner(
@@ -110,7 +112,7 @@ class FakeTwilio:
         try:
             if self.cut:
                 return _hang_up_on(request)
-            if request.path != WRITES:
+            if request.path not in (WRITES, CALLS):
                 self._authenticate(request)
             return await handler(request)
         except FakeError as error:
@@ -196,53 +198,13 @@ class FakeTwilio:
             raise NOT_FOUND
         return call
 
-    # --- conferences ----------------------------------------------------------------------------
-
-    async def _list_rooms(self, request: web.Request) -> web.StreamResponse:
-        rows = [
-            self._room_resource(room)
-            for room in self.exchange.rooms.live()
-            if request.query.get("Status", "in-progress") == "in-progress"
-            and request.query.get("FriendlyName", room.name) == room.name
-        ]
-        return page(request, "conferences", rows)
-
-    async def _update_room(self, request: web.Request) -> web.StreamResponse:
-        room = self._room(request)
-        form = parse_qs((await request.read()).decode())
-        if form.get("Status") == ["completed"]:
-            self.exchange.end_room(room)
-        return json_reply(self._room_resource(room))
-
-    async def _list_inside(self, request: web.Request) -> web.StreamResponse:
-        room = self._room(request)
-        rows: list[Mapping[str, object]] = [
-            {"call_sid": sid, "conference_sid": room.sid, "label": label, "status": "connected"}
-            for sid, label in room.labels.items()
-        ]
-        return page(request, "participants", rows)
-
-    def _room(self, request: web.Request) -> Room:
-        room = self.exchange.rooms.by_sid(request.match_info["sid"])
-        if room is None:
-            raise NOT_FOUND
-        return room
-
-    def _room_resource(self, room: Room) -> Mapping[str, object]:
-        return {
-            "sid": room.sid,
-            "account_sid": self.settings.account_sid,
-            "friendly_name": room.name,
-            "status": "in-progress" if room.labels else "completed",
-        }
-
     # --- ears -----------------------------------------------------------------------------------
 
     async def _ears(self, request: web.Request) -> web.StreamResponse:
         """What an agent hears until the device is hung up, as it happens."""
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "application/x-ndjson"})
         await response.prepare(request)
-        async for heard in self.exchange.ears(request.query.get("at", "")):
+        async for heard in self.exchange.voices.ears(request.query.get("at", "")):
             await response.write(msgspec.json.encode(heard) + b"\n")
         return response
 
