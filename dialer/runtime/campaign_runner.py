@@ -21,6 +21,7 @@ from dialer.core.pacing.laws import LAWS
 from dialer.core.pacing.messages import Clamp, Decision, Law, PacingConfig
 from dialer.core.records import to_ms
 from dialer.runtime.abandonment import AbandonmentFigures
+from dialer.runtime.batches import PumpReport
 from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
@@ -183,6 +184,9 @@ class CampaignRunner:
 
     # --- driving -----------------------------------------------------------------------------
 
+    def _may_dial(self) -> bool:
+        return self.state is CampaignState.RUNNING and self.carrier_is_up
+
     async def run(self) -> None:
         """Tick until cancelled. A store that is away stops new calls, never the loop."""
         self._pacing.greet(self._clock.now())
@@ -199,11 +203,12 @@ class CampaignRunner:
 
     async def tick(self) -> int:
         """One pacing decision and its calls; how many were placed."""
-        if self.state is not CampaignState.RUNNING or not self.carrier_is_up:
+        if not self._may_dial():
             self._not_used(await self.pump.withdraw())
             return 0
         async with self._pumping:
-            self._not_used(await self.pump.serve())
+            if self._may_dial():
+                self._not_used(await self.pump.serve())
         caps = {"supply": await self._supply(self._clock.now())}
         if self._daily_cap is not None:
             caps["daily_cap"] = await self._daily_cap.left(self._clock.now())
@@ -225,7 +230,8 @@ class CampaignRunner:
             return 0
         await self.read_figures(now)
         async with self._pumping:
-            report = await self.pump.run(granted)
+            # Whoever waits in `rest` must not be overtaken by a tick that had begun before.
+            report = await self.pump.run(granted) if self._may_dial() else PumpReport()
         if self._daily_cap is not None:
             self._daily_cap.use(report.placed)
         self._tokens += granted - report.placed
