@@ -25,6 +25,11 @@ KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PUBLIC_MIRROR: Final = "http://deb.debian.org/debian"
 APT_TIMEOUT_S: Final = 300
 CACHE_VARIABLE: Final = "TELEPHONY_LAB_CACHE"
+OWN_FOLDERS: Final = ("pulseaudio",)
+"""Of packages that name an absolute path to libraries of theirs, which is not there when they are
+unpacked elsewhere."""
+_MISSING: Final = re.compile(r"(\S+) => not found|loading shared libraries: (\S+?):")
+"""The loader says one or the other."""
 
 _APT_CONF: Final = """\
 Dir::State "{apt}/state";
@@ -60,9 +65,11 @@ class Unpacked(msgspec.Struct, frozen=True):
     root: Path
 
     def libraries(self) -> list[Path]:
-        """Where the loader has to look. Old suites keep some directly in /usr/lib."""
+        """Where the loader has to look. Old suites keep some directly in /usr/lib, and some
+        packages theirs in a folder of their own."""
         multiarch = [path for path in (self.root / "usr/lib").glob("*-linux-gnu") if path.is_dir()]
-        return [*multiarch, self.root / "usr/lib"]
+        own = [path / name for path in multiarch for name in OWN_FOLDERS if (path / name).is_dir()]
+        return [*multiarch, *own, self.root / "usr/lib"]
 
     def command(self, program: str | Path) -> list[str]:
         """The start of a command line that runs `program` (a path from the root)."""
@@ -85,7 +92,8 @@ class Unpacked(msgspec.Struct, frozen=True):
             told = subprocess.run(
                 [*loader, "--list", target], capture_output=True, text=True, check=False
             )
-            missing |= set(re.findall(r"(\S+) => not found", told.stdout + told.stderr))
+            found = _MISSING.findall(told.stdout + told.stderr)
+            missing |= {one or other for one, other in found}
         return missing
 
 
