@@ -19,6 +19,7 @@ _PRELOADED = [
     "tests.faults.worker",
     "tests.faults.blaster",
     "tests.faults.importer",
+    "tests.faults.listener",
     "tests.races.racer",
 ]
 
