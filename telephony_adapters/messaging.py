@@ -6,8 +6,7 @@ event with the provider's own id, and no message leaves without a permit.
 
 from __future__ import annotations
 
-from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType, Protocol
@@ -142,7 +141,7 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
 
 
 AnyMessageEvent = MessageMoved | MessageReceived
-Kept = Future[bool]
+Kept = Awaitable[bool]
 """Done when an event is durable, or with False when it cannot be made so."""
 MessageSink = Callable[[AnyMessageEvent], Kept | None]
 """Takes an event without waiting; None: it is durable already. Never raises.

@@ -35,7 +35,6 @@ from telephony_adapters.errors import (
     TelephonyError,
 )
 from telephony_adapters.messaging import (
-    Kept,
     MessageId,
     MessageMoved,
     MessageReceived,
@@ -104,7 +103,7 @@ class TwilioMessenger:
         self._used = UsedCallIds()
         self._dispatches = Dispatches()
         self._heard = UsedCallIds()
-        self._keeping: dict[str, Kept] = {}
+        self._keeping: dict[str, asyncio.Future[bool]] = {}
         """By Twilio's id, what is told and not durable yet."""
         self._wrote_at: OrderedDict[str, datetime] = OrderedDict()
         self._sink: MessageSink | None = None
@@ -357,11 +356,11 @@ class TwilioMessenger:
             )
         )
         if kept is not None:
-            self._keeping[written.sid] = kept
-            kept.add_done_callback(partial(self._kept, written.sid))
+            keeping = self._keeping[written.sid] = asyncio.ensure_future(kept)
+            keeping.add_done_callback(partial(self._kept, written.sid))
         return True
 
-    def _kept(self, sid: str, kept: Kept) -> None:
+    def _kept(self, sid: str, kept: asyncio.Future[bool]) -> None:
         """What was not kept is told again when it is met again."""
         self._keeping.pop(sid, None)
         if kept.cancelled() or not kept.result():
@@ -413,7 +412,7 @@ class TwilioMessenger:
             raise CarrierUnavailable("there is no connection to Twilio: the adapter is stopped")
 
 
-async def _durable(kept: Kept | None) -> None:
+async def _durable(kept: asyncio.Future[bool] | None) -> None:
     """Wait for it, within what Twilio waits. Raises `NotKept`."""
     if kept is None:
         return

@@ -334,7 +334,7 @@ async def test_mail_is_put_away_when_it_is_kept_and_told_again_until_then(lab: S
     assert lab.inbox is not None
     new = lab.inbox / "new"
     await lab.adapter.stop()
-    keeping: list[Kept] = []
+    keeping: list[asyncio.Future[bool]] = []
     told: list[AnyMessageEvent] = []
 
     def keep(event: AnyMessageEvent) -> Kept:

@@ -348,10 +348,10 @@ async def test_what_cannot_be_kept_is_answered_with_an_error_and_heard_again(
 ) -> None:
     """Twilio is told so, and it is found in its list until somebody can keep it."""
     sender = lab.fake.exchange.sender
-    told: list[Kept] = []
+    told: list[asyncio.Future[bool]] = []
 
     def keep(event: AnyMessageEvent) -> Kept:
-        kept: Kept = asyncio.get_running_loop().create_future()
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         kept.set_result(len(told) > 0)
         told.append(kept)
         return kept

@@ -46,6 +46,8 @@ from telephony_adapters.messaging import (
 
 log = structlog.get_logger()
 T = TypeVar("T")
+Taking = asyncio.Future[bool]
+"""See `Kept`."""
 
 BATCH_MOVES = 256
 RETRY_S = 0.5
@@ -117,8 +119,8 @@ class PostOffice:
             lookback=lookback,
             tally_of=tally_of,
         )
-        self._moves: asyncio.Queue[tuple[MessageMoved, Kept]] = asyncio.Queue()
-        self._received: asyncio.Queue[tuple[MessageReceived, Kept]] = asyncio.Queue()
+        self._moves: asyncio.Queue[tuple[MessageMoved, Taking]] = asyncio.Queue()
+        self._received: asyncio.Queue[tuple[MessageReceived, Taking]] = asyncio.Queue()
         self._answers: asyncio.Queue[ToAnswer] = asyncio.Queue()
         self._unhandled = 0
         self._quiet = asyncio.Event()
@@ -175,7 +177,7 @@ class PostOffice:
         """Take news without waiting. Never raises."""
         self._unhandled += 1
         self._quiet.clear()
-        kept: Kept = asyncio.get_running_loop().create_future()
+        kept: Taking = asyncio.get_running_loop().create_future()
         if isinstance(event, MessageReceived):
             self._received.put_nowait((event, kept))
         else:

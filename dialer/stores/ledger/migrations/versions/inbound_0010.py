@@ -1,0 +1,35 @@
+"""Calls to us, as far as they have come."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010"
+down_revision = "0008"
+
+UNFINISHED = "ended_ms IS NULL OR (agent_id IS NOT NULL AND disposed_ms IS NULL)"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "inbound_call",
+        sa.Column("call_id", sa.String(length=64), nullable=False),
+        sa.Column("person_id", sa.String(length=64), nullable=False),
+        sa.Column("account_id", sa.String(length=64), nullable=False),
+        sa.Column("campaign_id", sa.String(length=64), nullable=False),
+        sa.Column("contact_point_id", sa.String(length=64), nullable=False),
+        sa.Column("began_ms", sa.BigInteger(), nullable=False),
+        sa.Column("agent_id", sa.String(length=64), nullable=True),
+        sa.Column("ended_ms", sa.BigInteger(), nullable=True),
+        sa.Column("disposed_ms", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("call_id", name=op.f("pk_inbound_call")),
+    )
+    op.create_index("ix_inbound_call_person_id", "inbound_call", ["person_id"])
+    op.create_index(
+        "ix_inbound_call_unfinished",
+        "inbound_call",
+        ["began_ms"],
+        sqlite_where=sa.text(UNFINISHED),
+        postgresql_where=sa.text(UNFINISHED),
+    )
