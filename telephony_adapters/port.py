@@ -125,6 +125,13 @@ class TelephonyAdapter(Protocol):
     async def fetch_recording(self, recording_id: str) -> bytes:
         """A finished recording as a WAV or MP3 file. Raises `UnknownCall`."""
 
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete the carrier's copy of a finished recording, for good.
+
+        Raises `UnknownCall` when there is none (any more); `TelephonyError` while it is being
+        made.
+        """
+
     async def send_dtmf(self, call_id: CallId, digits: str) -> None:
         """Press keys (0-9 * #) towards the person. Declared by `dtmf_out`. Raises `UnknownCall`."""
 

@@ -49,6 +49,7 @@ from dialer.core.records import ConversationRecorded, SubjectChanged, from_ms, t
 from dialer.core.writes import AddConsent, RevokeConsent, Write
 from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
+from dialer.runtime.carrier_copies import CarrierCopies
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk, Seat
 from dialer.runtime.outcomes import Outcomes
@@ -128,6 +129,7 @@ class RecordedCalls:
         self._finishing: dict[str, tuple[Contact, Basis]] = {}
         """By recording, until its sound is kept."""
         self._announced: dict[str, asyncio.Event] = {}
+        self._copies = CarrierCopies(ledger=ledger, adapter=adapter, files=files)
         self._tasks = TaskSet("recordings")
         self.campaign_of: Callable[[CampaignId], CampaignContext | None] = lambda _: None
 
@@ -406,6 +408,7 @@ class RecordedCalls:
             basis=basis,
         )
         await self._ledger.transact(partial(self._kept, body=body, row=row))
+        await self._copies.delete(row.recording_id)
 
     async def _kept(
         self, conn: AsyncConnection, body: ConversationRecorded, row: RecordingRow
@@ -448,6 +451,7 @@ class RecordedCalls:
                 await self._fetch(row, Basis(row.basis), None)
         await self._expire()
         await remove_erased(self._ledger, self._files)
+        await self._copies.sweep()
 
     async def _expire(self) -> None:
         now = self._clock.now()

@@ -228,6 +228,7 @@ async def test_hold_supervisors_three_at_once_and_an_attended_transfer_all_of_it
             "attempt_ended",
         ]
         assert sorted(found[5:]) == ["conversation_recorded", "disposition_set"]
+        await at.until_stored(0)
         await whoever_may_hears_the_recording(house, row)
         await ledger_holds(house)
 

@@ -72,9 +72,7 @@ class SipHouse:
 
     async def dial_in_to_us(self) -> None:
         """Calls that come in are for this house."""
-        async with self.ari() as ari:
-            app = {"variable": "INBOUND_APP", "value": self._app}
-            assert (await ari.request("POST", "/asterisk/variable", app)).ok
+        await dial_in_to(sip_settings(self.network, self.phones, self._app))
 
     async def caller_hangs_up(self, call_id: str) -> None:
         """A SIPp caller obeys one key."""
@@ -86,18 +84,31 @@ class SipHouse:
     @asynccontextmanager
     async def ari(self) -> AsyncIterator[AriClient]:
         """Somebody else's hands on Asterisk."""
-        client = AriClient(_settings(self.network, self.phones, self._app))
+        client = AriClient(sip_settings(self.network, self.phones, self._app))
         try:
             yield client
         finally:
             await client.close()
 
-    def stored_recordings(self) -> list[Path]:
-        """What Asterisk has on its disk."""
-        return sorted(self.network.pbx.recordings.rglob("*.wav"))
+    async def until_stored(self, count: int) -> None:
+        """Wait until Asterisk has so many recordings on its disk."""
+        folder = self.network.pbx.recordings
+        await self.house.until(
+            f"{count} recordings at the carrier", lambda: len(list(folder.iterdir())) == count
+        )
 
 
-def _settings(network: Network, phones: SipPhones, app: str) -> AsteriskSettings:
+async def dial_in_to(settings: AsteriskSettings) -> None:
+    """Calls that come in are for this application."""
+    ari = AriClient(settings)
+    try:
+        app = {"variable": "INBOUND_APP", "value": settings.app}
+        assert (await ari.request("POST", "/asterisk/variable", app)).ok
+    finally:
+        await ari.close()
+
+
+def sip_settings(network: Network, phones: SipPhones, app: str) -> AsteriskSettings:
     at = f"127.0.0.1:{phones.port}"
     return AsteriskSettings(
         url=network.pbx.url,
@@ -129,7 +140,7 @@ async def open_sip_house(
         phones.busy.add(BUSY)
 
         def carrier(clock: Clock) -> AsteriskCarrier:
-            return AsteriskCarrier(_settings(network, phones, app), clock)
+            return AsteriskCarrier(sip_settings(network, phones, app), clock)
 
         async with open_house(
             folder,

@@ -1,4 +1,4 @@
-"""Calls to us, as far as they have come."""
+"""Calls to us, as far as they have come; recordings whose copy the carrier still has."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ revision = "0010"
 down_revision = "0008"
 
 UNFINISHED = "ended_ms IS NULL OR (agent_id IS NOT NULL AND disposed_ms IS NULL)"
+AT_CARRIER = "state <> 'recording' AND NOT carrier_gone"
 
 
 def upgrade() -> None:
+    _calls()
+    op.add_column(
+        "recording",
+        sa.Column("carrier_gone", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
+    op.create_index(
+        "ix_recording_at_carrier",
+        "recording",
+        ["recording_id"],
+        sqlite_where=sa.text(AT_CARRIER),
+        postgresql_where=sa.text(AT_CARRIER),
+    )
+
+
+def _calls() -> None:
     op.create_table(
         "inbound_call",
         sa.Column("call_id", sa.String(length=64), nullable=False),
