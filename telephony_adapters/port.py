@@ -153,4 +153,7 @@ class TelephonyAdapter(Protocol):
         """
 
     async def list_calls(self) -> list[CallReport]:
-        """Every live call of ours, for reconciliation. Raises `CarrierUnavailable`."""
+        """Every live call that is this adapter's own, and nobody else's, for reconciliation.
+
+        Raises `CarrierUnavailable`.
+        """
