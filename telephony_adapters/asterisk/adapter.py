@@ -48,7 +48,6 @@ NAME: Final = "asterisk"
 FOLLOWS_REDIRECTS: Final = "uri_pjsip"
 """The `redirect_method` by which an endpoint calls whatever address a SIP 302 names."""
 REPLACED: Final = "application_replaced"
-EXISTS: Final = "http:409"
 
 
 class AsteriskCarrier(Conversations, Recordings):
@@ -326,10 +325,13 @@ class AsteriskCarrier(Conversations, Recordings):
         room = self._room(leg_id)
         try:
             await self._command(client, "POST", room, {"type": "mixing"})
-        except TelephonyError as error:
-            if error.provider_code != EXISTS:
-                raise
-            await self._command(client, "GET", room)
+        except (CarrierUnavailable, OutcomeUnknown):
+            raise
+        except TelephonyError as refused:
+            try:
+                await self._command(client, "GET", room)
+            except UnknownCall:
+                raise refused from None
 
     async def close_agent_leg(self, leg_id: LegId) -> None:
         client = self._connected()
