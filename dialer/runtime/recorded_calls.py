@@ -86,11 +86,13 @@ HOLD, AGENT, ENTRY = "hold", "agent", "entry"
 class _Live:
     """A recording under way."""
 
-    __slots__ = ("basis", "paused_by", "recording_id", "told")
+    __slots__ = ("basis", "begun", "paused_by", "recording_id", "told")
 
     def __init__(self, recording_id: str, basis: Basis) -> None:
         self.recording_id = recording_id
         self.basis = basis
+        self.begun = False
+        """The carrier records."""
         self.paused_by: set[str] = set()
         self.told = False
         """The carrier was told that it is paused."""
@@ -191,6 +193,11 @@ class RecordedCalls:
             self._finishing.pop(recording.recording_id, None)
             self._tell(call, RecordingState.OFF, "failed")
             await self._fail(recording.recording_id)
+            return
+        recording.begun = True
+        if self._live.get(call.call_id) is not recording:
+            # Meanwhile it was not wanted any more, and could not be stopped before it began.
+            await self._end(call)
             return
         self._tell(call, RecordingState.RECORDING)
         await self._follow(call, recording)
@@ -323,6 +330,8 @@ class RecordedCalls:
         paused = bool(live.paused_by)
         if live.told is paused or self._live.get(call.call_id) is not live:
             return
+        if not live.begun:
+            return  # what is wanted then is seen to as soon as it begins
         live.told = paused
         try:
             await self._adapter.pause_recording(call.call_id, paused=paused)
@@ -336,8 +345,10 @@ class RecordedCalls:
         self._tell(call, RecordingState.PAUSED if paused else RecordingState.RECORDING)
 
     async def _stop(self, call: Call) -> None:
-        if self._live.pop(call.call_id, None) is None:
-            return
+        if self._live.pop(call.call_id, None) is not None:
+            await self._end(call)
+
+    async def _end(self, call: Call) -> None:
         try:
             await self._adapter.stop_recording(call.call_id)
         except TelephonyError as error:
@@ -362,7 +373,7 @@ class RecordedCalls:
 
     def state_of(self, call_id: str) -> RecordingState:
         live = self._live.get(call_id)
-        if live is None:
+        if live is None or not live.begun:
             return RecordingState.OFF
         return RecordingState.PAUSED if live.paused_by else RecordingState.RECORDING
 

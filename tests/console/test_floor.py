@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,7 +26,7 @@ from telephony_adapters.simulator.world import DialPlan
 from tests.console.test_whole import Ears
 from tests.console.world import Json, Reply, Site, until
 from tests.support.fixed_world import FixedWorld, answered
-from tests.support.house import House, open_house
+from tests.support.house import PATIENCE_S, House, open_house
 
 
 def patient(command: Originate) -> DialPlan:
@@ -119,8 +120,9 @@ async def test_who_listens_to_a_recording_is_on_record(tmp_path: Path, redis_url
         query = {"attempt_id": call_id, "state": "kept"}
 
         found = await site.call("GET", "recordings", role=Role.COMPLIANCE, params=query)
-        while not found.json["recordings"]:
-            found = await site.call("GET", "recordings", role=Role.COMPLIANCE, params=query)
+        async with asyncio.timeout(PATIENCE_S):
+            while not found.json["recordings"]:
+                found = await site.call("GET", "recordings", role=Role.COMPLIANCE, params=query)
         row = only(found, "recordings")
         recording_id, path = str(row["recording_id"]), f"recordings/{row['recording_id']}/audio"
         assert (await site.call("GET", path, role=Role.MANAGER)).status == 403

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,7 @@ from dialer.core.desk_messages import (
     CallOver,
     Dispose,
     Disposed,
+    HandedOn,
     HangUp,
     Hold,
     PauseRecording,
@@ -294,6 +296,66 @@ async def test_a_legal_hold_outlasts_the_period_and_erasure_takes_the_sound_too(
             ).scalar_one()
         assert name == "erased"
         assert (await verify_ledger(ledger)).problem_count == 0
+
+
+async def test_what_is_wanted_while_it_begins_is_not_lost(tmp_path: Path, redis_url: str) -> None:
+    """The carrier takes its time to begin; a card number is said meanwhile."""
+    world = FixedWorld(default=patient)
+    async with open_house(tmp_path, redis_url, world, overrides=dict(OUTSIDE)) as house:
+        carrier = house.carrier
+        record, pause = carrier.record, carrier.pause_recording
+        begins = asyncio.Event()
+
+        async def slowly(call_id: CallId, recording_id: str) -> None:
+            await begins.wait()
+            await record(call_id, recording_id)
+
+        async def noted(call_id: CallId, *, paused: bool) -> None:
+            await pause(call_id, paused=paused)
+            told_paused.append(paused)
+
+        told_paused: list[bool] = []
+        carrier.record = slowly  # type: ignore[method-assign]  # a slow carrier
+        carrier.pause_recording = noted  # type: ignore[method-assign]
+        await house.campaign(settings=ALL)
+        ana = await house.agent("ana")
+        await ana.ready()
+        call_id = CallId((await ana.hear(CallConnected)).call.call_id)
+        recordings = house.engine.floor.recordings
+        await ana.say(SensitiveEntry(call_id=call_id, open=True))
+        assert recordings.state_of(call_id) is OFF
+        begins.set()
+        await told(ana, PAUSED)
+        assert told_paused == [True]
+        await ana.say(SensitiveEntry(call_id=call_id, open=False))
+        await told(ana, REC)
+        await hang_up(ana, call_id)
+        await the_row(house, rows.KEPT)
+
+
+async def test_one_that_is_over_before_it_has_begun_is_stopped(
+    tmp_path: Path, redis_url: str
+) -> None:
+    world = FixedWorld(default=patient)
+    async with open_house(tmp_path, redis_url, world, overrides=dict(OUTSIDE)) as house:
+        carrier, begins = house.carrier, asyncio.Event()
+        record = carrier.record
+
+        async def slowly(call_id: CallId, recording_id: str) -> None:
+            await begins.wait()
+            await record(call_id, recording_id)
+
+        carrier.record = slowly  # type: ignore[method-assign]  # a slow carrier
+        await house.campaign(settings=ALL)
+        ana = await house.agent("ana")
+        await ana.ready()
+        call_id = CallId((await ana.hear(CallConnected)).call.call_id)
+        await ana.say(Transfer(call_id=call_id, to=LEGAL))
+        await ana.hear(HandedOn)
+        begins.set()
+        row = await the_row(house, rows.KEPT)
+        assert house.engine.calls.get(call_id) is not None, "they speak on, unrecorded"
+        assert row.attempt_id == call_id
 
 
 async def test_the_carriers_copy_goes_once_the_sound_is_safe_here(
