@@ -50,8 +50,8 @@ class CarrierCopies:
         for copy in found:
             if not await self._may_go(copy):
                 log.error("recording_only_at_carrier", recording=copy.recording_id)
-            elif not await self._delete(copy.recording_id):
-                return
+            else:
+                await self._delete(copy.recording_id)
 
     async def delete(self, recording_id: str) -> None:
         """The sound is safe: the carrier's copy may go now. If not now, then with a sweep."""
@@ -68,16 +68,15 @@ class CarrierCopies:
             return False
         return await asyncio.to_thread(self._files.read, copy.sha256) is not None
 
-    async def _delete(self, recording_id: str) -> bool:
-        """Whether it is worth asking for others."""
+    async def _delete(self, recording_id: str) -> None:
+        """What cannot be done now is asked for again: a part of the carrier may be away."""
         try:
             await self._adapter.delete_recording(recording_id)
         except UnknownCall:
             pass  # gone already: by us, in another life, or by whoever keeps the carrier tidy
         except (CarrierUnavailable, NotOffered):
-            return False
+            return
         except TelephonyError as error:
             log.warning("carrier_copy_not_deleted", recording=recording_id, error=str(error))
-            return True
+            return
         await self._ledger.transact(partial(rows.carrier_copy_gone, recording_id=recording_id))
-        return True
