@@ -305,9 +305,6 @@ class TwilioConfig(Secret, frozen=True, kw_only=True):
     hold_music_url: str | None = None
     """Address of the music on hold, an MP3 or WAV file on the web; without it Twilio plays its
     own."""
-    delete_recordings_after_s: PositiveFloat | None = None
-    """Twilio's copy of a recording is deleted so long after it was fetched; without it the copy
-    stays as long as the account's settings at Twilio say."""
     calls_per_s: PositiveFloat = 1.0
     """Calls per second that Twilio allows the account; more wait in Twilio's own queue."""
     queued_call_expiry_s: PositiveFloat = 10.0

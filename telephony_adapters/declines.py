@@ -41,6 +41,9 @@ class Declines:
     async def fetch_recording(self, recording_id: str) -> bytes:
         _decline("fetch_recording")
 
+    async def delete_recording(self, recording_id: str) -> None:
+        _decline("delete_recording")
+
     async def send_dtmf(self, call_id: CallId, digits: str) -> None:
         _decline("send_dtmf")
 

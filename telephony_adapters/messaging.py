@@ -6,7 +6,7 @@ event with the provider's own id, and no message leaves without a permit.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType, Protocol
@@ -100,7 +100,7 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):
 class MessageEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """Base of what a provider tells. `event_id` is the provider's: a repeat carries the same.
 
-    After a start an adapter may tell again what it told in the last day.
+    After a start an adapter tells again what may have been lost with the last life of the program.
     """
 
     event_id: str
@@ -141,8 +141,14 @@ class MessageReceived(MessageEvent, frozen=True, kw_only=True, tag="message_rece
 
 
 AnyMessageEvent = MessageMoved | MessageReceived
-MessageSink = Callable[[AnyMessageEvent], None]
-"""Takes an event without waiting. Never raises."""
+Kept = Awaitable[bool]
+"""Done when an event is durable, or with False when it cannot be made so."""
+MessageSink = Callable[[AnyMessageEvent], Kept | None]
+"""Takes an event without waiting; None: it is durable already. Never raises.
+
+An adapter tells its provider that it has something, or puts it away, when it is durable and not
+before: nobody's opt-out may be lost with the program.
+"""
 
 
 class MessageReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -191,8 +197,12 @@ class MessagingAdapter(Protocol):
     @property
     def facts(self) -> MessagingFacts: ...
 
-    async def start(self, sink: MessageSink) -> None:
-        """Connect and begin to deliver events. Raises `CarrierUnavailable`."""
+    async def start(self, sink: MessageSink, *, since: datetime | None = None) -> None:
+        """Connect and begin to deliver events. Raises `CarrierUnavailable`.
+
+        `since` is when the last thing was heard that is durable: what people wrote later, and a
+        little earlier, is told, however long ago. None: nothing was ever heard.
+        """
 
     async def stop(self) -> None: ...
 

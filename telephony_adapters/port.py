@@ -125,6 +125,13 @@ class TelephonyAdapter(Protocol):
     async def fetch_recording(self, recording_id: str) -> bytes:
         """A finished recording as a WAV or MP3 file. Raises `UnknownCall`."""
 
+    async def delete_recording(self, recording_id: str) -> None:
+        """Delete the carrier's copy of a finished recording, for good.
+
+        Raises `UnknownCall` when there is none (any more); `TelephonyError` while it is being
+        made.
+        """
+
     async def send_dtmf(self, call_id: CallId, digits: str) -> None:
         """Press keys (0-9 * #) towards the person. Declared by `dtmf_out`. Raises `UnknownCall`."""
 
@@ -146,7 +153,10 @@ class TelephonyAdapter(Protocol):
         """
 
     async def list_calls(self) -> list[CallReport]:
-        """Every live call of ours, for reconciliation. Raises `CarrierUnavailable`."""
+        """Every live call that is this adapter's own, and nobody else's, for reconciliation.
+
+        Raises `CarrierUnavailable`.
+        """
 
 
 @runtime_checkable

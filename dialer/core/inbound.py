@@ -35,17 +35,40 @@ from dialer.core.records import (
     InboundContact,
     InboundDisposed,
     InboundEnded,
+    event_id,
     fold_history,
     to_ms,
 )
 from dialer.core.snapshots import AccountSnapshot
-from dialer.core.writes import CloseAttempt, DisposeAttempt, MoveEnrolment, SaveCallback, Write
+from dialer.core.writes import (
+    CloseAttempt,
+    CloseInbound,
+    DisposeAttempt,
+    DisposeInbound,
+    MoveEnrolment,
+    OpenInbound,
+    SaveCallback,
+    Write,
+)
 
 NOT_THEIRS = frozenset({Validity.WRONG_NUMBER, Validity.REASSIGNED, Validity.THIRD_PARTY})
 CALLBACK_AFTER = timedelta(minutes=2)
 """Nobody is called back while they may still hold the telephone in their hand."""
 CALLBACK_LIFE = timedelta(days=7)
 """A call to us is a wish to be called for seven days (12 CFR 1006.14(b)(3)(i))."""
+
+
+UNKNOWN = "unknown"
+"""Cause of an end that nobody saw."""
+
+
+class MissedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call to us that no agent took."""
+
+    began_at: datetime
+    waited_ms: int | None = None
+    """None: nobody knows."""
+    cause: str = ""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,9 +154,12 @@ def contact_of_call(
     )
 
 
-def received(contact: Contact) -> InboundContact:
-    """What goes on record as soon as it is known who calls."""
-    return InboundContact(
+def received(contact: Contact, agent_id: str | None = None) -> Recorded:
+    """What goes on record as soon as it is known who calls.
+
+    `agent_id` has the caller on the line already.
+    """
+    body = InboundContact(
         kind=EventKind.INBOUND_CALL,
         channel=Channel.VOICE,
         contact_point_id=contact.point.contact_point_id,
@@ -141,6 +167,40 @@ def received(contact: Contact) -> InboundContact:
         campaign_id=contact.campaign_id,
         call_id=contact.attempt_id,
     )
+    opened = OpenInbound(
+        call_id=contact.attempt_id,
+        account_id=contact.account_id,
+        campaign_id=contact.campaign_id,
+        contact_point_id=contact.point.contact_point_id,
+        agent_id=agent_id,
+    )
+    return Recorded(body, (opened,))
+
+
+def taken_up_again(
+    account: AccountSnapshot, candidate: Candidate, call_id: str, campaign_id: CampaignId
+) -> Contact | None:
+    """The contact of a call that another life of the engine took, from today's facts."""
+    contact = contact_of_call(account, candidate, call_id, campaign_id)
+    if contact is None:
+        return None
+    for person in account.people:
+        for row in person.rows:
+            if isinstance(row.body, InboundContact) and row.body.call_id == call_id:
+                number = event_id(person.person_id, row.seq)
+                return msgspec.structs.replace(contact, event_id=number)
+    return contact
+
+
+def cut_off(contact: Contact, agent_id: str | None) -> Recorded:
+    """The engine died while somebody spoke with the caller: no more is known of it."""
+    body = InboundEnded(
+        call_id=contact.attempt_id,
+        outcome=EventKind.CONVERSATION,
+        cause=UNKNOWN,
+        agent_id=agent_id,
+    )
+    return Recorded(body, (CloseInbound(call_id=contact.attempt_id, agent_id=agent_id),))
 
 
 def of_inbound(outcome: Outcome) -> Outcome:
@@ -163,7 +223,7 @@ def _inbound(recorded: Recorded) -> Recorded:
                 code=body.code,
                 flow=body.flow,
             ),
-            writes,
+            (*writes, CloseInbound(call_id=body.attempt_id, agent_id=body.agent_id)),
         )
     if isinstance(body, DispositionSet):
         return Recorded(
@@ -175,7 +235,7 @@ def _inbound(recorded: Recorded) -> Recorded:
                 note_id=body.note_id,
                 wrap_ms=body.wrap_ms,
             ),
-            writes,
+            (*writes, DisposeInbound(call_id=body.attempt_id)),
         )
     return recorded
 
@@ -192,7 +252,12 @@ def flow_served(call: Call, word: FlowWord) -> bool:
 
 
 def missed(
-    contact: Contact, waited_ms: int, now: datetime, new_id: NewId, *, call_back: bool
+    contact: Contact,
+    call: MissedCall,
+    now: datetime,
+    new_id: NewId,
+    *,
+    call_back: bool,
 ) -> tuple[Recorded, Place | None]:
     """Nobody spoke with the caller: what goes on record, and where the account goes.
 
@@ -203,13 +268,16 @@ def missed(
         call_id=contact.attempt_id,
         outcome=EventKind.INBOUND_CALL,
         missed=True,
-        wait_ms=waited_ms,
+        cause=call.cause,
+        wait_ms=call.waited_ms,
     )
-    if not call_back:
-        return Recorded(body, ()), None
-    due = now + CALLBACK_AFTER
+    over = CloseInbound(call_id=contact.attempt_id)
+    due, wished_until = now + CALLBACK_AFTER, call.began_at + CALLBACK_LIFE
+    if not call_back or due >= wished_until:
+        return Recorded(body, (over,)), None
     place = Place("waiting", to_ms(due), "missed_inbound")
     writes: tuple[Write, ...] = (
+        over,
         SaveCallback(
             callback_id=new_id(),
             person_id=contact.person_id,
@@ -217,7 +285,7 @@ def missed(
             campaign_id=contact.campaign_id,
             contact_point_id=contact.point.contact_point_id,
             due_ms=to_ms(due),
-            expires_ms=to_ms(now + CALLBACK_LIFE),
+            expires_ms=to_ms(wished_until),
             agent_id=None,
             asked_by=contact.event_id,
         ),

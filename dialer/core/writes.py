@@ -45,6 +45,31 @@ class DisposeAttempt(Write, frozen=True, kw_only=True):
     """Taken from the event's `DispositionSet` body."""
 
 
+class OpenInbound(Write, frozen=True, kw_only=True):
+    """It is known who calls us: the call is to be finished, whatever happens to this worker."""
+
+    call_id: str
+    account_id: AccountId
+    campaign_id: CampaignId
+    contact_point_id: ContactPointId
+    agent_id: str | None = None
+    """Who has the call already."""
+
+
+class CloseInbound(Write, frozen=True, kw_only=True):
+    """A call to us is over."""
+
+    call_id: str
+    agent_id: str | None = None
+    """Who spoke with the caller; None: nobody, or it is known already."""
+
+
+class DisposeInbound(Write, frozen=True, kw_only=True):
+    """It is on record what a call to us was."""
+
+    call_id: str
+
+
 class MoveEnrolment(Write, frozen=True, kw_only=True):
     """Where an account stands in a campaign; Redis is rebuilt from this."""
 

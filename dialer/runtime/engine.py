@@ -423,6 +423,7 @@ class Engine:
         """One round of everything that heals; the engine does it by itself every `sweep_s`."""
         await self.fleet.heal_queues()
         await self.sweeps.run(self.fleet.queues(), self.fleet.ended)
+        await self.floor.lost_calls.run([*self.fleet.ids(), *self.fleet.ended])
         await self.post.sweep(self.fleet.ids())
         for runner in self.fleet.runners():
             await runner.remember()

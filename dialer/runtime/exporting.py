@@ -21,7 +21,7 @@ from compliance.types import PersonId
 from dialer.core.records import AnyBody, AttemptPlanned, from_ms, to_ms
 from dialer.runtime.export_recipe import readme
 from dialer.runtime.sealing import signed_heads
-from dialer.stores.ledger import messages_schema, oversight_schema, schema
+from dialer.stores.ledger import callers_schema, messages_schema, oversight_schema, schema
 from dialer.stores.ledger.archive import archived_texts, sha256_of
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.database import Ledger
@@ -156,6 +156,7 @@ async def _tables(conn: AsyncConnection, person_id: PersonId) -> dict[str, _Rows
         schema.callback,
         schema.review_item,
         schema.note,
+        callers_schema.inbound_call,
         oversight_schema.recording,
         oversight_schema.gate_override,
         oversight_schema.legal_hold,

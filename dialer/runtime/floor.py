@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
 
+from campaigns.campaign import CampaignSettings
 from compliance.packs import PackSet
 from compliance.types import CampaignId
 from dialer.config import Config
@@ -22,6 +23,7 @@ from dialer.runtime.clock import Clock
 from dialer.runtime.conversations import Conversations
 from dialer.runtime.desk import Desk
 from dialer.runtime.inbound import Inbound
+from dialer.runtime.lost_calls import LostCalls, LostCallSettings
 from dialer.runtime.outcomes import Outcomes
 from dialer.runtime.previews import Offers
 from dialer.runtime.prompting import Prompter
@@ -81,6 +83,7 @@ class Floor:
             tell_agents=parts.config.supervision.tell_agents,
         )
         self.inbound = _inbound(parts, self.screens)
+        self.lost_calls = _lost_calls(parts, self.inbound)
         self.recordings = _recordings(parts)
         self.offers = Offers()
         self.agents = AgentService(
@@ -119,6 +122,8 @@ class Floor:
         self.recordings.call_moved(before, after)
 
     def call_connected(self, call: Call) -> None:
+        if call.inbound:
+            self.inbound.agent_took(call)
         if self.inbound.is_unidentified(call.call_id):
             self.inbound.call_connected(call)
         else:
@@ -186,6 +191,23 @@ def _inbound(parts: Parts, screens: Screens) -> Inbound:
         reader=parts.reader,
         queue_of=parts.queue_of,
         lookback=parts.lookback,
+    )
+
+
+def _lost_calls(parts: Parts, inbound: Inbound) -> LostCalls:
+    grace = timedelta(seconds=parts.config.engine.unknown_grace_s)
+    wrap_up_limit = timedelta(seconds=CampaignSettings().wrap_up_limit_s)
+    return LostCalls(
+        settings=LostCallSettings(
+            grace=grace, wrap_up_limit=wrap_up_limit + grace, lookback=parts.lookback
+        ),
+        clock=parts.clock,
+        adapter=parts.adapter,
+        calls=parts.calls,
+        outcomes=parts.outcomes,
+        inbound=inbound,
+        recorder=parts.recorder,
+        reader=parts.reader,
     )
 
 

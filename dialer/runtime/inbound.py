@@ -31,6 +31,7 @@ from dialer.core.desk_messages import (
 from dialer.core.flow_outcome import FlowWord
 from dialer.core.inbound import (
     Candidate,
+    MissedCall,
     by_number,
     by_reference,
     contact_of_call,
@@ -52,7 +53,12 @@ from dialer.runtime.refusals import NO_SUCH_CALL, CannotDo
 from dialer.runtime.screens import Screens
 from dialer.runtime.seats import Seat
 from dialer.runtime.tasks import TaskSet
-from dialer.stores.ledger.callers import find_by_number, find_by_reference, last_agent
+from dialer.stores.ledger.callers import (
+    agent_took,
+    find_by_number,
+    find_by_reference,
+    last_agent,
+)
 from dialer.stores.ledger.database import LedgerUnavailable
 from dialer.stores.ledger.ids import Ids
 from dialer.stores.ledger.reads import EventReader
@@ -129,6 +135,8 @@ class Inbound:
         self._callers: dict[str, str | None] = {}
         """Numbers of calls in hand, by call."""
         self._tries: dict[str, int] = {}
+        self._arriving: set[CallId] = set()
+        """Calls that are being looked up, and are no calls of ours yet."""
         self._tasks = TaskSet("inbound")
         self._new_id = Ids()
         self.on_identified: Callable[[Call], None] | None = None
@@ -166,7 +174,18 @@ class Inbound:
     def arrived(self, event: InboundCall) -> None:
         """Somebody calls. Does not wait."""
         self.received += 1
-        self._tasks.start(f"inbound:{event.call_id}", self._take(event))
+        self._arriving.add(event.call_id)
+        self._tasks.start(f"inbound:{event.call_id}", self._arrive(event))
+
+    def takes(self, call_id: CallId) -> bool:
+        """Whether it has just come in."""
+        return call_id in self._arriving
+
+    async def _arrive(self, event: InboundCall) -> None:
+        try:
+            await self._take(event)
+        finally:
+            self._arriving.discard(event.call_id)
 
     async def _take(self, event: InboundCall) -> None:
         contact = await self._contact(event)
@@ -285,15 +304,19 @@ class Inbound:
         told = settings.spoken.return_number
         return settings.caller_ids if told is None else (*settings.caller_ids, told)
 
-    async def _begin(self, contact: Contact, *, number_proven: bool) -> LiveContact:
+    async def _begin(
+        self, contact: Contact, *, number_proven: bool, agent_id: str | None = None
+    ) -> LiveContact:
         """Put on record that this person's account is what the call is about."""
         self.identified += 1
         now_ms = to_ms(self._clock.now())
+        recorded = received(contact, agent_id)
         event = NewEvent(
             person_id=contact.person_id,
             at_ms=now_ms,
-            body=received(contact),
+            body=recorded.body,
             links=contact.links,
+            writes=recorded.writes,
         )
         (result,) = await self._recorder.record([event])
         if isinstance(result, Appended):
@@ -319,7 +342,7 @@ class Inbound:
         self.turned_away += 1
         if contact is not None:
             live = await self._begin(contact, number_proven=True)
-            await self._record_missed(live, 0)
+            await self.missed_call(live.contact, MissedCall(began_at=event.at, waited_ms=0))
         try:
             await self._adapter.hangup(event.call_id)
         except TelephonyError as error:
@@ -376,6 +399,22 @@ class Inbound:
         """Whether nobody knows whose call it is (yet)."""
         return call_id in self._callers and call_id not in self._outcomes.contacts
 
+    def agent_took(self, call: Call) -> None:
+        """An agent speaks with a caller who is known, or a colleague does from now on.
+
+        On record, so that a crash makes no missed call of a conversation.
+        """
+        if call.agent_id is not None and call.call_id in self._outcomes.contacts:
+            noting = self._note_agent(call.call_id, call.agent_id)
+            self._tasks.start(f"took:{call.call_id}", noting)
+
+    async def _note_agent(self, call_id: CallId, agent_id: str) -> None:
+        try:
+            noted = partial(agent_took, call_id=call_id, agent_id=agent_id)
+            await self._reader.ledger.transact(noted)
+        except LedgerUnavailable as error:
+            log.warning("agent_not_noted", call=call_id, error=str(error))
+
     def call_connected(self, call: Call) -> None:
         """An agent has a caller whom nobody knows: a screen without a word."""
         if call.agent_id is None:
@@ -420,7 +459,7 @@ class Inbound:
                 "There is no active account with that reference.",
             )
         proven = contact.point.address == self._callers.get(call_id)
-        live = await self._begin(contact, number_proven=proven)
+        live = await self._begin(contact, number_proven=proven, agent_id=session.agent_id)
         view = await self._screens.view(call, live)
         self._desk.update_call(session.agent_id, view)
         seat.say(CallerIdentified(call=view))
@@ -467,12 +506,14 @@ class Inbound:
         if live is not None:
             began = call.answered_at or call.planned_at
             waited_ms = round((self._clock.now() - began).total_seconds() * 1000)
-            self._tasks.start(f"missed:{call.call_id}", self._record_missed(live, waited_ms))
+            told = MissedCall(began_at=call.planned_at, waited_ms=waited_ms)
+            self._tasks.start(f"missed:{call.call_id}", self.missed_call(live.contact, told))
 
-    async def _record_missed(self, live: LiveContact, waited_ms: int) -> None:
-        contact, now = live.contact, self._clock.now()
+    async def missed_call(self, contact: Contact, call: MissedCall) -> None:
+        """Put on record that nobody spoke with the caller, and call back if the house does."""
+        now = self._clock.now()
         call_back = self._config.callback and bool(contact.event_id)
-        recorded, place = missed(contact, waited_ms, now, self._new_id, call_back=call_back)
+        recorded, place = missed(contact, call, now, self._new_id, call_back=call_back)
         event = NewEvent(
             person_id=contact.person_id,
             at_ms=to_ms(now),

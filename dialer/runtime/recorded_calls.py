@@ -49,6 +49,7 @@ from dialer.core.records import ConversationRecorded, SubjectChanged, from_ms, t
 from dialer.core.writes import AddConsent, RevokeConsent, Write
 from dialer.runtime.announcing import Announcer
 from dialer.runtime.calls import Calls
+from dialer.runtime.carrier_copies import CarrierCopies
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes
@@ -131,6 +132,7 @@ class RecordedCalls:
         self._finishing: dict[str, tuple[Contact, Basis]] = {}
         """By recording, until its sound is kept."""
         self._announced: dict[str, asyncio.Event] = {}
+        self._copies = CarrierCopies(ledger=ledger, adapter=adapter, files=files)
         self._tasks = TaskSet("recordings")
         self.campaign_of: Callable[[CampaignId], CampaignContext | None] = lambda _: None
 
@@ -194,6 +196,10 @@ class RecordedCalls:
             await self._fail(recording.recording_id)
             return
         recording.begun = True
+        if self._live.get(call.call_id) is not recording:
+            # Meanwhile it was not wanted any more, and could not be stopped before it began.
+            await self._end(call)
+            return
         self._tell(call, RecordingState.RECORDING)
         await self._follow(call, recording)
 
@@ -325,6 +331,8 @@ class RecordedCalls:
         paused = bool(live.paused_by)
         if live.told is paused or self._live.get(call.call_id) is not live:
             return
+        if not live.begun:
+            return  # what is wanted then is seen to as soon as it begins
         live.told = paused
         try:
             await self._adapter.pause_recording(call.call_id, paused=paused)
@@ -338,8 +346,10 @@ class RecordedCalls:
         self._tell(call, RecordingState.PAUSED if paused else RecordingState.RECORDING)
 
     async def _stop(self, call: Call) -> None:
-        if self._live.pop(call.call_id, None) is None:
-            return
+        if self._live.pop(call.call_id, None) is not None:
+            await self._end(call)
+
+    async def _end(self, call: Call) -> None:
         try:
             await self._adapter.stop_recording(call.call_id)
         except TelephonyError as error:
@@ -410,6 +420,7 @@ class RecordedCalls:
             basis=basis,
         )
         await self._ledger.transact(partial(self._kept, body=body, row=row))
+        await self._copies.delete(row.recording_id)
 
     async def _kept(
         self, conn: AsyncConnection, body: ConversationRecorded, row: RecordingRow
@@ -452,6 +463,7 @@ class RecordedCalls:
                 await self._fetch(row, Basis(row.basis), None)
         await self._expire()
         await remove_erased(self._ledger, self._files)
+        await self._copies.sweep()
 
     async def _expire(self) -> None:
         now = self._clock.now()

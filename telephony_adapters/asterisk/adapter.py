@@ -135,16 +135,14 @@ class AsteriskCarrier(Conversations, Recordings):
         except AriUnreachable as error:
             raise CarrierUnavailable(f"no connection to {self._settings.url}: {error}") from error
         await self._check_app(client)
-        await self._set_music_up(client)
+        await self._make_hold_bridge(client)
         channels, bridges = await self._lists(client)
         return self._board.reconcile(channels, bridges, self._clock.now())
 
-    async def _set_music_up(self, client: AriClient) -> None:
+    async def _make_hold_bridge(self, client: AriClient) -> None:
         """Without the modules for it all the rest works; `hold` says what is missing then."""
         bridge = f"/bridges/{self._names.hold_bridge}"
         await self._quietly(client, "POST", bridge, {"type": "holding"})
-        music: Body = {"mohClass": self._settings.hold_music}
-        await self._quietly(client, "POST", f"{bridge}/moh", music)
 
     async def _listen(self, client: AriClient) -> None:
         """Take events for ever; connect again when the connection is lost."""
@@ -313,7 +311,7 @@ class AsteriskCarrier(Conversations, Recordings):
             "timeout": self._settings.agent_ring_timeout_s,
         }
         try:
-            await self._command(client, "POST", self._room(leg_id), {"type": "mixing"})
+            await self._make_room(client, leg_id)
             await self._command(
                 client, "POST", f"/channels/{self._names.leg_channel(leg_id)}", body
             )
@@ -321,6 +319,19 @@ class AsteriskCarrier(Conversations, Recordings):
             self._board.legs.pop(leg_id, None)
             self._carry_out([DropBridge(leg_id), HangUpChannel(self._names.leg_channel(leg_id))])
             raise
+
+    async def _make_room(self, client: AriClient, leg_id: LegId) -> None:
+        """The bridge of a leg; one that is still there since its device hung up will do."""
+        room = self._room(leg_id)
+        try:
+            await self._command(client, "POST", room, {"type": "mixing"})
+        except (CarrierUnavailable, OutcomeUnknown):
+            raise
+        except TelephonyError as refused:
+            try:
+                await self._command(client, "GET", room)
+            except UnknownCall:
+                raise refused from None
 
     async def close_agent_leg(self, leg_id: LegId) -> None:
         client = self._connected()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from telephony_adapters.asterisk.client import AriClient
+from telephony_adapters.asterisk.client import AriClient, Body
 from telephony_adapters.asterisk.lines import CallLine, LegLine
 from telephony_adapters.asterisk.wire import Wire
 from telephony_adapters.errors import TelephonyError, UnknownCall
@@ -35,8 +35,7 @@ class Conversations(Wire):
         call = self._answered_call(call_id)
         own = _require_bridged(call)
         await self._end_parts(client, call)
-        music = f"/bridges/{self._names.hold_bridge}/addChannel"
-        await self._command(client, "POST", music, {"channel": call.channel})
+        await self._entertain(client, call.channel)
         self._board.left_room(call, own)  # whatever comes next need not wait for the event
 
     async def consult(self, leg_id: LegId, other_leg_id: LegId) -> None:
@@ -90,6 +89,17 @@ class Conversations(Wire):
         await self._end_part(client, call, leg_id)
 
     # --- steps --------------------------------------------------------------------------------
+
+    async def _entertain(self, client: AriClient, channel: str) -> None:
+        """Give a person music of their own.
+
+        The music of a whole bridge falls silent for good once the first who held leaves it.
+        """
+        music: Body = {"variable": "CHANNEL(musicclass)", "value": self._settings.hold_music}
+        await self._command(client, "POST", f"/channels/{channel}/variable", music)
+        # In this role, and with nothing else said of it, a channel hears the music of its class.
+        hold: Body = {"channel": channel, "role": "holding_participant"}
+        await self._command(client, "POST", f"/bridges/{self._names.hold_bridge}/addChannel", hold)
 
     async def _give_ear(
         self, client: AriClient, own: LegId, leg: LegLine, ear: str, *, whisper: bool

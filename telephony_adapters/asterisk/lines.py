@@ -31,6 +31,9 @@ class DropBridge(msgspec.Struct, frozen=True):
     """An agent's leg is gone, and so is the use of its bridge."""
 
     leg_id: LegId
+    has_guests: bool = False
+    """Somebody is on the way home from it. A bridge that is deleted meanwhile is never quite gone,
+    and Asterisk refuses to make one of its name again."""
 
 
 class HangUpChannel(msgspec.Struct, frozen=True):

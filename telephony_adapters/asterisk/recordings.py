@@ -60,6 +60,14 @@ class Recordings(Wire):
         path = stored_file(recording_id)
         return (await self._command(client, "GET", path, timeout_s=FETCH_TIMEOUT_S)).body
 
+    async def delete_recording(self, recording_id: str) -> None:
+        client = self._connected()
+        if not is_recording_id(recording_id):
+            raise UnknownCall(f"there is no recording {recording_id!r}")
+        if self._board.tapes.is_live(recording_id):
+            raise TelephonyError(f"recording {recording_id} is being made")
+        await self._command(client, "DELETE", f"/recordings/stored/{recording_id}")
+
     def _tape(self, call_id: CallId) -> Tape:
         self._answered_call(call_id)
         tape = self._board.tapes.live.get(call_id)

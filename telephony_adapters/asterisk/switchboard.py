@@ -389,7 +389,8 @@ class Switchboard:
             if call.wanted_leg == leg_id:
                 call.wanted_leg = None
         told = AgentLegDown(event_id=self._event_id(), at=at, leg_id=leg_id, reason=reason)
-        return [told, *parted], [*actions, DropBridge(leg_id)]
+        has_guests = any(isinstance(action, JoinOwnBridge) for action in actions)
+        return [told, *parted], [*actions, DropBridge(leg_id, has_guests)]
 
     def _forget(self, call: CallLine) -> list[Action]:
         del self.calls[call.call_id]

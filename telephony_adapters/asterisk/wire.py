@@ -78,7 +78,7 @@ class Wire:
                 case JoinOwnBridge():
                     self._errand(self._join_own_bridge(client, action.leg_id))
                 case DropBridge():
-                    self._errand(self._quietly(client, "DELETE", self._room(action.leg_id)))
+                    self._errand(self._drop_room(client, action))
                 case HangUpChannel():
                     self._errand(self._delete(client, action.channel))
                 case RingBack():
@@ -108,6 +108,13 @@ class Wire:
             await self._add(client, leg_id, channel)
         except TelephonyError:
             await self._delete(client, channel)  # its end is told as `AgentLegDown`
+
+    async def _drop_room(self, client: AriClient, drop: DropBridge) -> None:
+        if drop.has_guests:
+            await asyncio.sleep(LATE_END_S)
+            if drop.leg_id in self._board.legs:
+                return  # its device has been rung again meanwhile
+        await self._quietly(client, "DELETE", self._room(drop.leg_id))
 
     async def _doubt_ear(self, doubt: DoubtEar) -> None:
         await asyncio.sleep(LATE_END_S)

@@ -19,6 +19,8 @@ from telephony_adapters.lab.scenario import Behaviour, ScenarioWriter
 READY_TIMEOUT_S: Final = 10.0
 MEDIA_PORTS: Final = (10_000, 19_000)
 """Where its RTP ports begin: below Asterisk's, and below those that the system gives away."""
+MEDIA_BLOCK: Final = 8
+MEDIA_TRIES: Final = 200
 SETTLE_S: Final = 0.1
 """From its SIP port, SIPp needs this long to find out whether it can have its others."""
 PORT_TRIES: Final = 5
@@ -67,8 +69,7 @@ def run_sipp(name: str, folder: Path, scenario: Path, options: Sequence[str]) ->
     """A SIPp on loopback. Raises `LabError`."""
     found = shutil.which("sipp")
     command = [found] if found else install(SIPP).command("usr/bin/sipp")
-    # SIPp ends at once when one of these is taken.
-    media = random.SystemRandom().randrange(*MEDIA_PORTS, 8)
+    media = _free_media_ports()
     return Child(
         [
             *command,
@@ -80,6 +81,16 @@ def run_sipp(name: str, folder: Path, scenario: Path, options: Sequence[str]) ->
         output=folder / f"{name}.out",
         cwd=folder,
     )
+
+
+def _free_media_ports() -> int:
+    """The first of a block of ports. SIPp ends at once when one of its own is taken."""
+    chance = random.SystemRandom()
+    for _ in range(MEDIA_TRIES):
+        first = chance.randrange(*MEDIA_PORTS, MEDIA_BLOCK)
+        if not any(udp_port_taken(first + n) for n in range(MEDIA_BLOCK)):
+            return first
+    raise LabError(f"no {MEDIA_BLOCK} free UDP ports in a row from {MEDIA_PORTS[0]}")
 
 
 class FarEnd:

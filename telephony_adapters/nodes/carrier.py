@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
-from typing import Final, NoReturn
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Final, NoReturn, TypeVar
 
 import msgspec
 import structlog
@@ -37,6 +37,7 @@ from telephony_adapters.port import TelephonyAdapter
 from telephony_adapters.prompts import Prompt
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 RECORDINGS_REMEMBERED: Final = 100_000
 """Of so many recordings it is known on which node they are; for others every node is asked."""
@@ -347,15 +348,28 @@ class NodesCarrier(NodeWatch):
         await self._of(self._call(call_id)).stop_recording(call_id)
 
     async def fetch_recording(self, recording_id: str) -> bytes:
+        return await self._where_recorded(
+            recording_id, lambda adapter: adapter.fetch_recording(recording_id)
+        )
+
+    async def delete_recording(self, recording_id: str) -> None:
+        await self._where_recorded(
+            recording_id, lambda adapter: adapter.delete_recording(recording_id)
+        )
+
+    async def _where_recorded(
+        self, recording_id: str, ask: Callable[[TelephonyAdapter], Awaitable[T]]
+    ) -> T:
+        """Ask the node that recorded it; where that was an earlier life, one after another."""
         self._require_any()
         known = self._recorded.get(recording_id)
         if known is not None:
-            return await self._nodes[known].require_up().fetch_recording(recording_id)
+            return await ask(self._nodes[known].require_up())
         away = [node.name for node in self._nodes.values() if not node.up]
         for node in self._nodes.values():
             if node.up:
                 try:
-                    return await node.adapter.fetch_recording(recording_id)
+                    return await ask(node.adapter)
                 except UnknownCall:
                     continue
         if away:

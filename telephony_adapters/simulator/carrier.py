@@ -190,6 +190,10 @@ class SimulatedCarrier:
         self._require_connection()
         return self._network.recordings.fetch(recording_id)
 
+    async def delete_recording(self, recording_id: str) -> None:
+        self._require_connection()
+        self._network.recordings.delete(recording_id)
+
     async def send_dtmf(self, call_id: CallId, digits: str) -> None:
         self._require_connection()
         check_keys(digits)
@@ -232,6 +236,10 @@ class SimulatedCarrier:
     def keys_heard(self, call_id: CallId) -> str:
         """Keys that we have pressed towards the person. Raises `UnknownCall`."""
         return self._network.keys_heard(call_id)
+
+    def stored_recordings(self) -> frozenset[str]:
+        """Finished recordings that the carrier has."""
+        return self._network.recordings.stored()
 
     def leg_at(self, endpoint: str) -> LegId | None:
         """The leg that is open to an agent's device."""

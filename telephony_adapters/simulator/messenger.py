@@ -134,7 +134,7 @@ class SimulatedMessenger:
             max_per_s=self._max_per_s,
         )
 
-    async def start(self, sink: MessageSink) -> None:
+    async def start(self, sink: MessageSink, *, since: datetime | None = None) -> None:
         if not self._up:
             raise CarrierUnavailable("the simulated provider has an outage; start again later")
         self._sink = sink

@@ -117,6 +117,17 @@ class Recordings:
             raise UnknownCall(f"there is no finished recording {recording_id}")
         return tone_file(duration_ms)
 
+    def delete(self, recording_id: str) -> None:
+        """Raises `UnknownCall`, and `TelephonyError` for one that is under way."""
+        if any(live.recording_id == recording_id for live in self._live.values()):
+            raise TelephonyError(f"recording {recording_id} is being made")
+        if self._finished.pop(recording_id, None) is None:
+            raise UnknownCall(f"there is no finished recording {recording_id}")
+
+    def stored(self) -> frozenset[str]:
+        """Which finished recordings are there."""
+        return frozenset(self._finished)
+
     def _require(self, call: LiveCall) -> Recording:
         recording = self._live.get(call.call_id)
         if recording is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from telephony_adapters.errors import CarrierUnavailable, DuplicateCall, Message
 from telephony_adapters.messaging import (
     AnyMessageEvent,
     DeliveryState,
+    Kept,
     MessageId,
     MessageMoved,
     MessageReport,
@@ -74,7 +76,7 @@ class SmtpMessenger:
             **{f"inbox_{name}": count for name, count in inbox.items()},
         }
 
-    async def start(self, sink: MessageSink) -> None:
+    async def start(self, sink: MessageSink, *, since: datetime | None = None) -> None:
         """Connect once, so that a server that cannot be used is known at once."""
         await self._connections.check()
         self._sink = sink
@@ -125,6 +127,5 @@ class SmtpMessenger:
     async def find(self, message_id: MessageId) -> MessageReport | None:
         raise NotOffered("SMTP cannot be asked what became of a message")
 
-    def _tell(self, event: AnyMessageEvent) -> None:
-        if self._sink is not None:
-            self._sink(event)
+    def _tell(self, event: AnyMessageEvent) -> Kept | None:
+        return None if self._sink is None else self._sink(event)

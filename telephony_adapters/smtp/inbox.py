@@ -1,8 +1,8 @@
 """The Maildir into which bounces and replies are delivered: read, told, and put away.
 
-New mail is told and moved to `cur`; what cannot be read goes to the folder `.aside`, where a person
-can look at it. After a start the mail of the last day is told again, with the same event ids: what
-the engine had taken and not yet written down when it ended is not lost.
+New mail is told, and moved to `cur` when the engine has written down what it says; what cannot be
+read, or written down, goes to the folder `.aside`, where a person can look at it. Whatever the
+engine's end leaves in `new` is told at the next start, with the same event ids.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ import msgspec
 import structlog
 
 from telephony_adapters.errors import CarrierUnavailable
-from telephony_adapters.messaging import AnyMessageEvent, MessageMoved
+from telephony_adapters.messaging import AnyMessageEvent, Kept, MessageMoved
 from telephony_adapters.smtp.inbound import MalformedMail, read_mail
 from telephony_adapters.smtp.letters import OurMail
 
@@ -29,9 +28,9 @@ log = structlog.get_logger()
 LARGEST_BYTES: Final = 10 * 1024 * 1024
 AT_ONCE: Final = 200
 """Mails that are read before the events of the first are told."""
-TOLD_AGAIN_S: Final = 24 * 3600.0
 SEEN: Final = ":2,S"
 ASIDE: Final = ".aside"
+NOT_KEPT: Final = "what it says could not be kept"
 
 
 class InboxCounts(msgspec.Struct):
@@ -54,6 +53,9 @@ class _Mail(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+Tell = Callable[[AnyMessageEvent], Kept | None]
+
+
 class Inbox:
     """Reads one Maildir until it is stopped."""
 
@@ -64,13 +66,9 @@ class Inbox:
         self._task: asyncio.Task[None] | None = None
         self.counts = InboxCounts()
 
-    async def start(self, tell: Callable[[AnyMessageEvent], None]) -> None:
+    async def start(self, tell: Tell) -> None:
         """Raises `CarrierUnavailable` when there is no Maildir that can be used."""
         await asyncio.to_thread(check_maildir, self._folder)
-        recent = await asyncio.to_thread(self._recent)
-        for mail in recent:
-            if mail.event is not None:
-                tell(mail.event)
         self._task = asyncio.create_task(self._watch(tell), name="smtp:inbox")
 
     async def stop(self) -> None:
@@ -80,7 +78,7 @@ class Inbox:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def _watch(self, tell: Callable[[AnyMessageEvent], None]) -> None:
+    async def _watch(self, tell: Tell) -> None:
         while True:
             try:
                 more = await self._round(tell)
@@ -93,14 +91,19 @@ class Inbox:
             if not more:
                 await asyncio.sleep(self._poll_s)
 
-    async def _round(self, tell: Callable[[AnyMessageEvent], None]) -> bool:
-        """Tell what is new; whether there may be more."""
+    async def _round(self, tell: Tell) -> bool:
+        """Tell what is new, and put it away once it is kept; whether there may be more."""
         mails = await asyncio.to_thread(self._read_new)
-        for mail in mails:
-            if mail.event is not None:
-                tell(mail.event)
+        told = [(mail, None if mail.event is None else tell(mail.event)) for mail in mails]
+        handled = [
+            mail
+            if kept is None or await asyncio.shield(kept)
+            else msgspec.structs.replace(mail, event=None, problem=NOT_KEPT)
+            for mail, kept in told
+        ]
+        for mail in handled:
             self._count(mail)
-        await asyncio.to_thread(self._put_away, mails)
+        await asyncio.to_thread(self._put_away, handled)
         return len(mails) >= AT_ONCE
 
     def _count(self, mail: _Mail) -> None:
@@ -119,15 +122,6 @@ class Inbox:
     def _read_new(self) -> list[_Mail]:
         return [
             mail for path in _files(self._folder / "new")[:AT_ONCE] if (mail := self._read(path))
-        ]
-
-    def _recent(self) -> list[_Mail]:
-        since_s = time.time() - TOLD_AGAIN_S
-        paths = [path for path in _files(self._folder / "cur") if path.name.endswith(SEEN)]
-        return [
-            mail
-            for path in paths
-            if _age_instant(path) > since_s and (mail := self._read(path)) is not None
         ]
 
     def _read(self, path: Path) -> _Mail | None:

@@ -9,7 +9,7 @@ Calls and messages of one account share it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -36,8 +36,12 @@ SHUTDOWN_S: Final = 2.0
 _OUR_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 Fields = MultiDict[str]
-Take = Callable[[web.Request, Fields], str | None]
-"""Takes a verified webhook; what it answers is a document, or nothing."""
+Take = Callable[[web.Request, Fields], str | Awaitable[str | None] | None]
+"""Takes a verified webhook; what it answers is a document, or nothing. May raise `NotKept`."""
+
+
+class NotKept(Exception):
+    """What a webhook says is not durable (yet); it must not be taken for delivered."""
 
 
 class WebhookCounts(msgspec.Struct):
@@ -47,6 +51,8 @@ class WebhookCounts(msgspec.Struct):
     bad_signature: int = 0
     too_large: int = 0
     malformed: int = 0
+    not_kept: int = 0
+    """Answered with an error, since what they say could not be written down in time."""
 
 
 class Door:
@@ -117,10 +123,14 @@ class Door:
             self.counts.bad_signature += 1
             return _refused(request, 403, "bad_signature")
         try:
-            document = take(request, fields)
+            answer = take(request, fields)
+            document = await answer if isinstance(answer, Awaitable) else answer
         except MalformedWebhook as error:
             self.counts.malformed += 1
             return _refused(request, 400, "malformed", error.field)
+        except NotKept:
+            self.counts.not_kept += 1
+            return _refused(request, 503, "not_kept")
         self.counts.accepted += 1
         if document is None:
             return web.Response(status=204)

@@ -4,7 +4,7 @@ Messages leave as requests, what becomes of them and what people write comes as 
 through the same door as those of calls. A request without an answer is unknown: the message is
 never asked for twice, but found by its first callback, which carries our id, or in Twilio's list.
 What people wrote is also looked for in that list from time to time, so that a STOP is heard even
-if its webhook never arrived.
+if its webhook never arrived. A webhook is answered for when what it says is durable.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from telephony_adapters.twilio import message_codec as codec
 from telephony_adapters.twilio import preflight, twiml
 from telephony_adapters.twilio.codec import MalformedWebhook
 from telephony_adapters.twilio.dispatches import Dispatch, Dispatches
-from telephony_adapters.twilio.door import Door, Fields, our_id
+from telephony_adapters.twilio.door import Door, Fields, NotKept, our_id
 from telephony_adapters.twilio.message_api import MessageApi, MessageInfo, NewMessage
 from telephony_adapters.twilio.settings import TwilioSettings, can_be_answered, check_messages
 from telephony_adapters.twilio.transport import Refused
@@ -62,7 +62,11 @@ CARRIED: Final = frozenset({Channel.SMS, Channel.WHATSAPP})
 CONVERSATION: Final = timedelta(hours=24)
 """WhatsApp: how long one may write freely to somebody who has written."""
 HEARD_AGAIN: Final = timedelta(hours=24)
-"""How far back the list of received messages is read at the start."""
+"""How far back, before the last that was kept, the list of messages is read at the start."""
+FIRST_HEARD: Final = timedelta(days=7)
+"""The same where nothing was ever kept."""
+KEPT_WITHIN_S: Final = 10.0
+"""Longest wait for what a webhook says to be durable; Twilio gives up after 15."""
 SETTLES: Final = timedelta(seconds=30)
 """A message that Twilio has not listed for so long after it was asked for was never taken."""
 SENT_SLACK: Final = timedelta(seconds=5)
@@ -99,6 +103,8 @@ class TwilioMessenger:
         self._used = UsedCallIds()
         self._dispatches = Dispatches()
         self._heard = UsedCallIds()
+        self._keeping: dict[str, asyncio.Future[bool]] = {}
+        """By Twilio's id, what is told and not durable yet."""
         self._wrote_at: OrderedDict[str, datetime] = OrderedDict()
         self._sink: MessageSink | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -137,7 +143,7 @@ class TwilioMessenger:
         """REST requests that wait for their answer."""
         return self._api.in_flight
 
-    async def start(self, sink: MessageSink) -> None:
+    async def start(self, sink: MessageSink, *, since: datetime | None = None) -> None:
         """Check the credentials, open the door, and hear what was written meanwhile."""
         self._api.open()
         try:
@@ -148,7 +154,8 @@ class TwilioMessenger:
                 )
             await self.door.open(self)
             self._sink = sink
-            await self._catch_up(HEARD_AGAIN)
+            age = None if since is None else self._clock.now() - since
+            await self._catch_up(FIRST_HEARD if age is None else age + HEARD_AGAIN)
         except TelephonyError as error:
             await self.stop()
             if isinstance(error, CarrierUnavailable):
@@ -317,8 +324,12 @@ class TwilioMessenger:
 
     # --- what people write ------------------------------------------------------------------------
 
-    def _received(self, request: web.Request, fields: Fields) -> str:
-        self._hear(codec.written(fields), self._twilio_now(), self._clock.now())
+    async def _received(self, request: web.Request, fields: Fields) -> str:
+        written = codec.written(fields)
+        if self._sink is None:
+            raise NotKept
+        self._hear(written, self._twilio_now(), self._clock.now())
+        await _durable(self._keeping.get(written.sid))
         return twiml.NOTHING
 
     def _hear(self, written: codec.Written, sent_at: datetime, at: datetime) -> bool:
@@ -331,7 +342,7 @@ class TwilioMessenger:
         if self._sink is None or written.sid in self._heard:
             return False
         self._heard.add(written.sid)
-        self._sink(
+        kept = self._sink(
             MessageReceived(
                 event_id=f"{written.sid}:received",
                 at=at,
@@ -344,7 +355,16 @@ class TwilioMessenger:
                 media=written.media,
             )
         )
+        if kept is not None:
+            keeping = self._keeping[written.sid] = asyncio.ensure_future(kept)
+            keeping.add_done_callback(partial(self._kept, written.sid))
         return True
+
+    def _kept(self, sid: str, kept: asyncio.Future[bool]) -> None:
+        """What was not kept is told again when it is met again."""
+        self._keeping.pop(sid, None)
+        if kept.cancelled() or not kept.result():
+            self._heard.discard(sid)
 
     async def _keep_catching_up(self) -> None:
         back = timedelta(seconds=3 * self.settings.catch_up_s)
@@ -390,6 +410,18 @@ class TwilioMessenger:
     def _require_started(self) -> None:
         if self._sink is None:
             raise CarrierUnavailable("there is no connection to Twilio: the adapter is stopped")
+
+
+async def _durable(kept: asyncio.Future[bool] | None) -> None:
+    """Wait for it, within what Twilio waits. Raises `NotKept`."""
+    if kept is None:
+        return
+    try:
+        async with asyncio.timeout(KEPT_WITHIN_S):
+            if not await asyncio.shield(kept):
+                raise NotKept
+    except TimeoutError as error:
+        raise NotKept from error
 
 
 def _written(info: MessageInfo) -> codec.Written:

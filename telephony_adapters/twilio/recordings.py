@@ -69,17 +69,23 @@ class Recordings(Wire):
                 raise UnknownCall(f"Twilio has no recording {recording_id} any more") from refused
             raise
         self._tapes.fetched(recording_id, sid)
-        delay_s = self.settings.delete_recordings_after_s
-        if delay_s is not None:
-            self._chores.start(f"delete:{recording_id}", self._delete_later(sid, delay_s))
         return file
 
-    async def _delete_later(self, sid: str, delay_s: float) -> None:
-        """Time enough for whoever fetched it to keep it, or to fetch it once more."""
-        await self._clock.sleep(delay_s)
-        await self._delete(sid)
+    async def delete_recording(self, recording_id: str) -> None:
+        self._require_up()
+        sid = self._file_of(recording_id) if is_recording_id(recording_id) else None
+        if sid is None:
+            if self._tapes.live(recording_id) is not None:
+                raise TelephonyError(f"recording {recording_id} is being made")
+            raise UnknownCall(f"there is no recording {recording_id!r}")
+        try:
+            await self._reached(self.api.delete_recording(sid))
+        except Refused as refused:
+            if refused.is_gone:
+                raise UnknownCall(f"Twilio has no recording {recording_id} any more") from refused
+            raise
 
-    async def _delete(self, sid: str) -> None:
+    async def _delete_unwanted(self, sid: str) -> None:
         try:
             await self._reached(self.api.delete_recording(sid))
         except Refused as refused:
@@ -103,7 +109,7 @@ class Recordings(Wire):
             self._chores.start(f"tape:{recording_id}", self._stop_unwanted(tape))
         elif todo is Todo.DELETE:
             log.warning("twilio_recording_not_wanted", recording=recording_id)
-            self._chores.start(f"tape:{recording_id}", self._delete(frame.sid))
+            self._chores.start(f"tape:{recording_id}", self._delete_unwanted(frame.sid))
 
     async def _stop_unwanted(self, tape: Tape) -> None:
         call = self._calls.calls.get(tape.call_id)

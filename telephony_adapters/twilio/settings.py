@@ -41,8 +41,6 @@ class TwilioSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Address of the recordings on the web; without it Twilio's own voice says every prompt."""
     hold_music_url: str | None = None
     """Address of the music on hold, an MP3 or WAV file; without it Twilio plays its own."""
-    delete_recordings_after_s: float | None = None
-    """Twilio's copy of a recording is deleted so long after it was fetched; None: never."""
     request_timeout_s: float = 10.0
     """Longest wait for an answer of the REST API (real time)."""
     retry_limit_s: float = 4.0

@@ -119,6 +119,23 @@ class RecordingCases:
         with pytest.raises(UnknownCall):
             await lab.adapter.fetch_recording("rec-8")
 
+    async def test_a_recording_that_is_deleted_is_gone(self, lab: Lab) -> None:
+        call_id = await lab.dial_and_answer()
+        await lab.adapter.record(call_id, "rec-9")
+        with pytest.raises(TelephonyError) as refused:
+            await lab.adapter.delete_recording("rec-9")
+        assert not isinstance(refused.value, UnknownCall), "it is there, and under way"
+        await lab.pass_time(0.5)
+        await lab.adapter.stop_recording(call_id)
+        await lab.first(RecordingFinished, "rec-9")
+        assert await length_ms(lab, "rec-9") > 0
+        await lab.adapter.delete_recording("rec-9")
+        for _ in range(2):
+            with pytest.raises(UnknownCall):
+                await lab.adapter.fetch_recording("rec-9")
+            with pytest.raises(UnknownCall):
+                await lab.adapter.delete_recording("rec-9")
+
     @pytest.mark.parametrize("name", ["", "../../etc/passwd", "a/b", "a b", "ñ", "x" * 65])
     async def test_an_id_is_no_path(self, lab: Lab, name: str) -> None:
         call_id = await lab.dial_and_answer()
@@ -126,6 +143,8 @@ class RecordingCases:
             await lab.adapter.record(call_id, name)
         with pytest.raises(UnknownCall):
             await lab.adapter.fetch_recording(name)
+        with pytest.raises(UnknownCall):
+            await lab.adapter.delete_recording(name)
 
 
 class DtmfOutCases:

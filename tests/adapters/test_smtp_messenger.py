@@ -12,7 +12,13 @@ import pytest
 
 from dialer.runtime.clock import WallClock
 from telephony_adapters.errors import CarrierUnavailable, MessageRejected, OutcomeUnknown
-from telephony_adapters.messaging import DeliveryState, MessageMoved, Refusal
+from telephony_adapters.messaging import (
+    AnyMessageEvent,
+    DeliveryState,
+    Kept,
+    MessageMoved,
+    Refusal,
+)
 from telephony_adapters.smtp.adapter import SmtpMessenger
 from telephony_adapters.smtp.checkup import look_at_inbox, look_at_server
 from telephony_adapters.smtp.settings import Security
@@ -324,16 +330,39 @@ async def test_an_inbox_that_was_away_is_read_when_it_is_back(lab: SmtpLab) -> N
     assert heard.text == "BAJA"
 
 
-async def test_the_mail_of_the_last_day_is_told_again_after_a_start(lab: SmtpLab) -> None:
-    heard = await lab.hear("deudor@deudores.example", "BAJA")
-    await lab.until(lambda: lab.adapter.counts["inbox_replies"] == 1)
-    await lab.pass_time(1.0)
+async def test_mail_is_put_away_when_it_is_kept_and_told_again_until_then(lab: SmtpLab) -> None:
+    assert lab.inbox is not None
+    new = lab.inbox / "new"
     await lab.adapter.stop()
-    again = SmtpMessenger(lab.settings(), WallClock())
-    told: list[object] = []
-    await again.start(told.append)
-    assert told == [heard]
-    await again.stop()
+    keeping: list[asyncio.Future[bool]] = []
+    told: list[AnyMessageEvent] = []
+
+    def keep(event: AnyMessageEvent) -> Kept:
+        told.append(event)
+        keeping.append(asyncio.get_running_loop().create_future())
+        return keeping[-1]
+
+    await lab.someone_writes("deudor@deudores.example", "BAJA")
+    for life in (1, 2):
+        messenger = SmtpMessenger(lab.settings(), WallClock())
+        await messenger.start(keep)
+        await lab.until(lambda life=life: len(told) == life)  # type: ignore[misc]
+        await lab.pass_time(1.0)
+        assert len(list((lab.inbox / "new").iterdir())) == 1
+        assert list((lab.inbox / "cur").iterdir()) == []
+        if life == 1:
+            await messenger.stop()
+    assert told[0] == told[1]
+    keeping[-1].set_result(True)
+    await lab.until(lambda: messenger.counts["inbox_replies"] == 1)
+    await lab.until(lambda: not list(new.iterdir()))
+    await lab.someone_writes("deudor@deudores.example", "BAJA")
+    await lab.until(lambda: len(told) == 3)
+    keeping[-1].set_result(False)
+    await lab.until(lambda: messenger.counts["inbox_aside"] == 1)
+    assert not list((lab.inbox / "new").iterdir())
+    assert len(list((lab.inbox / ".aside" / "new").iterdir())) == 1, "for a person to read"
+    await messenger.stop()
 
 
 async def test_a_reply_names_the_message_it_answers(lab: SmtpLab) -> None:

@@ -16,7 +16,9 @@ from telephony_adapters.errors import (
     OutcomeUnknown,
 )
 from telephony_adapters.messaging import (
+    AnyMessageEvent,
     DeliveryState,
+    Kept,
     MessageId,
     MessageReceived,
     OutboundMessage,
@@ -324,6 +326,47 @@ async def test_what_was_written_while_nobody_listened_is_heard_at_the_start(
     assert (lab.now() - heard.at).total_seconds() == pytest.approx(3600.0, abs=1.0)
     await lab.pass_time(600.0)
     assert len(lab.received()) == 1
+    await again.stop()
+
+
+async def test_what_was_written_long_before_the_start_is_heard_since_the_last_that_was_kept(
+    lab: TwilioMessagesLab,
+) -> None:
+    await lab.adapter.stop()
+    since = lab.now()
+    await lab.someone_writes(TAKES, "BAJA")
+    await lab.pass_time(20 * 86_400.0)
+    again = lab.make(lab.settings())
+    lab.use(again)
+    await again.start(lab.events.append, since=since)
+    assert [event.text for event in lab.received()] == ["BAJA"]
+    await again.stop()
+
+
+async def test_what_cannot_be_kept_is_answered_with_an_error_and_heard_again(
+    lab: TwilioMessagesLab,
+) -> None:
+    """Twilio is told so, and it is found in its list until somebody can keep it."""
+    sender = lab.fake.exchange.sender
+    told: list[asyncio.Future[bool]] = []
+
+    def keep(event: AnyMessageEvent) -> Kept:
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        kept.set_result(len(told) > 0)
+        told.append(kept)
+        return kept
+
+    await lab.adapter.stop()
+    again = lab.make(lab.settings())
+    lab.use(again)
+    await again.start(keep)
+    await lab.someone_writes(TAKES, "STOP")
+    await lab.until(lambda: sender.failed == 1)
+    assert again.counts["webhooks_not_kept"] == 1
+    await lab.pass_time(301.0)
+    assert [kept.result() for kept in told] == [False, True]
+    await lab.pass_time(600.0)
+    assert len(told) == 2
     await again.stop()
 
 

@@ -260,20 +260,6 @@ async def test_a_recording_that_was_deleted_at_twilio_is_unknown(lab: TwilioLab)
         await lab.adapter.fetch_recording("rec-1")
 
 
-@pytest.mark.parametrize("after_s", [None, 3600.0])
-async def test_twilio_s_copy_is_deleted_some_time_after_it_was_fetched(
-    after_s: float | None,
-) -> None:
-    async with twilio_lab(delete_recordings_after_s=after_s) as lab:
-        await recorded(lab)
-        for _ in range(2):
-            await lab.adapter.fetch_recording("rec-1")
-        await lab.pass_time(3599.0)
-        assert only(lab).status == "completed"
-        await lab.pass_time(2.0)
-        assert bool(lab.fake.exchange.recorder.recordings) is (after_s is None)
-
-
 async def test_files_are_not_for_strangers(lab: TwilioLab) -> None:
     await recorded(lab)
     settings = lab.fake.settings

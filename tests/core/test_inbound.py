@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -19,7 +21,16 @@ from compliance.types import (
     PersonId,
     Validity,
 )
-from dialer.core.inbound import NOT_THEIRS, Candidate, by_number, by_reference, of_inbound
+from dialer.core.inbound import (
+    CALLBACK_LIFE,
+    NOT_THEIRS,
+    Candidate,
+    MissedCall,
+    by_number,
+    by_reference,
+    missed,
+    of_inbound,
+)
 from dialer.core.outcome import Outcome, Recorded
 from dialer.core.records import (
     AnyBody,
@@ -31,8 +42,17 @@ from dialer.core.records import (
     InboundEnded,
     StreamRow,
     fold_history,
+    to_ms,
 )
-from dialer.core.writes import CloseAttempt, DisposeAttempt, MoveEnrolment
+from dialer.core.writes import (
+    CloseAttempt,
+    CloseInbound,
+    DisposeAttempt,
+    DisposeInbound,
+    MoveEnrolment,
+    SaveCallback,
+)
+from tests.core.test_outcome import NOW, contact
 
 CALL = DecisionId("01CALL")
 P = PersonId("p")
@@ -178,4 +198,20 @@ def test_no_attempt_of_ours_ends_with_a_call_to_us() -> None:
         )
     )
     assert [type(r.body) for r in outcome.recorded] == [InboundEnded, InboundDisposed]
-    assert [r.writes for r in outcome.recorded] == [(), (move,)]
+    assert [r.writes for r in outcome.recorded] == [
+        (CloseInbound(call_id=CALL),),
+        (move, DisposeInbound(call_id=CALL)),
+    ]
+
+
+def test_the_wish_of_a_missed_call_lasts_from_the_call_and_not_from_when_it_is_found() -> None:
+    found = NOW + CALLBACK_LIFE - timedelta(hours=1)
+    caller = contact(attempt_id=CALL)
+    told = MissedCall(began_at=NOW, cause="unknown")
+    recorded, place = missed(caller, told, found, lambda: "id", call_back=True)
+    (saved,) = [w for w in recorded.writes if isinstance(w, SaveCallback)]
+    assert saved.expires_ms == to_ms(NOW + CALLBACK_LIFE)
+    assert place is not None
+    late = found + timedelta(hours=1)
+    recorded, place = missed(caller, told, late, lambda: "id", call_back=True)
+    assert (recorded.writes, place) == ((CloseInbound(call_id=CALL),), None)

@@ -69,7 +69,7 @@ class FilePost:
             name="file", channels=frozenset({Channel.SMS}), simulated=True, findable=True
         )
 
-    async def start(self, sink: MessageSink) -> None:
+    async def start(self, sink: MessageSink, *, since: datetime | None = None) -> None:
         return None
 
     async def stop(self) -> None:

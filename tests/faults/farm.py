@@ -18,7 +18,9 @@ EXIT_TIMEOUT_S = 60.0
 _PRELOADED = [
     "tests.faults.worker",
     "tests.faults.blaster",
+    "tests.faults.called",
     "tests.faults.importer",
+    "tests.faults.listener",
     "tests.races.racer",
 ]
 

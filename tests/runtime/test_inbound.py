@@ -43,7 +43,7 @@ from telephony_adapters.messages import CallId
 from tests.runtime.test_conversations import EVA, _refusal, free, patient, state
 from tests.runtime.test_engine import truth
 from tests.support.fixed_world import FixedWorld
-from tests.support.house import DeskAgent, House, open_house
+from tests.support.house import PATIENCE_S, DeskAgent, House, open_house
 
 OUR_NUMBER = "+56220000000"
 
@@ -326,3 +326,21 @@ async def test_a_full_line_is_not_answered(tmp_path: Path, redis_url: str) -> No
         assert event.kind is EventKind.INBOUND_CALL
         house.carrier.callee_hangs_up(waiting)
         await house.until("hung up", lambda: house.engine.floor.inbound.figures().missed == 1)
+
+
+async def test_a_caller_of_an_earlier_life_is_not_left_on_a_line_that_nobody_serves(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld(default=patient)) as house:
+        (ana,) = await quiet_house(house, "ana")
+        served = house.carrier.somebody_calls(None, OUR_NUMBER)
+        await ana.hear(CallConnected)
+        house.engine.calls.on_inbound = None  # as if it had come to another life
+        lost = house.carrier.somebody_calls(None, OUR_NUMBER)
+        left = {r.call_id for r in await house.carrier.list_calls()}
+        assert left == {served, lost}
+        async with asyncio.timeout(PATIENCE_S):
+            while len(left) > 1:
+                await asyncio.sleep(0.02)
+                left = {r.call_id for r in await house.carrier.list_calls()}
+        assert left == {served}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,6 +24,7 @@ from dialer.core.desk_messages import (
     CallOver,
     Dispose,
     Disposed,
+    HandedOn,
     HangUp,
     Hold,
     PauseRecording,
@@ -48,6 +50,7 @@ from dialer.stores.ledger.schema import person
 from dialer.stores.ledger.verify import verify_ledger
 from dialer.stores.recording_files import RecordingFiles
 from dialer.stores.redis import EmbeddedRedis, RedisClient
+from telephony_adapters.errors import CarrierUnavailable
 from telephony_adapters.messages import CallId
 from tests.runtime.test_conversations import LEGAL, OUTSIDE, _refusal, changed, patient
 from tests.support.fixed_world import FixedWorld
@@ -293,6 +296,135 @@ async def test_a_legal_hold_outlasts_the_period_and_erasure_takes_the_sound_too(
             ).scalar_one()
         assert name == "erased"
         assert (await verify_ledger(ledger)).problem_count == 0
+
+
+async def test_what_is_wanted_while_it_begins_is_not_lost(tmp_path: Path, redis_url: str) -> None:
+    """The carrier takes its time to begin; a card number is said meanwhile."""
+    world = FixedWorld(default=patient)
+    async with open_house(tmp_path, redis_url, world, overrides=dict(OUTSIDE)) as house:
+        carrier = house.carrier
+        record, pause = carrier.record, carrier.pause_recording
+        begins = asyncio.Event()
+
+        async def slowly(call_id: CallId, recording_id: str) -> None:
+            await begins.wait()
+            await record(call_id, recording_id)
+
+        async def noted(call_id: CallId, *, paused: bool) -> None:
+            await pause(call_id, paused=paused)
+            told_paused.append(paused)
+
+        told_paused: list[bool] = []
+        carrier.record = slowly  # type: ignore[method-assign]  # a slow carrier
+        carrier.pause_recording = noted  # type: ignore[method-assign]
+        await house.campaign(settings=ALL)
+        ana = await house.agent("ana")
+        await ana.ready()
+        call_id = CallId((await ana.hear(CallConnected)).call.call_id)
+        recordings = house.engine.floor.recordings
+        await ana.say(SensitiveEntry(call_id=call_id, open=True))
+        assert recordings.state_of(call_id) is OFF
+        begins.set()
+        await told(ana, PAUSED)
+        assert told_paused == [True]
+        await ana.say(SensitiveEntry(call_id=call_id, open=False))
+        await told(ana, REC)
+        await hang_up(ana, call_id)
+        await the_row(house, rows.KEPT)
+
+
+async def test_one_that_is_over_before_it_has_begun_is_stopped(
+    tmp_path: Path, redis_url: str
+) -> None:
+    world = FixedWorld(default=patient)
+    async with open_house(tmp_path, redis_url, world, overrides=dict(OUTSIDE)) as house:
+        carrier, begins = house.carrier, asyncio.Event()
+        record = carrier.record
+
+        async def slowly(call_id: CallId, recording_id: str) -> None:
+            await begins.wait()
+            await record(call_id, recording_id)
+
+        carrier.record = slowly  # type: ignore[method-assign]  # a slow carrier
+        await house.campaign(settings=ALL)
+        ana = await house.agent("ana")
+        await ana.ready()
+        call_id = CallId((await ana.hear(CallConnected)).call.call_id)
+        await ana.say(Transfer(call_id=call_id, to=LEGAL))
+        await ana.hear(HandedOn)
+        begins.set()
+        row = await the_row(house, rows.KEPT)
+        assert house.engine.calls.get(call_id) is not None, "they speak on, unrecorded"
+        assert row.attempt_id == call_id
+
+
+async def test_the_carriers_copy_goes_once_the_sound_is_safe_here(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with on_the_phone(tmp_path, redis_url, ALL) as (house, ana, call_id):
+        await told(ana, REC)
+        await hang_up(ana, call_id)
+        row = await the_row(house, rows.KEPT)
+        assert row.sha256 is not None
+        await house.until("it is gone", lambda: not house.carrier.stored_recordings())
+        ledger = house.marcador.ledger
+
+        async def copies() -> list[str]:
+            async with ledger.read() as conn:
+                found = await rows.at_carrier(conn, after="", limit=9)
+            return [copy.recording_id for copy in found]
+
+        for _ in range(400):
+            if not await copies():
+                break
+            await house.marcador.clock.sleep(0.5)
+        assert await copies() == []
+
+
+async def test_the_carriers_copy_waits_for_the_carrier_and_for_the_sound_to_be_here(
+    tmp_path: Path, redis_url: str
+) -> None:
+    async with on_the_phone(tmp_path, redis_url, ALL) as (house, ana, call_id):
+        await told(ana, REC)
+        carrier, recordings = house.carrier, house.engine.floor.recordings
+        delete = carrier.delete_recording
+
+        async def away(recording_id: str) -> None:
+            raise CarrierUnavailable(recording_id)
+
+        carrier.delete_recording = away  # type: ignore[method-assign]  # at this very moment
+        await hang_up(ana, call_id)
+        row = await the_row(house, rows.KEPT)
+        assert row.sha256 is not None
+        await recordings.sweep()
+        assert carrier.stored_recordings() == {row.recording_id}
+        carrier.delete_recording = delete  # type: ignore[method-assign]
+        files = RecordingFiles(house.marcador.config.recordings_path)
+        sound = files.read(row.sha256)
+        assert sound is not None
+        files.path(row.sha256).write_bytes(b"spoiled")
+        await recordings.sweep()
+        assert carrier.stored_recordings() == {row.recording_id}, "the only good one"
+        files.path(row.sha256).write_bytes(sound)
+        await recordings.sweep()
+        assert carrier.stored_recordings() == frozenset()
+
+
+async def test_an_erasure_reaches_the_carriers_copy_too(tmp_path: Path, redis_url: str) -> None:
+    """Also of a recording that is being made."""
+    async with on_the_phone(tmp_path, redis_url, ALL) as (house, ana, call_id):
+        await told(ana, REC)
+        row = await the_row(house, rows.RECORDING)
+        now_ms = to_ms(house.marcador.clock.now())
+        erase = partial(rows.erase_person, person_id=row.person_id, now_ms=now_ms)
+        await house.marcador.ledger.transact(erase)
+        await house.engine.floor.recordings.sweep()
+        await hang_up(ana, call_id)
+        await house.until("it is whole", lambda: bool(house.carrier.stored_recordings()))
+        await house.engine.floor.recordings.sweep()
+        assert house.carrier.stored_recordings() == frozenset()
+        files = RecordingFiles(house.marcador.config.recordings_path)
+        assert not list(files.folder.rglob("*.wav"))
 
 
 async def test_what_a_crash_left_unfinished_is_fetched_or_noted_as_failed(

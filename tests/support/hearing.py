@@ -42,3 +42,14 @@ def tones_in(file: bytes, candidates: Iterable[int], from_s: float = 0.0) -> set
     doubtful = {hz: loud for hz, loud in found.items() if INAUDIBLE < loud < AUDIBLE}
     assert not doubtful, f"neither there nor not there: {doubtful}"
     return {hz for hz, loud in found.items() if loud >= AUDIBLE}
+
+
+def tones_anywhere(file: bytes, candidates: Iterable[int], window_s: float = 0.1) -> set[int]:
+    """Which of the candidates are heard for a moment at least, somewhere in a recording."""
+    sound, rate_hz = samples(file)
+    step = round(window_s * rate_hz)
+    windows = [sound[at : at + step] for at in range(0, len(sound) - step + 1, step)]
+    assert windows, "the recording is too short"
+    return {
+        hz for hz in candidates if any(amplitude(part, rate_hz, hz) >= AUDIBLE for part in windows)
+    }

@@ -107,16 +107,22 @@ class Call(asyncio.DatagramProtocol):
 
     def sound(self, to: Address) -> None:
         if self._tone is not None:
-            self._sounding = asyncio.create_task(self._send(self._tone, to))
+            self._sounding = asyncio.create_task(self._send(to))
 
-    async def _send(self, audio: bytes, to: Address) -> None:
+    def change(self, hz: int) -> None:
+        """Sound another tone from now on, as if something else were said."""
+        assert self._tone is not None
+        self._tone = tone(hz)
+
+    async def _send(self, to: Address) -> None:
         assert self._transport is not None
         loop = asyncio.get_running_loop()
         began_s = loop.time()
         for n in range(1_000_000):
-            at = n * FRAME_BYTES % len(audio)
+            assert self._tone is not None
+            at = n * FRAME_BYTES % len(self._tone)
             header = RTP_HEADER.pack(0x80, 0, n & 0xFFFF, n * FRAME_BYTES & 0xFFFFFFFF, 7)
-            self._transport.sendto(header + audio[at : at + FRAME_BYTES], to)
+            self._transport.sendto(header + self._tone[at : at + FRAME_BYTES], to)
             await asyncio.sleep(max(0.0, began_s + (n + 1) * FRAME_S - loop.time()))
 
     def close(self) -> None:
@@ -137,11 +143,18 @@ class Call(asyncio.DatagramProtocol):
 
 
 class SipPhones(asyncio.DatagramProtocol):
-    """Any user that is called picks up; `tones` says who sounds what."""
+    """Any user that is called picks up; `tones` says who sounds what.
 
-    def __init__(self, tones: dict[str, int]) -> None:
+    `anybody` is the tone of every number that has none of its own. Users in `busy` refuse.
+    """
+
+    def __init__(self, tones: dict[str, int], anybody: int | None = None) -> None:
         self._tones = tones
+        self._anybody = anybody
+        self.busy: set[str] = set()
         self._calls: dict[str, Call] = {}
+        self._dialogs: dict[str, tuple[str, Address]] = {}
+        """The INVITE of every call, and who sent it."""
         self._transport: asyncio.DatagramTransport | None = None
         self._work: set[asyncio.Task[None]] = set()
 
@@ -155,6 +168,27 @@ class SipPhones(asyncio.DatagramProtocol):
         """The call of a user."""
         return next(call for call in self._calls.values() if call.user == user)
 
+    def hang_up(self, user: str) -> None:
+        """End the call of a user from here."""
+        call_id = next(c for c, call in self._calls.items() if call.user == user)
+        invite, addr = self._dialogs[call_id]
+        assert self._transport is not None
+        contact = re.search(r"<(sip:[^>]+)>", _header(invite, "Contact"))
+        assert contact is not None
+        here = f"127.0.0.1:{self.port}"
+        lines = [
+            f"BYE {contact[1]} SIP/2.0",
+            f"Via: SIP/2.0/UDP {here};branch=z9hG4bKbye{call_id}",
+            f"From: {_header(invite, 'To')};tag=phone",
+            f"To: {_header(invite, 'From')}",
+            f"Call-ID: {call_id}",
+            "CSeq: 1 BYE",
+            "Max-Forwards: 70",
+            "Content-Length: 0",
+        ]
+        self._transport.sendto(("\r\n".join(lines) + "\r\n\r\n").encode(), addr)
+        self._drop(call_id)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.DatagramTransport, transport)
 
@@ -167,9 +201,8 @@ class SipPhones(asyncio.DatagramProtocol):
             task.add_done_callback(self._work.discard)
         elif method in ("BYE", "INFO", "OPTIONS"):
             self._reply(text, addr)
-        if method == "BYE":
-            self._drop(_header(text, "Call-ID"))
-
+            if method == "BYE":
+                self._drop(_header(text, "Call-ID"))
         elif method == "SIP/2.0":
             self._told(text, addr)
 
@@ -225,15 +258,20 @@ class SipPhones(asyncio.DatagramProtocol):
         found = re.match(r"INVITE sip:([^@;]*)@", invite)
         assert found is not None
         user = found[1]
-        call = self._calls[call_id] = Call(user, self._tones.get(user))
+        if user in self.busy:
+            self._reply(invite, addr, status="486 Busy Here")
+            return
+        other = self._anybody if user.startswith("+") else None
+        call = self._calls[call_id] = Call(user, self._tones.get(user, other))
+        self._dialogs[call_id] = invite, addr
         port = await _open(call)
         call.speaks_with(invite)
         self._reply(invite, addr, _sdp(port, call.event_type))
 
-    def _reply(self, request: str, addr: Address, sdp: str = "") -> None:
+    def _reply(self, request: str, addr: Address, sdp: str = "", *, status: str = "200 OK") -> None:
         to = _header(request, "To")
         lines = [
-            "SIP/2.0 200 OK",
+            f"SIP/2.0 {status}",
             *(f"{name}: {_header(request, name)}" for name in HEADERS_COPIED),
             f"To: {to if 'tag=' in to else to + ';tag=phone'}",
             f"Contact: <sip:phone@127.0.0.1:{self.port}>",
@@ -243,6 +281,7 @@ class SipPhones(asyncio.DatagramProtocol):
 
     def _drop(self, call_id: str) -> None:
         call = self._calls.pop(call_id, None)
+        self._dialogs.pop(call_id, None)
         if call is not None:
             call.close()
 
@@ -279,9 +318,9 @@ def _header(message: str, name: str) -> str:
 
 
 @asynccontextmanager
-async def sip_phones(tones: dict[str, int]) -> AsyncIterator[SipPhones]:
+async def sip_phones(tones: dict[str, int], anybody: int | None = None) -> AsyncIterator[SipPhones]:
     """Telephones on a free port of loopback."""
-    phones = SipPhones(tones)
+    phones = SipPhones(tones, anybody)
     await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: phones, local_addr=("127.0.0.1", 0)
     )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -61,6 +61,20 @@ HELP: Final = {
 }
 
 
+class ToAnswer(NamedTuple):
+    """A message to which a fixed answer may be due."""
+
+    heard: Heard
+    following: Following
+
+
+class Taken(NamedTuple):
+    """A message is durable with all that follows."""
+
+    to_answer: ToAnswer | None
+    """None: nothing is due."""
+
+
 class Inbox:
     """Takes messages one after another."""
 
@@ -84,14 +98,14 @@ class Inbox:
         self.heard = 0
         """Messages taken since the start, without repeats."""
 
-    async def take(self, event: MessageReceived) -> None:
-        """Make it durable with all that follows, then answer where an answer is fixed.
+    async def take(self, event: MessageReceived) -> Taken:
+        """Make it durable with all that follows.
 
-        Raises `LedgerUnavailable`: nothing is lost, take it again.
+        Raises `LedgerUnavailable`: take it again.
         """
         heard = await self._around(event)
         if heard is None:
-            return
+            return Taken(None)
         now = self._clock.now()
         following = follow(heard, now, holidays_of, self._new_id)
         events = [
@@ -117,8 +131,7 @@ class Inbox:
             requests=list(heard.reading.requests),
             known=following.writer is not None,
         )
-        if not event.automatic:
-            await self._answer(heard, following)
+        return Taken(None if event.automatic else ToAnswer(heard, following))
 
     def _count(self, heard: Heard) -> None:
         campaign_id = heard.answered.campaign_id if heard.answered is not None else None
@@ -155,8 +168,12 @@ class Inbox:
             campaigns=tuple(calling),
         )
 
-    async def _answer(self, heard: Heard, following: Following) -> None:
-        """The one confirmation of a stop, or the fixed help; where the gate lets it."""
+    async def answer(self, to_answer: ToAnswer) -> None:
+        """The one confirmation of a stop, or the fixed help; where the gate lets it.
+
+        Raises `LedgerUnavailable`.
+        """
+        heard, following = to_answer
         writer = following.writer
         if writer is None:
             return

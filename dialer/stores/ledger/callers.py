@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, desc, or_, select
+from sqlalchemy import ColumnElement, and_, desc, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from compliance.types import CampaignId, PersonId
+from compliance.types import AccountId, CampaignId, ContactPointId, DecisionId, PersonId
 from dialer.core.inbound import Candidate
 from dialer.core.records import (
     KINDS,
@@ -16,6 +17,7 @@ from dialer.core.records import (
     InboundDisposed,
     InboundEnded,
 )
+from dialer.stores.ledger.callers_schema import inbound_call
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import (
     account,
@@ -112,3 +114,56 @@ async def last_agent(ledger: Ledger, person_id: PersonId) -> str | None:
         bodies = (await conn.execute(query)).scalars().all()
     said = (_SAID.decode(body).agent_id for body in bodies)
     return next((agent_id for agent_id in said if agent_id), None)
+
+
+# --- calls as far as they have come -----------------------------------------------------------
+
+
+class UnfinishedCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call to us without an end, or of which nobody has said what it was."""
+
+    call_id: DecisionId
+    person_id: PersonId
+    account_id: AccountId
+    campaign_id: CampaignId
+    contact_point_id: ContactPointId
+    began_ms: int
+    agent_id: str | None
+    """Who spoke with the caller; None: nobody, as far as is known."""
+    ended_ms: int | None
+
+
+async def unfinished_calls(
+    ledger: Ledger, campaign_ids: Collection[CampaignId], *, before_ms: int, limit: int
+) -> list[UnfinishedCall]:
+    """Oldest first: those that began before, and if they are over, ended before."""
+    c = inbound_call.c
+    names = UnfinishedCall.__struct_fields__
+    query = (
+        select(*(c[name] for name in names))
+        .where(
+            or_(c.ended_ms.is_(None), and_(c.agent_id.is_not(None), c.disposed_ms.is_(None))),
+            or_(c.ended_ms.is_(None), c.ended_ms < before_ms),
+            c.began_ms < before_ms,
+            c.campaign_id.in_(list(campaign_ids)),
+        )
+        .order_by(c.began_ms)
+        .limit(limit)
+    )
+    async with ledger.read() as conn:
+        rows = (await conn.execute(query)).mappings().all()
+    return [msgspec.convert({name: row[name] for name in names}, UnfinishedCall) for row in rows]
+
+
+async def agent_took(conn: AsyncConnection, call_id: str, agent_id: str) -> None:
+    """An agent speaks with the caller from now on."""
+    c = inbound_call.c
+    await conn.execute(update(inbound_call).where(c.call_id == call_id).values(agent_id=agent_id))
+
+
+async def give_up_call(conn: AsyncConnection, call_id: str, *, now_ms: int) -> None:
+    """Nothing can be put on record of it any more: its person or account is gone."""
+    c = inbound_call.c
+    await conn.execute(
+        update(inbound_call).where(c.call_id == call_id).values(ended_ms=now_ms, disposed_ms=now_ms)
+    )

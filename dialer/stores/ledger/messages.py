@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -231,6 +231,15 @@ async def was_received(conn: AsyncConnection, channel: Channel, provider_id: str
         message.c.direction == IN,
     )
     return (await conn.execute(query.limit(1))).scalar() is not None
+
+
+async def last_received_ms(conn: AsyncConnection, channels: Collection[Channel]) -> int | None:
+    """When the newest message came that anybody wrote by one of these; None: there is none."""
+    query = select(func.max(message.c.at_ms)).where(
+        message.c.direction == IN, message.c.channel.in_(list(channels))
+    )
+    found: int | None = (await conn.execute(query)).scalar()
+    return found
 
 
 async def keep_loose(conn: AsyncConnection, keep: KeepInbound, review: OpenReview | None) -> None:

@@ -131,6 +131,13 @@ recording = Table(
     Column("sha256", String(64)),
     Column("erased_ms", BigInteger),
     Column("file_gone", Boolean, nullable=False, server_default=text("false")),
+    Column("carrier_gone", Boolean, nullable=False, server_default=text("false")),
     Index("ix_recording_person_id", "person_id"),
+    Index(
+        "ix_recording_at_carrier",
+        "recording_id",
+        sqlite_where=text("state <> 'recording' AND NOT carrier_gone"),
+        postgresql_where=text("state <> 'recording' AND NOT carrier_gone"),
+    ),
     Index("ix_recording_state_started_ms", "state", "started_ms"),
 )

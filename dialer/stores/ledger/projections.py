@@ -11,12 +11,15 @@ from dialer.core.records import AnyBody, AttemptEnded, AttemptPlanned, Dispositi
 from dialer.core.writes import (
     CloseAttempt,
     CloseCallback,
+    CloseInbound,
     DisposeAttempt,
+    DisposeInbound,
     KeepInbound,
     KeepMessage,
     MoveEnrolment,
     MoveMessage,
     OpenAttempt,
+    OpenInbound,
     OpenReview,
     SaveCallback,
     SaveNote,
@@ -26,6 +29,7 @@ from dialer.core.writes import (
 )
 from dialer.stores.ledger import message_rows, subjects
 from dialer.stores.ledger.bulk import Row, bulk_insert, bulk_update
+from dialer.stores.ledger.callers_schema import inbound_call
 from dialer.stores.ledger.direct import Conn
 from dialer.stores.ledger.schema import attempt, callback, enrolment, note, promise, review_item
 
@@ -85,6 +89,25 @@ _CLOSE_CALLBACK = bulk_update(
 )
 _REVIEW = bulk_insert(review_item, [*OpenReview.__struct_fields__, "state"])
 _NOTE = bulk_insert(note, SaveNote.__struct_fields__)
+_CALLED = bulk_insert(
+    inbound_call,
+    [
+        "call_id",
+        "person_id",
+        "account_id",
+        "campaign_id",
+        "contact_point_id",
+        "began_ms",
+        "agent_id",
+    ],
+)
+_CALL_OVER = bulk_update(
+    inbound_call,
+    ["call_id"],
+    ["ended_ms", "agent_id"],
+    expressions={"agent_id": "coalesce(inbound_call.agent_id, x.agent_id)"},
+)
+_CALL_SAID = bulk_update(inbound_call, ["call_id"], ["disposed_ms"])
 
 _NEW = {"state": "open"}
 
@@ -108,6 +131,9 @@ async def apply(conn: Conn, won: Sequence[Won]) -> None:
     await _CLOSE_CALLBACK.run(conn, list(rows.closed_callbacks.values()))
     await _REVIEW.run(conn, rows.reviews)
     await _NOTE.run(conn, rows.notes)
+    await _CALLED.run(conn, rows.called)
+    await _CALL_OVER.run(conn, rows.calls_over)
+    await _CALL_SAID.run(conn, rows.calls_said)
     if rows.messages:
         await message_rows.apply(conn, rows.messages)
     if rows.subject:
@@ -169,6 +195,9 @@ class _Rows:
         self.closed_callbacks: dict[str, Row] = {}
         self.reviews: list[Row] = []
         self.notes: list[Row] = []
+        self.called: list[Row] = []
+        self.calls_over: list[Row] = []
+        self.calls_said: list[Row] = []
         self.subject: list[SubjectWrite] = []
         self.messages: list[tuple[str | None, Write]] = []
 
@@ -198,10 +227,23 @@ class _Rows:
                 self.reviews.append(msgspec.structs.asdict(write) | _NEW)
             case SaveNote():
                 self.notes.append(msgspec.structs.asdict(write))
+            case OpenInbound() | CloseInbound() | DisposeInbound():
+                self._inbound(event, write)
             case KeepMessage() | MoveMessage() | KeepInbound():
                 self.messages.append((event_id(event.person_id, event.seq), write))
             case _:
                 raise TypeError(f"no table for the write {type(write).__name__}")
+
+    def _inbound(self, event: Won, write: OpenInbound | CloseInbound | DisposeInbound) -> None:
+        row = msgspec.structs.asdict(write)
+        match write:
+            case OpenInbound():
+                began = {"person_id": event.person_id, "began_ms": event.at_ms}
+                self.called.append(row | began)
+            case CloseInbound():
+                self.calls_over.append(row | {"ended_ms": event.at_ms})
+            case DisposeInbound():
+                self.calls_said.append(row | {"disposed_ms": event.at_ms})
 
     def _attempt(self, event: Won) -> None:
         body = event.body

@@ -199,6 +199,33 @@ async def files_to_remove(conn: AsyncConnection, limit: int) -> list[tuple[str, 
     return [(row.recording_id, None if row.shared else row.sha256) for row in rows]
 
 
+class CarrierCopy(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording that is over here, and whose sound the carrier may still have."""
+
+    recording_id: str
+    state: str
+    sha256: str | None
+
+
+async def at_carrier(conn: AsyncConnection, *, after: str, limit: int) -> list[CarrierCopy]:
+    """By id, from the one after `after`."""
+    r = recording.c
+    query = (
+        select(r.recording_id, r.state, r.sha256)
+        .where(r.state != RECORDING, r.carrier_gone.is_(False), r.recording_id > after)
+        .order_by(r.recording_id)
+        .limit(limit)
+    )
+    rows = await conn.execute(query)
+    return [msgspec.convert(row, CarrierCopy, from_attributes=True) for row in rows]
+
+
+async def carrier_copy_gone(conn: AsyncConnection, recording_id: str) -> None:
+    await conn.execute(
+        update(recording).where(recording.c.recording_id == recording_id).values(carrier_gone=True)
+    )
+
+
 async def file_removed(conn: AsyncConnection, recording_id: str) -> None:
     await conn.execute(
         update(recording).where(recording.c.recording_id == recording_id).values(file_gone=True)

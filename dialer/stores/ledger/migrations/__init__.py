@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD: Final = "0008"
+HEAD: Final = "0009"
 """Newest revision in `versions/`."""
 
 _LOCK: Final = 0x4D415243
