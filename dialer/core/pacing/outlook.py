@@ -7,12 +7,13 @@ Y >= idle - waiting. Few calls and agents: the distribution of Y exactly. Many: 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from operator import mul
 from typing import Protocol
 
 import msgspec
 
-from dialer.core.pacing.hazards import BINS, bin_of
+from dialer.core.pacing.hazards import bin_of, counted
 from dialer.core.pacing.overload import convolve_bernoulli, skewed_tail
 from dialer.core.pacing.tables import HORIZONS_S, Tables
 
@@ -36,6 +37,16 @@ class Ringing(msgspec.Struct):
     """Pickup rate of the segment."""
     relative_deviation: float
     """Standard error of `rate`, over `rate`."""
+
+
+class Moments(msgspec.Struct):
+    """Y at one horizon."""
+
+    mean: float = 0.0
+    variance: float = 0.0
+    third: float = 0.0
+    uncertain: float = 0.0
+    """Standard error of the mean through the answer rates, all taken to err together."""
 
 
 class Scene(msgspec.Struct):
@@ -71,12 +82,17 @@ def weigh(scene: Scene, tables: Tables) -> Risk:
     return MomentRisk(scene, tables)
 
 
-def still_ringing(tables: Tables, rate: float) -> list[float]:
-    """Share of the calls placed that still ring, by age."""
-    return [
-        rate * a + (1.0 - rate) * b
-        for a, b in zip(tables.to_pick_up, tables.to_go_unanswered, strict=True)
-    ]
+def _still_to_come(
+    ringing: Ringing, rate: float, scene: Scene, tables: Tables
+) -> Iterator[tuple[int, int, float]]:
+    """Ring age, calls of that age, and the live answers that each may still bring: to be
+    multiplied with the chance that an answer of that age comes within a horizon."""
+    live_rate = rate * scene.live_share
+    for age, calls in enumerate(ringing.by_age):
+        if calls:
+            rings = rate * tables.to_pick_up[age] + (1.0 - rate) * tables.to_go_unanswered[age]
+            if rings > 1e-9:
+                yield age, calls, live_rate / rings
 
 
 def _cautious(rate: float, relative_deviation: float) -> float:
@@ -99,11 +115,7 @@ class ExactRisk:
         self._rings: list[tuple[int, int, float]] = []
         for ringing in scene.ringing:
             rate = _cautious(ringing.rate, ringing.relative_deviation)
-            left = still_ringing(tables, rate)
-            for age, calls in enumerate(ringing.by_age):
-                if calls and left[age] > 1e-9:
-                    share = rate * scene.live_share / left[age]
-                    self._rings.append((age, calls, share))
+            self._rings += _still_to_come(ringing, rate, scene, tables)
         self._distributions: dict[int, tuple[int, list[float]]] = {}
 
     def of(self, new_calls: int, enough: float = 1.0) -> float:
@@ -158,36 +170,33 @@ class MomentRisk:
     """Mean, variance and skewness of Y at every horizon; a new call only adds to them."""
 
     def __init__(self, scene: Scene, tables: Tables) -> None:
-        self._weights = tables.weights
         self._threshold = scene.idle - scene.waiting
-        self._mean = [0.0] * len(HORIZONS_S)
-        self._variance = [0.0] * len(HORIZONS_S)
-        self._third = [0.0] * len(HORIZONS_S)
-        self._uncertain = [0.0] * len(HORIZONS_S)
-        """Standard error of the mean through the answer rates, all taken to err together."""
+        self._moments = [Moments() for _ in _POINTS]
         self._add_agents(scene, tables)
-        for ringing in scene.ringing:
-            self._add_ringing(ringing, scene.live_share, tables)
+        self._add_ringing(scene, tables)
         self._add_in_amd(scene, tables)
-        self._new = [
-            min(0.99, scene.new_rate * scene.live_share * row[0][0]) for row in tables.answered
-        ]
+        live_rate = scene.new_rate * scene.live_share
+        new = [min(0.99, live_rate * row[0][0]) for row in tables.answered]
         self._new_deviation = scene.new_relative_deviation
+        # The dearest horizons first: a risk that is too high is seen to be so sooner.
+        self._order = sorted(
+            zip(tables.weights, new, self._moments, strict=True), key=lambda item: -item[0]
+        )
 
     def of(self, new_calls: int, enough: float = 1.0) -> float:
         others = new_calls - 1
+        threshold, deviation = self._threshold, self._new_deviation
         total = 0.0
-        for h in _POINTS:
-            p = self._new[h]
+        for weight, p, at in self._order:
             extra = others * p
-            error = self._uncertain[h] + extra * self._new_deviation
-            tail = skewed_tail(
-                self._threshold,
-                self._mean[h] + extra,
-                self._variance[h] + extra * (1.0 - p) + error * error,
-                self._third[h] + extra * (1.0 - p) * (1.0 - 2.0 * p),
+            error = at.uncertain + extra * deviation
+            spread = extra * (1.0 - p)
+            total += weight * skewed_tail(
+                threshold,
+                at.mean + extra,
+                at.variance + spread + error * error,
+                at.third + spread * (1.0 - 2.0 * p),
             )
-            total += self._weights[h] * tail
             if total > enough:
                 break
         return total
@@ -199,33 +208,32 @@ class MomentRisk:
             (scene.talking_s, tables.talk_freed),
             (scene.wrapping_s, tables.wrap_freed),
         ):
-            counts = [0] * BINS
-            for age_s in ages:
-                counts[bin_of(age_s)] += 1
-            for h in _POINTS:
-                p1, p2, p3 = rows[h]
+            counts = counted(ages)
+            for at, (p1, p2, p3) in zip(self._moments, rows, strict=True):
                 m1 = s1 * sum(map(mul, counts, p1))
                 m2 = s2 * sum(map(mul, counts, p2))
                 m3 = s3 * sum(map(mul, counts, p3))
-                self._mean[h] -= m1
-                self._variance[h] += m1 - m2
-                self._third[h] -= m1 - 3.0 * m2 + 2.0 * m3
+                at.mean -= m1
+                at.variance += m1 - m2
+                at.third -= m1 - 3.0 * m2 + 2.0 * m3
 
-    def _add_ringing(self, ringing: Ringing, live_share: float, tables: Tables) -> None:
-        left = still_ringing(tables, ringing.rate)
-        share = [ringing.rate * live_share / x if x > 1e-9 else 0.0 for x in left]
-        w1 = list(map(mul, ringing.by_age, share))
-        w2 = list(map(mul, w1, share))
-        w3 = list(map(mul, w2, share))
-        for h in _POINTS:
-            p1, p2, p3 = tables.answered[h]
+    def _add_ringing(self, scene: Scene, tables: Tables) -> None:
+        """All segments at once: the sums over calls are the same for every one."""
+        w1, w2, w3, errors = ([0.0] * tables.lags for _ in range(4))
+        for ringing in scene.ringing:
+            for age, calls, share in _still_to_come(ringing, ringing.rate, scene, tables):
+                w1[age] += (w := calls * share)
+                errors[age] += w * ringing.relative_deviation
+                w2[age] += (w := w * share)
+                w3[age] += w * share
+        for at, (p1, p2, p3) in zip(self._moments, tables.answered, strict=True):
             m1 = sum(map(mul, w1, p1))
             m2 = sum(map(mul, w2, p2))
             m3 = sum(map(mul, w3, p3))
-            self._mean[h] += m1
-            self._variance[h] += m1 - m2
-            self._third[h] += m1 - 3.0 * m2 + 2.0 * m3
-            self._uncertain[h] += m1 * ringing.relative_deviation
+            at.mean += m1
+            at.variance += m1 - m2
+            at.third += m1 - 3.0 * m2 + 2.0 * m3
+            at.uncertain += sum(map(mul, errors, p1))
 
     def _add_in_amd(self, scene: Scene, tables: Tables) -> None:
         if not scene.in_amd_s:
@@ -234,30 +242,31 @@ class MomentRisk:
         counts = [0] * (last + 1)
         for age_s in scene.in_amd_s:
             counts[int(age_s) if age_s < last else last] += 1
-        for h in _POINTS:
-            for calls, detected in zip(counts, tables.detected[h], strict=True):
+        for at, row in zip(self._moments, tables.detected, strict=True):
+            for calls, detected in zip(counts, row, strict=True):
                 if calls:
                     p = scene.live_share * detected
-                    self._mean[h] += calls * p
-                    self._variance[h] += calls * p * (1.0 - p)
-                    self._third[h] += calls * p * (1.0 - p) * (1.0 - 2.0 * p)
+                    spread = calls * p * (1.0 - p)
+                    at.mean += calls * p
+                    at.variance += spread
+                    at.third += spread * (1.0 - 2.0 * p)
 
 
 def expected_within(scene: Scene, tables: Tables, h: int) -> tuple[float, float]:
     """Live answers expected within horizon number `h`, and agents freed in time for them."""
-    answers = 0.0
-    row = tables.answered[h][0]
-    for ringing in scene.ringing:
-        left = still_ringing(tables, ringing.rate)
-        for age, calls in enumerate(ringing.by_age):
-            if calls and left[age] > 1e-9:
-                answers += calls * min(1.0, ringing.rate * row[age] / left[age])
-    detected = tables.detected[h]
-    answers += sum(detected[min(int(s), len(detected) - 1)] for s in scene.in_amd_s)
-    talk, wrap = tables.talk_freed[h][0], tables.wrap_freed[h][0]
-    freed = sum(talk[bin_of(s)] for s in scene.talking_s)
-    freed += sum(wrap[bin_of(s)] for s in scene.wrapping_s)
-    return answers * scene.live_share, freed * scene.stays
+    row, detected = tables.answered[h][0], tables.detected[h]
+    answers = sum(
+        calls * share * row[age]
+        for ringing in scene.ringing
+        for age, calls, share in _still_to_come(ringing, ringing.rate, scene, tables)
+    )
+    last = len(detected) - 1
+    answers += scene.live_share * sum(
+        detected[int(s) if s < last else last] for s in scene.in_amd_s
+    )
+    freed = sum(map(mul, counted(scene.talking_s), tables.talk_freed[h][0]))
+    freed += sum(map(mul, counted(scene.wrapping_s), tables.wrap_freed[h][0]))
+    return answers, freed * scene.stays
 
 
 def largest_within(risk: Risk, tolerance: float, room: int) -> int:

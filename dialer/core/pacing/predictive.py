@@ -8,6 +8,7 @@ largest number of calls whose last one has a risk within the budget's tolerance.
 from __future__ import annotations
 
 from math import sqrt
+from operator import add, sub
 
 import msgspec
 
@@ -286,18 +287,17 @@ class PredictivePacer:
             if ripens:
                 self._mature_delays(now_s, ages)
             expected = [0.0] * self._lags
-            expected_not = [0.0] * self._lags
+            placed = [0.0] * self._lags
             for cohorts in self._segments.values():
                 rate = cohorts.rate.rate if self._mature else COLD_RATE
-                for lag, placed in enumerate(cohorts.placed):
-                    expected[lag] += rate * placed
-                    expected_not[lag] += (1.0 - rate) * placed
+                placed = list(map(add, placed, cohorts.placed))
+                expected = [x + rate * n for x, n in zip(expected, cohorts.placed, strict=True)]
                 if ripens or not self._mature:
                     cohorts.age()
                 elif cohorts.step(self._delays) != 0:
                     self._start_ramp(now_s, ages)
             self._pickup.expose(expected)
-            self._unanswered.expose(expected_not)
+            self._unanswered.expose(list(map(sub, placed, expected)))
             # Only now, with the exposure that belongs to the pickups of this step.
             self._delays = self._pickup.density()
 
@@ -323,7 +323,7 @@ class PredictivePacer:
         if not self._mature:
             return
         ends = self._talk.state.count + self._wrap_up.state.count + self._pickup.state.count
-        if ends - self._ends_at_shape >= max(ENDS_BEFORE_NEW_TABLES, min(ends // 20, 100)):
+        if ends - self._ends_at_shape >= max(ENDS_BEFORE_NEW_TABLES, min(ends // 20, 200)):
             self._ends_at_shape = ends
             shape = self._shape(ages.talking_s, ages.wrapping_s)
             self._next = Tables(shape, self._connect_limit_s)

@@ -146,6 +146,9 @@ class TwinPeople:
             self._segment += [index] * segment.accounts
         size = len(self._segment)
         self._dials = [0] * size
+        self._gone: dict[int, bool] = {}
+        self._live: list[float] = []
+        self._rates_until_s = -math.inf
         self._draws: dict[int, tuple[float, ...]] = {}
         self._calls: dict[int, Call] = {}
         self.counts = {segment.name: Counts() for segment in definition.segments}
@@ -248,11 +251,10 @@ class TwinPeople:
         """What a dial meets, and when, if it rings long enough."""
         calls = self._definition.calls
         outcome, delay, whose, promises = draws[:4]
-        if self._number(account) < calls.out_of_service:
+        if self._is_gone(account):
             return Call.OUT_OF_SERVICE, 1.0 + 2.0 * delay
         index = self._segment[account]
-        hour = (self._opens_at + timedelta(seconds=now_s)).astimezone(self._zone).hour
-        live = live_at(self._definition.segments[index], hour)
+        live = self._live_rates(now_s)[index]
         live *= calls.fatigue ** (self._dials[account] - 1)
         if outcome < live:
             _, right_party, promise = self._rates[index]
@@ -268,6 +270,15 @@ class TwinPeople:
         if outcome < calls.failed_rate:
             return Call.BUSY, 1.0 + 2.0 * delay
         return Call.RANG_OUT, math.inf
+
+    def _live_rates(self, now_s: float) -> list[float]:
+        """Live answers per dial of each segment, at the local hour."""
+        if not now_s < self._rates_until_s:
+            local = (self._opens_at + timedelta(seconds=now_s)).astimezone(self._zone)
+            left_s = 3600.0 - (60.0 * local.minute + local.second + local.microsecond / 1e6)
+            self._rates_until_s = now_s + left_s
+            self._live = [live_at(segment, local.hour) for segment in self._definition.segments]
+        return self._live
 
     def _ending(self, call: Call) -> Ending:
         if call.is_person:
@@ -322,8 +333,13 @@ class TwinPeople:
 
     # --- chance -------------------------------------------------------------------------------
 
-    def _number(self, account: int) -> float:
-        return self._uniforms(account, 0)[0]
+    def _is_gone(self, account: int) -> bool:
+        """Whether the account's number is out of service: on every dial of the day, or on none."""
+        gone = self._gone.get(account)
+        if gone is None:
+            rate = self._definition.calls.out_of_service
+            gone = self._gone[account] = self._uniforms(account, 0)[0] < rate
+        return gone
 
     def _uniforms(self, account: int, attempt: int) -> tuple[float, ...]:
         """Eight numbers inside (0, 1) that depend on seed, account and attempt only."""
