@@ -7,7 +7,7 @@ from math import log, sqrt
 from random import Random
 
 from compliance.messages import Message
-from dialer.core.pacing import Decision, Pacer
+from dialer.core.pacing import Decider, Decision
 from dialer.simulation.floor import (
     Ending,
     Fate,
@@ -158,7 +158,7 @@ class _Shift:
 
 
 def run_pacing(
-    pacer: Pacer,
+    pacer: Decider,
     world: World,
     seed: int,
     on_decision: Callable[[Decision], None] | None = None,

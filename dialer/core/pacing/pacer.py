@@ -20,12 +20,11 @@ from dialer.core.pacing.messages import (
 from dialer.core.pacing.tracker import Tracker, TrackerState
 
 
-class Pacer(Protocol):
-    """Decides how many calls one campaign places now.
+class Decider(Protocol):
+    """Whatever decides how many calls one campaign places now.
 
     Purely a function of its configuration, the events and snapshots it was given, in order: no
-    clock, no chance, no I/O. `observe` and `decide` never raise on bad input; it is counted in
-    `Decision.faults` and leads to fewer calls, never to more.
+    clock, no chance, no I/O.
     """
 
     def observe(self, event: PacingEvent) -> None:
@@ -33,6 +32,14 @@ class Pacer(Protocol):
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """Answer how many calls to place now."""
+
+
+class Pacer(Decider, Protocol):
+    """A decider that an engine can rely on.
+
+    `observe` and `decide` never raise on bad input; it is counted in `Decision.faults` and leads
+    to fewer calls, never to more. What was learned outlives the process.
+    """
 
     def save(self) -> bytes:
         """Everything learned, as JSON. A restored pacer decides exactly as this one would."""
