@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import log, sqrt
 from random import Random
 
@@ -69,7 +69,7 @@ class _Callees:
     def caps(self, now_s: float) -> dict[str, int]:
         return {}
 
-    def dial(self, now_s: float) -> Fate:
+    def dial(self, now_s: float, idle: Collection[str]) -> Fate:
         world, calls = self._world, self._calls
         segment = world.segments[0]
         if len(world.segments) > 1:

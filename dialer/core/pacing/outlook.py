@@ -1,13 +1,15 @@
 """The risk of one call more: will an agent be there when it is answered?
 
 For each horizon s: Y = answers within s of the calls already ringing, in detection and about to
-be placed, less the agents freed by s and the connect limit. The call finds no agent when
-Y >= idle - waiting. Few calls and agents: the distribution of Y exactly. Many: by moments.
+be placed, and idle agents gone by then, less the agents freed by s and the connect limit. The
+call finds no agent when Y >= idle - waiting. Few calls and agents: the distribution of Y exactly.
+Many: by moments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import exp
 from operator import mul
 from typing import Protocol
 
@@ -63,6 +65,8 @@ class Scene(msgspec.Struct):
     new_rate: float
     """Pickup rate of the calls about to be placed."""
     new_relative_deviation: float
+    idle_loss_per_s: float = 0.0
+    """Idle agents that go, or get a call that was not dialed for them."""
 
 
 class Risk(Protocol):
@@ -156,6 +160,7 @@ class ExactRisk:
             p = min(1.0, share * answered[age])
             for _ in range(calls):
                 distribution = self._grow(distribution, p)
+        distribution = self._grow(distribution, 1.0 - exp(-scene.idle_loss_per_s * HORIZONS_S[h]))
         detected = tables.detected[h]
         for age_s in scene.in_amd_s:
             p = scene.live_share * detected[min(int(age_s), len(detected) - 1)]
@@ -171,7 +176,8 @@ class MomentRisk:
 
     def __init__(self, scene: Scene, tables: Tables) -> None:
         self._threshold = scene.idle - scene.waiting
-        self._moments = [Moments() for _ in _POINTS]
+        gone = [scene.idle_loss_per_s * horizon_s for horizon_s in HORIZONS_S]
+        self._moments = [Moments(mean=x, variance=x, third=x) for x in gone]
         self._add_agents(scene, tables)
         self._add_ringing(scene, tables)
         self._add_in_amd(scene, tables)

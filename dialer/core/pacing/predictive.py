@@ -40,6 +40,8 @@ from dialer.core.pacing.rates import (
     STEP_S,
     Cohorts,
     CohortState,
+    IdleLoss,
+    IdleLossState,
     LagDensity,
     LagState,
     RateEstimator,
@@ -58,6 +60,8 @@ STAYS_MEMORY = 20.0
 """Wrap-ups that the share of staying agents is averaged over."""
 STAYS_AT_START = 0.97
 MIN_STAYS_FOR_FLOOR = 0.5
+ANSWER_S = 8.0
+"""A call is answered after about so long: meanwhile its agent may be taken."""
 AFTER_RING_TIMEOUT_S = 6
 LOST_AFTER_RING_TIMEOUT_S = 20.0
 """Detection and waiting for an agent take no longer than this after the last ring."""
@@ -91,6 +95,7 @@ class PredictiveSave(msgspec.Struct, tag="predictive"):
     ramp_from_s: float | None
     ramp_lines: int
     first_s: float | None = None
+    idle_loss: IdleLossState = msgspec.field(default_factory=IdleLossState)
 
 
 class PredictivePacer:
@@ -112,6 +117,7 @@ class PredictivePacer:
         self._talk = DurationEstimator(config.expected_talk_s)
         self._wrap_up = DurationEstimator(config.expected_wrap_up_s)
         self._stays = STAYS_AT_START
+        self._idle_loss = IdleLoss()
         self._step: int | None = None
         self._mature = False
         self._delays = self._pickup.density()
@@ -169,6 +175,9 @@ class PredictivePacer:
         self._wrap_up.ended(wrap_up_s)
         self._stays += ((1.0 if stays else 0.0) - self._stays) / STAYS_MEMORY
 
+    def on_idle_off(self) -> None:
+        self._idle_loss.event()
+
     def _cohorts(self, segment: str) -> Cohorts:
         cohorts = self._segments.get(segment)
         if cohorts is None:
@@ -197,7 +206,8 @@ class PredictivePacer:
         asked = 0
         if next_call_risk <= tolerance and ages.staffed:
             asked = largest_within(risk, tolerance, room)
-        calls, clamp, cap_name = self._bounded(asked, room, tolerance, now_s, ages, snapshot)
+        floor = self._floor(room, tolerance, ages, risk)
+        calls, clamp, cap_name = self._bounded(asked, room, floor, tolerance, now_s, ages, snapshot)
         tracker.asked(now_s, calls)
         self._account(calls, asked, risk, next_call_risk, scene)
         return Decision(
@@ -216,6 +226,7 @@ class PredictivePacer:
         self,
         asked: int,
         room: int,
+        floor: int,
         tolerance: float,
         now_s: float,
         ages: Ages,
@@ -234,13 +245,27 @@ class PredictivePacer:
         ramp = self._ramp_limit(now_s, ages)
         if ramp is not None and calls > max(0, ramp - ages.ringing):
             calls, clamp = max(0, ramp - ages.ringing), Clamp.RAMP
-        floor = min(room, ages.idle - ages.ringing - ages.waiting)
-        if calls < floor and self._stays > MIN_STAYS_FOR_FLOOR:
+        if calls < floor:
             calls = floor
             if clamp not in (Clamp.BUDGET, Clamp.COLD_START):
                 clamp = Clamp.PROGRESSIVE_FLOOR
         calls, cap, cap_name = snapshots.capped(calls, snapshot.caps)
         return calls, (clamp if cap is Clamp.NONE else cap), cap_name
+
+    def _floor(self, room: int, tolerance: float, ages: Ages, risk: Risk) -> int:
+        """Calls that have an agent each, who waits for them: one an idle agent.
+
+        Where idle agents are often taken by others, such a call has its risk too.
+        """
+        floor = max(0, min(room, ages.idle - ages.ringing - ages.waiting))
+        if self._stays <= MIN_STAYS_FOR_FLOOR:
+            return 0
+        target = self._config.target_abandonment
+        if self._idle_loss.per_s * ANSWER_S > target:
+            enough = max(tolerance, target)
+            while floor and risk.of(floor, enough) > enough:
+                floor -= 1
+        return floor
 
     def _account(self, calls: int, asked: int, risk: Risk, first_risk: float, scene: Scene) -> None:
         """Tell the budget what the calls about to be placed are expected to cost."""
@@ -281,6 +306,8 @@ class PredictivePacer:
         pending = min(step - self._step, MAX_CATCH_UP_STEPS)
         self._step = step
         for _ in range(pending):
+            if ages.staffed:
+                self._idle_loss.advance()
             ripens = not self._mature and any(
                 c.placed[self._ring_out] for c in self._segments.values()
             )
@@ -361,6 +388,7 @@ class PredictivePacer:
             stays=self._stays,
             new_rate=new_rate,
             new_relative_deviation=new_deviation,
+            idle_loss_per_s=self._idle_loss.per_s,
         )
 
     def _rate(self, segment: str) -> tuple[float, float]:
@@ -454,6 +482,7 @@ class PredictivePacer:
                 ramp_from_s=self._ramp_from_s,
                 ramp_lines=self._ramp_lines,
                 first_s=self._first_s,
+                idle_loss=self._idle_loss.state,
             )
         )
 
@@ -488,6 +517,7 @@ class PredictivePacer:
         self._ramp_from_s = state.ramp_from_s
         self._ramp_lines = state.ramp_lines
         self._first_s = state.first_s
+        self._idle_loss.state = state.idle_loss
 
     def _check_shape(self, state: PredictiveSave) -> None:
         """Raises `ValueError` where a list is not as long as this release would make it."""

@@ -23,6 +23,8 @@ FIRST_RATE, FIRST_EVENTS = 0.5, 2.0
 """The same while no call has rung out: nothing is known of delays either."""
 RISE_Z, FALL_Z = 2.3, -3.0
 """Where z = 2 (sqrt(observed) - sqrt(expected)) leaves these, the rate has jumped."""
+IDLE_LOSS_S, IDLE_LOSS_PRIOR_S = 1200.0, 300.0
+"""How far back idle agents who went are remembered, and a quiet time taken to have been before."""
 SHAPE_PRIOR_EVENTS = 20.0
 SHAPE_MEMORY_EVENTS = 3000.0
 
@@ -81,6 +83,35 @@ class RateEstimator:
     def relative_variance(self) -> float:
         """Variance of the estimate over its square."""
         return 1.0 / max(self.state.slow_events, 1.0)
+
+
+class IdleLossState(msgspec.Struct, array_like=True):
+    losses: float = 0.0
+    staffed_s: float = 0.0
+
+
+class IdleLoss:
+    """How often an idle agent goes who had been counted on: for a break, or because somebody who
+    called us, or another campaign, got him first."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: IdleLossState | None = None) -> None:
+        self.state = state or IdleLossState()
+
+    def event(self) -> None:
+        self.state.losses += 1.0
+
+    def advance(self) -> None:
+        """Account one step with agents."""
+        s = self.state
+        keep = exp(-STEP_S / IDLE_LOSS_S)
+        s.losses *= keep
+        s.staffed_s = s.staffed_s * keep + STEP_S
+
+    @property
+    def per_s(self) -> float:
+        return self.state.losses / (self.state.staffed_s + IDLE_LOSS_PRIOR_S)
 
 
 class LagState(msgspec.Struct, array_like=True):

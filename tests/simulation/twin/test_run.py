@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from itertools import pairwise
 
 import msgspec
@@ -52,8 +53,8 @@ class Watched(TwinPeople):
         super().__init__(what.definition, what.legal, what.opens_at, seed)
         self.placed: dict[int, list[tuple[float, Fate]]] = defaultdict(list)
 
-    def dial(self, now_s: float) -> Fate | None:
-        fate = super().dial(now_s)
+    def dial(self, now_s: float, idle: Collection[str] = ()) -> Fate | None:
+        fate = super().dial(now_s, idle)
         if fate is not None:
             self.placed[fate.who].append((now_s, fate))
         return fate
@@ -66,7 +67,7 @@ def dialed_out(what: Case, seed: int, *, every_s: float = 60.0) -> Watched:
     while now_s < what.definition.duration_s:
         people.shares(now_s)
         fates = []
-        while (fate := people.dial(now_s)) is not None:
+        while (fate := people.dial(now_s, ())) is not None:
             fates.append(fate)
         now_s += every_s
         for fate in fates:
