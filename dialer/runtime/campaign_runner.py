@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -126,6 +126,7 @@ class CampaignRunner:
             lines=settings.lines,
             for_agents=flow is not None and flow.transfers,
             ring_timeout_s=float(settings.ring_timeout_s),
+            give_up_after_s=settings.give_up_after_s,
             connect_limit_s=settings.connect_limit_ms / 1000,
             amd=settings.amd,
         )
@@ -205,6 +206,9 @@ class CampaignRunner:
         now = self._clock.now()
         caps["lines"] = max(0, self._limits.max_lines - len(self._calls))
         decision = self._pacer.decide(self._pacing.snapshot(now, caps))
+        after_s = self._pacing_config.give_up_after_s
+        if decision.give_up and after_s is not None:
+            self._calls.give_up(self.campaign_id, now - timedelta(seconds=after_s))
         granted = await self._take_tokens(decision.calls_to_place, now)
         if granted < decision.calls_to_place:
             decision = msgspec.structs.replace(

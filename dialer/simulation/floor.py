@@ -91,7 +91,8 @@ class People(Protocol):
         """How long the agent wraps up, from now."""
 
     def ended(self, fate: Fate, now_s: float, *, abandoned: bool) -> None:
-        """The call is over; after a conversation, its wrap-up too."""
+        """The call is over; after a conversation, its wrap-up too. `fate.ending` is how it really
+        ended: who was not let ring for long enough has `RANG_OUT`."""
 
 
 class Rota(Protocol):
@@ -136,6 +137,8 @@ class FloorSettings(Message, frozen=True, kw_only=True):
     tick_s: float = 1.0
     """Time between decisions."""
     connect_limit_s: float = 2.0
+    give_up_after_s: float | None = None
+    """Calls that have rung for so long are hung up when the pacer says so."""
     amd: bool = False
     """Every pickup goes through machine detection."""
 
@@ -213,6 +216,8 @@ class Floor:
         self._talking: dict[str, float] = {}
         self._wrapping: dict[str, float] = {}
         self._ringing: dict[str, dict[str, float]] = {}
+        self._fates: dict[str, Fate] = {}
+        """Of calls that ring."""
         self._in_amd: dict[str, float] = {}
         self._waiting: dict[str, tuple[float, Fate]] = {}
         self._reserved: dict[str, tuple[float, float]] = {}
@@ -220,7 +225,7 @@ class Floor:
         self._leaving: set[str] = set()
         self.faults: dict[str, int] = {}
         self.law = ""
-        self.dialed = self.answered = self.abandoned = 0
+        self.dialed = self.answered = self.abandoned = self.given_up = 0
 
     def run(self) -> None:
         """Run the whole shift."""
@@ -245,6 +250,8 @@ class Floor:
         self.faults, self.law = decision.faults, decision.law.value
         if self._on_decision is not None:
             self._on_decision(decision)
+        if decision.give_up and settings.give_up_after_s is not None:
+            self._give_up_ringing(now_s, settings.give_up_after_s)
         for _ in range(decision.calls_to_place):
             if not self._dial(now_s):
                 break
@@ -300,11 +307,27 @@ class Floor:
         self.tally.dials[int(now_s // MINUTE_S)] += 1
         self._ringing.setdefault(fate.segment, {})[call_id] = now_s
         self._tell(DialPlaced(at_s=now_s, call_id=call_id, segment=fate.segment))
+        self._fates[call_id] = fate
         self.clock.at(now_s + fate.after_s, self._rung, call_id, fate)
         return True
 
+    def _give_up_ringing(self, now_s: float, after_s: float) -> None:
+        """Hang up what has rung for so long, unless an agent was reserved for it."""
+        for segment, calls in self._ringing.items():
+            late = [call_id for call_id, since_s in calls.items() if now_s - since_s >= after_s]
+            for call_id in late:
+                if self._fates[call_id].agent is not None:
+                    continue
+                del self._ringing[segment][call_id]
+                fate = self._fates.pop(call_id)
+                self.given_up += 1
+                self._tell(NoAnswer(at_s=now_s, call_id=call_id))
+                self._over(fate._replace(ending=Ending.RANG_OUT))
+
     def _rung(self, call_id: str, fate: Fate) -> None:
         """Ringing is over: somebody picks up, or nobody does."""
+        if self._fates.pop(call_id, None) is None:
+            return  # given up meanwhile
         now_s = self.clock.now_s
         del self._ringing[fate.segment][call_id]
         if fate.ending is Ending.FAILED:

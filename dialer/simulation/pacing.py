@@ -169,6 +169,7 @@ def run_pacing(
         duration_s=world.duration_s,
         tick_s=world.tick_s,
         connect_limit_s=world.connect_limit_s,
+        give_up_after_s=world.give_up_after_s,
         amd=world.machine_rate > 0,
     )
     floor = Floor(settings, _Callees(world, seed), _Shift(world, seed), pacer, on_decision)

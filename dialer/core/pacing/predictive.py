@@ -219,6 +219,7 @@ class PredictivePacer:
             asked=asked,
             reason=self._reason(asked, tolerance, ages),
             estimates=self._estimates(scene, ages, next_call_risk, tolerance),
+            give_up=self._gives_up(ages, calls, next_call_risk > tolerance),
             faults=dict(tracker.state.faults),
         )
 
@@ -266,6 +267,11 @@ class PredictivePacer:
             while floor and risk.of(floor, enough) > enough:
                 floor -= 1
         return floor
+
+    def _gives_up(self, ages: Ages, calls: int, is_risky: bool) -> bool:
+        """Whether those who pick up after long ringing would find nobody."""
+        wanted = self._config.give_up_after_s is not None and ages.staffed > 0
+        return wanted and is_risky and calls == 0 and ages.idle <= ages.waiting
 
     def _account(self, calls: int, asked: int, risk: Risk, first_risk: float, scene: Scene) -> None:
         """Tell the budget what the calls about to be placed are expected to cost."""

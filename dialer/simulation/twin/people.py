@@ -23,7 +23,7 @@ from campaigns.model import AccountState
 from campaigns.retry import EndedContact, next_step
 from compliance.messages import HistoryEvent
 from compliance.types import AccountId, Channel, ContactPointId, EventKind
-from dialer.simulation.floor import Fate
+from dialer.simulation.floor import Ending, Fate
 from dialer.simulation.twin.definition import TwinDefinition, live_at, rates_of
 from dialer.simulation.twin.law import LegalDay, LegalDays
 from dialer.simulation.twin.meeting import (
@@ -268,6 +268,8 @@ class TwinPeople:
     def ended(self, fate: Fate, now_s: float, *, abandoned: bool) -> None:
         account = fate.who
         call = self._in_hand.pop(account).call
+        if fate.ending is Ending.RANG_OUT:
+            call = Call.RANG_OUT  # whoever would have picked up, had it rung on
         self._on_lines -= 1
         if call.is_person and not abandoned:
             counts = self._by_index[self._segment[account]]

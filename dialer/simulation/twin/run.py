@@ -97,6 +97,7 @@ def pacing_config(settings: CampaignSettings) -> PacingConfig:
         target_abandonment=settings.target_abandonment,
         max_lines_per_agent=settings.max_lines_per_agent,
         ring_timeout_s=float(settings.ring_timeout_s),
+        give_up_after_s=settings.give_up_after_s,
         connect_limit_s=settings.connect_limit_ms / 1000,
         amd=settings.amd,
     )
@@ -105,6 +106,7 @@ def pacing_config(settings: CampaignSettings) -> PacingConfig:
 def floor_settings(settings: CampaignSettings, duration_s: float) -> FloorSettings:
     return FloorSettings(
         duration_s=duration_s,
+        give_up_after_s=settings.give_up_after_s,
         connect_limit_s=settings.connect_limit_ms / 1000,
         amd=settings.amd,
     )
