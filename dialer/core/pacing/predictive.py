@@ -405,7 +405,7 @@ class PredictivePacer:
             rate, variance = cohorts.cold_rate(self._cold_answered_by)
         else:
             estimator = cohorts.rate if cohorts else RateEstimator()
-            rate, variance = estimator.rate, estimator.relative_variance
+            rate, variance = estimator.wary_rate, estimator.relative_variance
         if self._machines_seen:
             variance += self._live.relative_variance
         return rate, sqrt(variance)
