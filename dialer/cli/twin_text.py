@@ -65,6 +65,9 @@ def figure_rows(texts: Texts, total: Pooled, target: float) -> list[Row]:
                 f"{total.legal_used:.1%} ({used})",
             ),
         )
+    if total.given_up:
+        given_up = say("dejadas de timbrar sin agente libre", "hung up for want of an agent")
+        rows.append((given_up, f"{total.given_up:,.0f}"))
     if total.callbacks is not None:
         rows += _callback_rows(texts, total.callbacks)
     if total.inbound is not None:

@@ -88,6 +88,8 @@ class TwinResult(Message, frozen=True, kw_only=True):
     promises: int
     lines_per_agent: float
     """Mean ringing calls per staffed agent."""
+    given_up: int = 0
+    """Dials that were hung up while they rang, since no agent was left."""
     legal_dials: int
     """0 where the law was not asked (a replay)."""
     legal_used: float
@@ -133,6 +135,7 @@ class Pooled(Message, frozen=True, kw_only=True):
     right_party: Spread
     promises: Spread
     lines_per_agent: float
+    given_up: float = 0.0
     callbacks: CallbackFigures | None = None
     inbound: InboundFigures | None = None
 
@@ -163,6 +166,7 @@ def figures_of(floor: Floor, *, agents: int, seed: int, clamps: dict[str, int]) 
         right_party=0,
         promises=0,
         lines_per_agent=share(tally.line_s, staffed_s),
+        given_up=floor.given_up,
         legal_dials=0,
         legal_used=0.0,
         clamps={name: n / decisions for name, n in sorted(clamps.items())},
@@ -207,6 +211,7 @@ def pooled(results: Sequence[TwinResult]) -> Pooled:
         right_party=spread([r.right_party for r in results]),
         promises=spread([r.promises for r in results]),
         lines_per_agent=mean([r.lines_per_agent for r in results]),
+        given_up=mean([r.given_up for r in results]),
         callbacks=_mean_callbacks([r.callbacks for r in results if r.callbacks is not None]),
         inbound=_mean_inbound([r.inbound for r in results if r.inbound is not None]),
     )
