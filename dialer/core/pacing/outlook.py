@@ -49,6 +49,9 @@ class Moments(msgspec.Struct):
     third: float = 0.0
     uncertain: float = 0.0
     """Standard error of the mean through the answer rates, all taken to err together."""
+    answers: float = 0.0
+    freed: float = 0.0
+    """What the mean consists of, but for idle agents gone."""
 
 
 class Scene(msgspec.Struct):
@@ -74,6 +77,10 @@ class Risk(Protocol):
 
     def of(self, new_calls: int, enough: float = 1.0) -> float:
         """Risk of the last of `new_calls`; anything above `enough` once it is above that."""
+
+    def expected(self, h: int) -> tuple[float, float]:
+        """Live answers expected within horizon number `h` without new calls, and agents freed in
+        time for them."""
 
 
 def weigh(scene: Scene, tables: Tables) -> Risk:
@@ -132,6 +139,20 @@ class ExactRisk:
             if total > enough:
                 break
         return total
+
+    def expected(self, h: int) -> tuple[float, float]:
+        scene, tables = self._scene, self._tables
+        row, detected = tables.answered[h][0], tables.detected[h]
+        answers = sum(
+            calls * share * row[age]
+            for ringing in scene.ringing
+            for age, calls, share in _still_to_come(ringing, ringing.rate, scene, tables)
+        )
+        last = len(detected) - 1
+        answers += scene.live_share * sum(detected[min(int(s), last)] for s in scene.in_amd_s)
+        talk, wrap = tables.talk_freed[h][0], tables.wrap_freed[h][0]
+        freed = sum(talk[b] for b in self._talk_bins) + sum(wrap[b] for b in self._wrap_bins)
+        return answers, freed * scene.stays
 
     def _distribution(self, h: int, others: int) -> list[float]:
         """Chances of 0 .. capacity - 1 answers and busy agents, with `others` new calls."""
@@ -207,6 +228,9 @@ class MomentRisk:
                 break
         return total
 
+    def expected(self, h: int) -> tuple[float, float]:
+        return self._moments[h].answers, self._moments[h].freed
+
     def _add_agents(self, scene: Scene, tables: Tables) -> None:
         s1 = scene.stays
         s2, s3 = s1 * s1, s1 * s1 * s1
@@ -220,6 +244,7 @@ class MomentRisk:
                 m2 = s2 * sum(map(mul, counts, p2))
                 m3 = s3 * sum(map(mul, counts, p3))
                 at.mean -= m1
+                at.freed += m1
                 at.variance += m1 - m2
                 at.third -= m1 - 3.0 * m2 + 2.0 * m3
 
@@ -237,6 +262,7 @@ class MomentRisk:
             m2 = sum(map(mul, w2, p2))
             m3 = sum(map(mul, w3, p3))
             at.mean += m1
+            at.answers += m1
             at.variance += m1 - m2
             at.third += m1 - 3.0 * m2 + 2.0 * m3
             at.uncertain += sum(map(mul, errors, p1))
@@ -254,25 +280,9 @@ class MomentRisk:
                     p = scene.live_share * detected
                     spread = calls * p * (1.0 - p)
                     at.mean += calls * p
+                    at.answers += calls * p
                     at.variance += spread
                     at.third += spread * (1.0 - 2.0 * p)
-
-
-def expected_within(scene: Scene, tables: Tables, h: int) -> tuple[float, float]:
-    """Live answers expected within horizon number `h`, and agents freed in time for them."""
-    row, detected = tables.answered[h][0], tables.detected[h]
-    answers = sum(
-        calls * share * row[age]
-        for ringing in scene.ringing
-        for age, calls, share in _still_to_come(ringing, ringing.rate, scene, tables)
-    )
-    last = len(detected) - 1
-    answers += scene.live_share * sum(
-        detected[int(s) if s < last else last] for s in scene.in_amd_s
-    )
-    freed = sum(map(mul, counted(scene.talking_s), tables.talk_freed[h][0]))
-    freed += sum(map(mul, counted(scene.wrapping_s), tables.wrap_freed[h][0]))
-    return answers, freed * scene.stays
 
 
 def largest_within(risk: Risk, tolerance: float, room: int) -> int:

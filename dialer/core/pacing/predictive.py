@@ -29,7 +29,6 @@ from dialer.core.pacing.outlook import (
     Ringing,
     Risk,
     Scene,
-    expected_within,
     largest_within,
     weigh,
 )
@@ -50,7 +49,7 @@ from dialer.core.pacing.rates import (
 )
 from dialer.core.pacing.saves import same_shape
 from dialer.core.pacing.snapshots import Ages
-from dialer.core.pacing.tables import Shape, Tables
+from dialer.core.pacing.tables import HORIZONS_S, Shape, Tables
 from dialer.core.pacing.tracker import Tracker, TrackerState
 
 MAX_SEGMENTS = 12
@@ -117,6 +116,8 @@ class PredictivePacer:
         self._talk = DurationEstimator(config.expected_talk_s)
         self._wrap_up = DurationEstimator(config.expected_wrap_up_s)
         self._stays = STAYS_AT_START
+        self._rates: dict[str, tuple[float, float]] = {}
+        """Of the running decision."""
         self._idle_loss = IdleLoss()
         self._step: int | None = None
         self._mature = False
@@ -198,6 +199,7 @@ class PredictivePacer:
         self._budget.advance(now_s)
         self._advance(now_s, ages)
         self._renew_tables(ages)
+        self._rates.clear()
         scene = self._scene(ages, snapshot.upcoming)
         risk = weigh(scene, self._tables)
         tolerance = self._budget.tolerance()
@@ -218,7 +220,7 @@ class PredictivePacer:
             cap_name=cap_name,
             asked=asked,
             reason=self._reason(asked, tolerance, ages),
-            estimates=self._estimates(scene, ages, next_call_risk, tolerance),
+            estimates=self._estimates(scene, ages, risk, next_call_risk, tolerance),
             give_up=self._gives_up(ages, calls, next_call_risk > tolerance),
             faults=dict(tracker.state.faults),
         )
@@ -399,6 +401,12 @@ class PredictivePacer:
 
     def _rate(self, segment: str) -> tuple[float, float]:
         """Pickup rate of a segment and the relative standard error of live answers a dial."""
+        known = self._rates.get(segment)
+        if known is None:
+            known = self._rates[segment] = self._rate_now(segment)
+        return known
+
+    def _rate_now(self, segment: str) -> tuple[float, float]:
         cohorts = self._segments.get(segment) or self._segments.get(OVERFLOW_SEGMENT)
         if not self._mature:
             cohorts = cohorts or Cohorts.empty(self._lags)
@@ -426,9 +434,9 @@ class PredictivePacer:
         return rate, deviation / rate
 
     def _estimates(
-        self, scene: Scene, ages: Ages, next_call_risk: float, tolerance: float
+        self, scene: Scene, ages: Ages, risk: Risk, next_call_risk: float, tolerance: float
     ) -> Estimates:
-        answers, freed = expected_within(scene, self._tables, 4)
+        answers, freed = risk.expected(HORIZONS_S.index(10))
         shares = {name: w.share() for name, w in self._budget.windows.items()}
         return Estimates(
             idle=ages.idle,
