@@ -34,6 +34,7 @@ from dialer.core.pacing.outlook import (
 )
 from dialer.core.pacing.pacer import checked, refusal
 from dialer.core.pacing.priors import detection_prior, pickup_prior, unanswered_prior
+from dialer.core.pacing.ramp import Ramp, RampState
 from dialer.core.pacing.rates import (
     COLD_RATE,
     STEP_S,
@@ -67,9 +68,6 @@ LOST_AFTER_RING_TIMEOUT_S = 20.0
 MAX_CATCH_UP_STEPS = 120
 """After a longer silence every dial has ended; the steps between teach nothing."""
 ENDS_BEFORE_NEW_TABLES = 8
-RAMP_S = 60.0
-RAMP_GROWTH, RAMP_EVERY_S = 1.25, 5.0
-"""After the answer rate jumped, or was first known, lines grow at most so much in this time."""
 
 
 class PredictiveSave(msgspec.Struct, tag="predictive"):
@@ -91,9 +89,7 @@ class PredictiveSave(msgspec.Struct, tag="predictive"):
     next_shape: Shape | None
     stages_done: int
     ends_at_shape: int
-    ramp_from_s: float | None
-    ramp_lines: int
-    first_s: float | None = None
+    ramp: RampState
     idle_loss: IdleLossState = msgspec.field(default_factory=IdleLossState)
 
 
@@ -126,12 +122,9 @@ class PredictivePacer:
         self._tables = Tables(self._shape([], []), self._connect_limit_s).complete()
         self._next: Tables | None = None
         self._ends_at_shape = 0
-        self._ramp_from_s: float | None = None
-        self._ramp_lines = 0
+        self._ramp = Ramp()
         self._cold_answered_by = cumulative(self._delays)
         """Share of the pickups to come by a ring age, before any was seen."""
-        self._first_s: float | None = None
-        """When there was first somebody to dial for."""
 
     # --- learning -----------------------------------------------------------------------------
 
@@ -245,7 +238,9 @@ class PredictivePacer:
             clamp = Clamp.COLD_START
         elif asked >= room and asked > 0:
             clamp = Clamp.MAX_LINES
-        ramp = self._ramp_limit(now_s, ages)
+        ramp = self._ramp.limit(now_s)
+        if not self._mature:
+            ramp = self._ramp.cold_limit(now_s, ages.staffed)
         if ramp is not None and calls > max(0, ramp - ages.ringing):
             calls, clamp = max(0, ramp - ages.ringing), Clamp.RAMP
         if calls < floor:
@@ -286,22 +281,7 @@ class PredictivePacer:
         self._budget.on_placed(answers, answers * (first_risk + last_risk) / 2.0)
 
     def _start_ramp(self, now_s: float, ages: Ages) -> None:
-        self._ramp_from_s = now_s
-        self._ramp_lines = max(ages.ringing, ages.staffed)
-
-    def _ramp_limit(self, now_s: float, ages: Ages) -> int | None:
-        if not self._mature:
-            if self._first_s is None:
-                self._first_s = now_s
-            since_s = max(0.0, now_s - self._first_s)
-            return int(ages.staffed * RAMP_GROWTH ** (since_s / RAMP_EVERY_S))
-        if self._ramp_from_s is None:
-            return None
-        since_s = now_s - self._ramp_from_s
-        if not 0.0 <= since_s < RAMP_S:
-            self._ramp_from_s = None
-            return None
-        return 1 + int(self._ramp_lines * RAMP_GROWTH ** (1.0 + since_s / RAMP_EVERY_S))
+        self._ramp.start(now_s, max(ages.ringing, ages.staffed))
 
     def _advance(self, now_s: float, ages: Ages) -> None:
         """Account the whole steps since the last decision."""
@@ -493,9 +473,7 @@ class PredictivePacer:
                 next_shape=self._next.shape if self._next else None,
                 stages_done=self._next.stages_done if self._next else 0,
                 ends_at_shape=self._ends_at_shape,
-                ramp_from_s=self._ramp_from_s,
-                ramp_lines=self._ramp_lines,
-                first_s=self._first_s,
+                ramp=self._ramp.state,
                 idle_loss=self._idle_loss.state,
             )
         )
@@ -528,9 +506,7 @@ class PredictivePacer:
             for _ in range(state.stages_done):
                 self._next.stage()
         self._ends_at_shape = state.ends_at_shape
-        self._ramp_from_s = state.ramp_from_s
-        self._ramp_lines = state.ramp_lines
-        self._first_s = state.first_s
+        self._ramp.state = state.ramp
         self._idle_loss.state = state.idle_loss
 
     def _check_shape(self, state: PredictiveSave) -> None:
@@ -559,4 +535,5 @@ class PredictivePacer:
             cohorts.forget_dials()
             if not self._mature:
                 cohorts.rate.state.open_events = 0
-        self._step = self._first_s = self._ramp_from_s = None
+        self._step = None
+        self._ramp.forget()
