@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -208,7 +208,7 @@ class CampaignRunner:
         decision = self._pacer.decide(self._pacing.snapshot(now, caps))
         after_s = self._pacing_config.give_up_after_s
         if decision.give_up and after_s is not None:
-            self._calls.give_up(self.campaign_id, now - timedelta(seconds=after_s))
+            self._calls.give_up(self.campaign_id, after_s)
         granted = await self._take_tokens(decision.calls_to_place, now)
         if granted < decision.calls_to_place:
             decision = msgspec.structs.replace(
