@@ -167,6 +167,11 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     connect_limit_ms: Annotated[int, Meta(ge=100, le=MAX_CONNECT_MS)] = MAX_CONNECT_MS
     """From the person's greeting to an agent; later than that the call is abandoned."""
     ring_timeout_s: Annotated[int, Meta(ge=MIN_RING_TIMEOUT_S, le=MAX_RING_TIMEOUT_S)] = 25
+    give_up_after_s: Annotated[int, Meta(ge=MIN_RING_TIMEOUT_S, le=MAX_RING_TIMEOUT_S)] | None = (
+        None
+    )
+    """Calls that have rung for so long are hung up when no agent is left for whoever picks up
+    (predictive only); the attempt counts all the same. None: they ring out."""
     amd: bool = False
     """Detect answering machines. Off: every answer is taken for a person."""
     wrap_up_limit_s: Annotated[int, Meta(ge=5, le=3600)] = 120
@@ -228,6 +233,13 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     """Share of the agents among campaigns of the same priority."""
     max_agents: Count | None = None
     """Most agents at once; None: no limit of its own."""
+
+    @property
+    def least_ring_s(self) -> int:
+        """How long a telephone rings that nobody picks up, at the least."""
+        if self.give_up_after_s is None:
+            return self.ring_timeout_s
+        return min(self.give_up_after_s, self.ring_timeout_s)
 
     @property
     def is_recorded(self) -> bool:

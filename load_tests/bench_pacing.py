@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
-from dialer.core.pacing import Decision, History, Pacer, PacingEvent, Snapshot, make_pacer
+from dialer.core.pacing import Decider, Decision, PacingEvent, Snapshot, make_pacer
 from dialer.simulation.pacing import run_pacing
 from dialer.simulation.report import config_for
 from load_tests.pacing import mdp, tables
@@ -181,7 +181,7 @@ def _summary(rows: Sequence[Row]) -> dict[str, Figure]:
 class _Timed:
     """A pacer whose decisions are timed by the processor's clock."""
 
-    def __init__(self, pacer: Pacer) -> None:
+    def __init__(self, pacer: Decider) -> None:
         self._pacer = pacer
         self.took_s: list[float] = []
 
@@ -193,15 +193,6 @@ class _Timed:
         decision = self._pacer.decide(snapshot)
         self.took_s.append(time.process_time() - began)
         return decision
-
-    def save(self) -> bytes:
-        return self._pacer.save()
-
-    def restore(self, saved: bytes) -> None:
-        self._pacer.restore(saved)
-
-    def resume(self, history: History) -> None:
-        self._pacer.resume(history)
 
 
 def _decide_p99_ms(agents: int) -> float:

@@ -35,6 +35,7 @@ KEYS: Final = (
     "max_lines_per_agent",
     "connect_limit_ms",
     "ring_timeout_s",
+    "give_up_after_s",
     "amd",
 )
 """Settings that a replay can change: those that the pacer, or the ringing, depends on."""

@@ -101,7 +101,7 @@ def replay(
             "--set",
             metavar="KEY=VALUE",
             help="What to change: mode, target_abandonment, max_lines_per_agent, "
-            "connect_limit_ms, ring_timeout_s, amd.",
+            "connect_limit_ms, ring_timeout_s, give_up_after_s, amd.",
         ),
     ] = None,
     agents: Annotated[str, typer.Option(help="More agents, or fewer: +2, -1.")] = "0",

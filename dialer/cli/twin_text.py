@@ -8,7 +8,13 @@ from rich.table import Table
 
 from dialer.cli.shell import Shell
 from dialer.cli.texts import Texts
-from dialer.simulation.twin.results import Pooled, Spread, TwinResult
+from dialer.simulation.twin.results import (
+    CallbackFigures,
+    InboundFigures,
+    Pooled,
+    Spread,
+    TwinResult,
+)
 from dialer.simulation.twin.run import Advice, TwinReport
 
 Row = tuple[str, str]
@@ -50,7 +56,8 @@ def figure_rows(texts: Texts, total: Pooled, target: float) -> list[Row]:
         ),
     ]  # fmt: skip
     if total.legal_dials:
-        used = f"{total.dials:,.0f} {say('de', 'of')} {total.legal_dials:,.0f}"
+        legal_used = total.legal_used * total.legal_dials
+        used = f"{legal_used:,.0f} {say('de', 'of')} {total.legal_dials:,.0f}"
         rows.insert(
             8,
             (
@@ -58,7 +65,55 @@ def figure_rows(texts: Texts, total: Pooled, target: float) -> list[Row]:
                 f"{total.legal_used:.1%} ({used})",
             ),
         )
+    if total.given_up:
+        given_up = say("dejadas de timbrar sin agente libre", "hung up for want of an agent")
+        rows.append((given_up, f"{total.given_up:,.0f}"))
+    if total.callbacks is not None:
+        rows += _callback_rows(texts, total.callbacks)
+    if total.inbound is not None:
+        rows += _inbound_rows(texts, total.inbound)
     return rows
+
+
+def _callback_rows(texts: Texts, calls: CallbackFigures) -> list[Row]:
+    say = texts.say
+    return [
+        (
+            say("devoluciones: debidas, marcadas", "callbacks: due, dialed"),
+            f"{calls.due:,.0f}, {calls.dialed:,.0f} ({calls.by_own_agent:,.0f} "
+            + say("por quien prometió", "by who promised")
+            + ")",
+        ),
+        (
+            say("devoluciones: demora media", "callbacks: mean delay"),
+            f"{calls.late_mean_s:,.0f} s",
+        ),
+        (
+            say("devoluciones: contactos, titulares, promesas",
+                "callbacks: contacts, right parties, promises"),
+            f"{calls.contacts:,.0f}, {calls.right_party:,.0f}, {calls.promises:,.0f}",
+        ),
+    ]  # fmt: skip
+
+
+def _inbound_rows(texts: Texts, calls: InboundFigures) -> list[Row]:
+    say = texts.say
+    return [
+        (
+            say("entrantes: llamadas, atendidas, perdidas, rechazadas",
+                "inbound: calls, connected, missed, turned away"),
+            f"{calls.calls:,.0f}, {calls.connected:,.0f}, {calls.missed:,.0f}, "
+            f"{calls.turned_away:,.0f}",
+        ),
+        (
+            say("entrantes: espera media, p90", "inbound: wait mean, p90"),
+            f"{calls.wait_mean_s:.1f} s, {calls.wait_p90_s:.1f} s",
+        ),
+        (
+            say("entrantes: titulares, promesas", "inbound: right parties, promises"),
+            f"{calls.right_party:,.0f}, {calls.promises:,.0f}",
+        ),
+    ]  # fmt: skip
 
 
 def advice_lines(texts: Texts, report: TwinReport) -> list[str]:

@@ -190,7 +190,7 @@ class HangupWanted(msgspec.Struct, frozen=True):
     """An agent or the engine ends the call."""
 
     by: str
-    """`agent`, `drain`, `stop`, `screening`, `supervisor`."""
+    """`agent`, `drain`, `stop`, `screening`, `supervisor`, `pacing`."""
 
 
 class OriginateFailed(msgspec.Struct, frozen=True):

@@ -274,7 +274,7 @@ def _request(
         statements=settings.says if flow is None else flow.statements_with(settings),
         abandon_message=campaign.scripts.abandon_message,
         language=settings.language or person.subject.person.language,
-        ring_timeout_s=settings.ring_timeout_s,
+        ring_timeout_s=settings.least_ring_s,
         connect_limit_ms=settings.connect_limit_ms,
         recorded=settings.is_recorded,
         recording_can_pause=settings.can_pause,

@@ -415,6 +415,19 @@ class Calls:
             if call.state.is_before_answer:
                 self.hang_up(call.call_id, by)
 
+    def give_up(self, campaign_id: CampaignId, after_s: float) -> None:
+        """Cancel what has rung for so long, unless an agent was reserved for it. A call
+        that was never seen to ring is left alone: nobody knows for how long it has."""
+        now = self._clock.now()
+        for live in list(self._live.values()):
+            call = live.call
+            if call.campaign_id != campaign_id or call.state is not CallState.RINGING:
+                continue
+            if call.inbound or live.reserved is not None or call.ringing_at is None:
+                continue
+            if (now - call.ringing_at).total_seconds() >= after_s:
+                self.hang_up(call.call_id, "pacing")
+
     async def close(self) -> None:
         await self._tasks.cancel()
 

@@ -131,6 +131,7 @@ class CampaignRunner:
             lines=settings.lines,
             for_agents=flow is not None and flow.transfers,
             ring_timeout_s=float(settings.ring_timeout_s),
+            give_up_after_s=settings.give_up_after_s,
             connect_limit_s=settings.connect_limit_ms / 1000,
             amd=settings.amd,
         )
@@ -219,6 +220,9 @@ class CampaignRunner:
         if self._room is not None:
             caps["nodes"] = self._room()
         decision = self._pacer.decide(self._pacing.snapshot(now, caps))
+        after_s = self._pacing_config.give_up_after_s
+        if decision.give_up and after_s is not None:
+            self._calls.give_up(self.campaign_id, after_s)
         granted = await self._take_tokens(decision.calls_to_place, now)
         if granted < decision.calls_to_place:
             decision = msgspec.structs.replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from math import sqrt
@@ -13,11 +14,12 @@ import msgspec
 from campaigns.campaign import CampaignSettings
 from compliance.packs import PackSet
 from compliance.types import EventKind
-from dialer.core.records import to_ms
+from dialer.core.records import from_ms, to_ms
 from dialer.core.snapshots import in_house
 from dialer.runtime.shift import working_moment
 from dialer.simulation.twin.definition import (
     MAX_ACCOUNTS,
+    CallbackSpec,
     CallSpec,
     Duration,
     SegmentSpec,
@@ -38,6 +40,7 @@ from dialer.stores.ledger.worked import (
     WorkedAttempt,
     last_worked_ms,
     open_accounts_by_bucket,
+    open_callbacks,
     some_open_accounts,
     worked_attempts,
 )
@@ -106,6 +109,9 @@ async def case_of_campaign(
         work=_work(seen),
     )
     opens_at = definition.starts_at(definition.date or now.date())
+    closes_at = opens_at + timedelta(seconds=definition.duration_s)
+    promised = await open_callbacks(ledger, campaign.campaign_id, to_ms(opens_at), to_ms(closes_at))
+    definition = msgspec.structs.replace(definition, callbacks=_callbacks(promised, opens_at, zone))
     legal = await _legal(ledger, packs, campaign, definition, opens_at)
     asked = sum(map(len, legal.values()))
     notes = (
@@ -123,6 +129,18 @@ async def case_of_campaign(
         ),
     )
     return _case(definition, opens_at, legal, notes)
+
+
+def _callbacks(promised: Sequence[tuple[int, bool]], opens_at: datetime, zone: str) -> CallbackSpec:
+    """Open callbacks by the hour in which they can be kept: those overdue, as soon as we open."""
+    by_hour: Counter[int] = Counter()
+    for due_ms, _ in promised:
+        by_hour[max(from_ms(due_ms), opens_at).astimezone(ZoneInfo(zone)).hour] += 1
+    if not promised:
+        return CallbackSpec()
+    return CallbackSpec(
+        by_hour=dict(by_hour), own_agent=sum(own for _, own in promised) / len(promised)
+    )
 
 
 async def _seen(ledger: Ledger, campaign: Campaign) -> list[WorkedAttempt]:

@@ -7,7 +7,7 @@ the limit, and tell the pacer of everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -17,6 +17,7 @@ from dialer.core.pacing import (
     AgentOff,
     AgentOn,
     Connected,
+    Decider,
     Decision,
     DialPlaced,
     Failed,
@@ -24,7 +25,6 @@ from dialer.core.pacing import (
     LiveAnswer,
     MachineDetected,
     NoAnswer,
-    Pacer,
     PacingEvent,
     Pickup,
     Snapshot,
@@ -62,6 +62,8 @@ class Fate(NamedTuple):
     """Whom `People` dialed; nobody else reads it."""
     patience_s: float = float("inf")
     """Hangs up after so long without an agent."""
+    agent: str | None = None
+    """Reserved before the call is placed: an idle one, who takes nobody else meanwhile."""
 
 
 class People(Protocol):
@@ -73,8 +75,11 @@ class People(Protocol):
     def caps(self, now_s: float) -> dict[str, int]:
         """Limits outside the pacer on new calls now, by name; empty: none."""
 
-    def dial(self, now_s: float) -> Fate | None:
-        """The next dial; None: nobody may be dialed now."""
+    def dial(self, now_s: float, idle: Collection[str]) -> Fate | None:
+        """The next dial; None: nobody may be dialed now.
+
+        `idle`: agents who could be reserved for it, the longest idle first.
+        """
 
     def detection(self, fate: Fate) -> tuple[float, bool]:
         """How long machine detection takes after a pickup, and whether it is mistaken."""
@@ -86,7 +91,8 @@ class People(Protocol):
         """How long the agent wraps up, from now."""
 
     def ended(self, fate: Fate, now_s: float, *, abandoned: bool) -> None:
-        """The call is over; after a conversation, its wrap-up too."""
+        """The call is over; after a conversation, its wrap-up too. `fate.ending` is how it really
+        ended: who was not let ring for long enough has `RANG_OUT`."""
 
 
 class Rota(Protocol):
@@ -100,6 +106,16 @@ class Rota(Protocol):
 
     def left(self, floor: Floor, agent: str) -> None:
         """The agent went, as `Floor.leave` asked."""
+
+
+class Callers(Protocol):
+    """Those who call us. They get a free agent before anybody who was dialed."""
+
+    def begin(self, floor: Floor) -> None:
+        """Put the day's calls on the floor's clock."""
+
+    def take(self, agent: str) -> bool:
+        """Who waits longest gets this idle agent (`Floor.engage`). False: nobody waits."""
 
 
 class Minute(Message, frozen=True, kw_only=True):
@@ -121,6 +137,8 @@ class FloorSettings(Message, frozen=True, kw_only=True):
     tick_s: float = 1.0
     """Time between decisions."""
     connect_limit_s: float = 2.0
+    give_up_after_s: float | None = None
+    """Calls that have rung for so long are hung up when the pacer says so."""
     amd: bool = False
     """Every pickup goes through machine detection."""
 
@@ -180,9 +198,10 @@ class Floor:
         settings: FloorSettings,
         people: People,
         rota: Rota,
-        pacer: Pacer,
+        pacer: Decider,
         on_decision: Callable[[Decision], None] | None = None,
         on_progress: Callable[[float], None] | None = None,
+        callers: Callers | None = None,
     ) -> None:
         self._settings = settings
         self._people = people
@@ -190,22 +209,29 @@ class Floor:
         self._pacer = pacer
         self._on_decision = on_decision
         self._on_progress = on_progress
+        self._callers = callers
         self.clock = VirtualClock()
         self.tally = Tally(int(-(-settings.duration_s // MINUTE_S)))
         self._idle: dict[str, float] = {}
         self._talking: dict[str, float] = {}
         self._wrapping: dict[str, float] = {}
         self._ringing: dict[str, dict[str, float]] = {}
+        self._fates: dict[str, Fate] = {}
+        """Of calls that ring."""
         self._in_amd: dict[str, float] = {}
         self._waiting: dict[str, tuple[float, Fate]] = {}
+        self._reserved: dict[str, tuple[float, float]] = {}
+        """Since when idle, and since when reserved for a call that rings."""
         self._leaving: set[str] = set()
         self.faults: dict[str, int] = {}
         self.law = ""
-        self.dialed = self.answered = self.abandoned = 0
+        self.dialed = self.answered = self.abandoned = self.given_up = 0
 
     def run(self) -> None:
         """Run the whole shift."""
         self._rota.begin(self)
+        if self._callers is not None:
+            self._callers.begin(self)
         self.clock.at(0.0, self._decide)
         self.clock.run_until(self._settings.duration_s)
         self._close_books()
@@ -224,6 +250,8 @@ class Floor:
         self.faults, self.law = decision.faults, decision.law.value
         if self._on_decision is not None:
             self._on_decision(decision)
+        if decision.give_up and settings.give_up_after_s is not None:
+            self._give_up_ringing(now_s, settings.give_up_after_s)
         for _ in range(decision.calls_to_place):
             if not self._dial(now_s):
                 break
@@ -232,14 +260,17 @@ class Floor:
 
     @property
     def staffed(self) -> int:
-        return len(self._idle) + len(self._talking) + len(self._wrapping)
+        return len(self._idle) + len(self._reserved) + len(self._talking) + len(self._wrapping)
 
     def _snapshot(self, now_s: float) -> Snapshot:
         return Snapshot(
             at_s=now_s,
             staffed=self.staffed,
             idle_since_s=tuple(self._idle.values()),
-            talking_since_s=tuple(self._talking.values()),
+            talking_since_s=(
+                *self._talking.values(),
+                *(reserved_s for _, reserved_s in self._reserved.values()),
+            ),
             wrapping_since_s=tuple(self._wrapping.values()),
             ringing_since_s={s: tuple(calls.values()) for s, calls in self._ringing.items()},
             in_amd_since_s=tuple(self._in_amd.values()),
@@ -266,19 +297,37 @@ class Floor:
     # --- calls --------------------------------------------------------------------------------
 
     def _dial(self, now_s: float) -> bool:
-        fate = self._people.dial(now_s)
+        fate = self._people.dial(now_s, self._idle.keys())
         if fate is None:
             return False
+        if fate.agent is not None:
+            self._reserved[fate.agent] = (self._idle.pop(fate.agent), now_s)
         self.dialed += 1
         call_id = f"c{self.dialed}"
         self.tally.dials[int(now_s // MINUTE_S)] += 1
         self._ringing.setdefault(fate.segment, {})[call_id] = now_s
         self._tell(DialPlaced(at_s=now_s, call_id=call_id, segment=fate.segment))
+        self._fates[call_id] = fate
         self.clock.at(now_s + fate.after_s, self._rung, call_id, fate)
         return True
 
+    def _give_up_ringing(self, now_s: float, after_s: float) -> None:
+        """Hang up what has rung for so long, unless an agent was reserved for it."""
+        for segment, calls in self._ringing.items():
+            late = [call_id for call_id, since_s in calls.items() if now_s - since_s >= after_s]
+            for call_id in late:
+                if self._fates[call_id].agent is not None:
+                    continue
+                del self._ringing[segment][call_id]
+                fate = self._fates.pop(call_id)
+                self.given_up += 1
+                self._tell(NoAnswer(at_s=now_s, call_id=call_id))
+                self._over(fate._replace(ending=Ending.RANG_OUT))
+
     def _rung(self, call_id: str, fate: Fate) -> None:
         """Ringing is over: somebody picks up, or nobody does."""
+        if self._fates.pop(call_id, None) is None:
+            return  # given up meanwhile
         now_s = self.clock.now_s
         del self._ringing[fate.segment][call_id]
         if fate.ending is Ending.FAILED:
@@ -294,7 +343,7 @@ class Floor:
         else:
             self._live(call_id, fate)
             return
-        self._people.ended(fate, now_s, abandoned=False)
+        self._over(fate)
 
     def _detected(self, call_id: str, fate: Fate, mistaken: bool) -> None:
         del self._in_amd[call_id]
@@ -306,13 +355,20 @@ class Floor:
             self._live(call_id, fate)
         else:
             self._tell(MachineDetected(at_s=now_s, call_id=call_id))
-            self._people.ended(fate, now_s, abandoned=False)
+            self._over(fate)
+
+    def _over(self, fate: Fate) -> None:
+        """A call ended without a person."""
+        self._people.ended(fate, self.clock.now_s, abandoned=False)
+        self._release(fate)
 
     def _live(self, call_id: str, fate: Fate) -> None:
         now_s = self.clock.now_s
         self._count_answer()
         self._tell(LiveAnswer(at_s=now_s, call_id=call_id))
-        if self._idle:
+        if fate.agent is not None:
+            self._connect(call_id, fate, fate.agent)
+        elif self._idle:
             self._connect(call_id, fate, next(iter(self._idle)))
         else:
             self._waiting[call_id] = (now_s, fate)
@@ -334,6 +390,7 @@ class Floor:
         self.tally.abandoned[self._minute()] += 1
         self._tell(Abandoned(at_s=now_s, call_id=call_id))
         self._people.ended(fate, now_s, abandoned=True)
+        self._release(fate)
 
     def _minute(self) -> int:
         return min(int(self.clock.now_s // MINUTE_S), len(self.tally.dials) - 1)
@@ -357,13 +414,19 @@ class Floor:
             self._rota.left(self, agent)
 
     def is_here(self, agent: str) -> bool:
-        return agent in self._idle or agent in self._talking or agent in self._wrapping
+        states = (self._idle, self._reserved, self._talking, self._wrapping)
+        return any(agent in state for state in states)
 
     def is_idle(self, agent: str) -> bool:
         return agent in self._idle
 
+    def longest_idle(self) -> str | None:
+        return next(iter(self._idle), None)
+
     def _free(self, agent: str) -> None:
         self._idle[agent] = self.clock.now_s
+        if self._callers is not None and self._callers.take(agent):
+            return
         if self._waiting:
             call_id = next(iter(self._waiting))
             _, fate = self._waiting.pop(call_id)
@@ -371,14 +434,58 @@ class Floor:
 
     def _connect(self, call_id: str, fate: Fate, agent: str) -> None:
         now_s = self.clock.now_s
-        idle_since_s = self._idle.pop(agent)
-        self.tally.waits_s.append(now_s - idle_since_s)
         self.tally.connected += 1
-        self._staffed_for(idle_since_s, now_s, busy=False)
-        self._talking[agent] = now_s
+        self._begin_talk(agent)
         self._tell(Connected(at_s=now_s, call_id=call_id, agent_id=agent))
         talk_s = self._people.talk_s(fate)
         self.clock.at(now_s + talk_s, self._talk_over, agent, call_id, fate, talk_s)
+
+    def _begin_talk(self, agent: str) -> None:
+        """The agent's wait is over, at his post or for a call that rang for him."""
+        now_s = self.clock.now_s
+        reserved = self._reserved.pop(agent, None)
+        idle_since_s = self._idle.pop(agent) if reserved is None else reserved[0]
+        self.tally.waits_s.append(now_s - idle_since_s)
+        self._staffed_for(idle_since_s, now_s, busy=False)
+        self._talking[agent] = now_s
+
+    def _release(self, fate: Fate) -> None:
+        """Who was reserved for a call that came to nothing is free again."""
+        if fate.agent is None:
+            return
+        now_s = self.clock.now_s
+        self._staffed_for(self._reserved.pop(fate.agent)[0], now_s, busy=False)
+        if fate.agent in self._leaving:
+            self._tell(AgentOff(at_s=now_s, agent_id=fate.agent))
+            self._rota.left(self, fate.agent)
+        else:
+            self._free(fate.agent)
+
+    def engage(self, agent: str, talk_s: float, wrap_up_s: float) -> None:
+        """Give an idle agent a conversation that was not dialed.
+
+        For the pacer he is away meanwhile, as in the engine; only the snapshot shows that he will
+        be free again.
+        """
+        now_s = self.clock.now_s
+        self._begin_talk(agent)
+        self._tell(AgentOff(at_s=now_s, agent_id=agent))
+        self.clock.at(now_s + talk_s, self._engaged, agent, wrap_up_s)
+
+    def _engaged(self, agent: str, wrap_up_s: float) -> None:
+        now_s = self.clock.now_s
+        self._staffed_for(self._talking.pop(agent), now_s, busy=True)
+        self._wrapping[agent] = now_s
+        self.clock.at(now_s + wrap_up_s, self._back, agent)
+
+    def _back(self, agent: str) -> None:
+        now_s = self.clock.now_s
+        self._staffed_for(self._wrapping.pop(agent), now_s, busy=True)
+        if agent in self._leaving:
+            self._rota.left(self, agent)
+        else:
+            self._tell(AgentOn(at_s=now_s, agent_id=agent))
+            self._free(agent)
 
     def _talk_over(self, agent: str, call_id: str, fate: Fate, talk_s: float) -> None:
         now_s = self.clock.now_s
@@ -419,7 +526,7 @@ class Floor:
 
     def _close_books(self) -> None:
         end_s = self._settings.duration_s
-        for since_s in self._idle.values():
+        for since_s in (*self._idle.values(), *(since_s for since_s, _ in self._reserved.values())):
             self._staffed_for(since_s, end_s, busy=False)
         for since_s in (*self._talking.values(), *self._wrapping.values()):
             self._staffed_for(since_s, end_s, busy=True)

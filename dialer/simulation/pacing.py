@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from math import log, sqrt
 from random import Random
 
 from compliance.messages import Message
-from dialer.core.pacing import Decision, Pacer
+from dialer.core.pacing import Decider, Decision
 from dialer.simulation.floor import (
     Ending,
     Fate,
@@ -69,7 +69,7 @@ class _Callees:
     def caps(self, now_s: float) -> dict[str, int]:
         return {}
 
-    def dial(self, now_s: float) -> Fate:
+    def dial(self, now_s: float, idle: Collection[str]) -> Fate:
         world, calls = self._world, self._calls
         segment = world.segments[0]
         if len(world.segments) > 1:
@@ -158,7 +158,7 @@ class _Shift:
 
 
 def run_pacing(
-    pacer: Pacer,
+    pacer: Decider,
     world: World,
     seed: int,
     on_decision: Callable[[Decision], None] | None = None,
@@ -169,6 +169,7 @@ def run_pacing(
         duration_s=world.duration_s,
         tick_s=world.tick_s,
         connect_limit_s=world.connect_limit_s,
+        give_up_after_s=world.give_up_after_s,
         amd=world.machine_rate > 0,
     )
     floor = Floor(settings, _Callees(world, seed), _Shift(world, seed), pacer, on_decision)

@@ -69,6 +69,7 @@ def config_for(world: World, law: Law = Law.PREDICTIVE) -> PacingConfig:
     return PacingConfig(
         law=law,
         ring_timeout_s=world.ring_timeout_s,
+        give_up_after_s=world.give_up_after_s,
         connect_limit_s=world.connect_limit_s,
         amd=world.machine_rate > 0,
     )

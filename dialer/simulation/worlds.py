@@ -63,6 +63,8 @@ class World(Message, frozen=True, kw_only=True):
     ring_delay_shape: float = 3.0
     """Of the gamma distribution above the minimum: 1 is exponential, 20 nearly constant."""
     ring_timeout_s: float = 20.0
+    give_up_after_s: float | None = None
+    """Calls that have rung for so long are hung up when the pacer finds no agent left for them."""
     connect_limit_s: float = 2.0
     talk_mean_s: float = 120.0
     talk_cv: float = 1.0

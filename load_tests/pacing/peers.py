@@ -1,4 +1,4 @@
-"""The control laws of other dialers, from what they publish, behind the same door as our pacer.
+"""The control laws of other dialers, from what they publish: deciders, which nobody saves.
 
 They see exactly what our pacer sees. None of them uses the age of a ringing call; one uses the age
 of conversations.
@@ -6,6 +6,7 @@ of conversations.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from enum import StrEnum
 from math import exp, floor
@@ -14,7 +15,6 @@ from dialer.core.pacing import (
     Abandoned,
     Decision,
     DialPlaced,
-    History,
     Law,
     LiveAnswer,
     PacingEvent,
@@ -25,8 +25,8 @@ from dialer.core.pacing import (
 DAY_S = 8 * 3600.0
 
 
-class Peer:
-    """What the laws share: recent answers per dial, answer delay and talk time, no saving."""
+class Peer(ABC):
+    """What the laws share: recent answers per dial, answer delay and talk time."""
 
     MEMORY = 0.01
     """Weight of the newest observation in a running mean."""
@@ -74,18 +74,9 @@ class Peer:
             law=Law.FIXED_RATIO,
         )
 
+    @abstractmethod
     def calls(self, snapshot: Snapshot) -> int:
         """Calls to place now; below 0 means none."""
-        raise NotImplementedError
-
-    def save(self) -> bytes:
-        raise NotImplementedError
-
-    def restore(self, saved: bytes) -> None:
-        raise NotImplementedError
-
-    def resume(self, history: History) -> None:
-        raise NotImplementedError
 
 
 def ringing(snapshot: Snapshot) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from compliance.messages import Message
-from dialer.core.pacing import Law, Pacer, RatioPacer, make_pacer
+from dialer.core.pacing import Decider, Law, RatioPacer, make_pacer
 from dialer.simulation.floor import Minute
 from dialer.simulation.pacing import run_pacing
 from dialer.simulation.report import config_for, scenario
@@ -30,30 +30,30 @@ OURS, PROGRESSIVE, TUNED = "marcador", "progressive", "fixed ratio in hindsight"
 RATIOS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 14.0, 20.0)
 TARGET = 0.01
 
-Factory = Callable[[World, int], Pacer]
+Factory = Callable[[World, int], Decider]
 
 
-def _ours(world: World, seed: int) -> Pacer:
+def _ours(world: World, seed: int) -> Decider:
     return unseen_pacer(world, config_for(world), seed)
 
 
-def _progressive(world: World, seed: int) -> Pacer:
+def _progressive(world: World, seed: int) -> Decider:
     del seed
     return make_pacer(config_for(world, Law.PROGRESSIVE))
 
 
-def _vicidial(rule: DropRule, available_only: bool, world: World, seed: int) -> Pacer:
+def _vicidial(rule: DropRule, available_only: bool, world: World, seed: int) -> Decider:
     del seed
     most = 6.0 if available_only else 3.0
     return Vicidial(rule, available_only=available_only, most=most, shift_s=world.duration_s)
 
 
-def _simple(make: Callable[[], Pacer], world: World, seed: int) -> Pacer:
+def _simple(make: Callable[[], Decider], world: World, seed: int) -> Decider:
     del world, seed
     return make()
 
 
-def _ratio(lines: float, world: World, seed: int) -> Pacer:
+def _ratio(lines: float, world: World, seed: int) -> Decider:
     del world, seed
     return RatioPacer(Law.FIXED_RATIO, lines)
 

@@ -8,13 +8,12 @@ from random import Random
 import msgspec
 
 from dialer.core.pacing import (
+    Decider,
     Decision,
     DialPlaced,
     Failed,
-    History,
     MachineDetected,
     NoAnswer,
-    Pacer,
     PacingConfig,
     PacingEvent,
     Pickup,
@@ -57,7 +56,7 @@ WORLDS: dict[str, World] = {
 class Channel:
     """A pacer that hears its world through something that changes what it is told."""
 
-    def __init__(self, pacer: Pacer, seed: int) -> None:
+    def __init__(self, pacer: Decider, seed: int) -> None:
         self.pacer = pacer
         self.random = Random(f"{seed}:channel")
 
@@ -66,15 +65,6 @@ class Channel:
 
     def decide(self, snapshot: Snapshot) -> Decision:
         return self.pacer.decide(snapshot)
-
-    def save(self) -> bytes:
-        return self.pacer.save()
-
-    def restore(self, saved: bytes) -> None:
-        self.pacer.restore(saved)
-
-    def resume(self, history: History) -> None:
-        self.pacer.resume(history)
 
 
 class SilentAmd(Channel):
@@ -125,7 +115,7 @@ class LostEvents(Channel):
 class LateNews(Channel):
     """Snapshots show the calls of two seconds ago, as if they were the present's."""
 
-    def __init__(self, pacer: Pacer, seed: int) -> None:
+    def __init__(self, pacer: Decider, seed: int) -> None:
         super().__init__(pacer, seed)
         self._past: list[Snapshot] = []
 
@@ -141,7 +131,7 @@ class LateNews(Channel):
         )
 
 
-CHANNELS: dict[str, Callable[[Pacer, int], Pacer]] = {
+CHANNELS: dict[str, Callable[[Decider, int], Decider]] = {
     "silent_amd": SilentAmd,
     "unlabeled": Unlabeled,
     "lost_events": LostEvents,
@@ -149,8 +139,8 @@ CHANNELS: dict[str, Callable[[Pacer, int], Pacer]] = {
 }
 
 
-def unseen_pacer(world: World, config: PacingConfig, seed: int) -> Pacer:
+def unseen_pacer(world: World, config: PacingConfig, seed: int) -> Decider:
     """Our pacer, behind the channel of that world where it has one."""
-    pacer = make_pacer(config)
+    pacer: Decider = make_pacer(config)
     channel = CHANNELS.get(world.name)
     return channel(pacer, seed) if channel else pacer

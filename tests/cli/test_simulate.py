@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, select
 
+from dialer.bootstrap import open_stores
 from dialer.cli.app import hoisted
 from dialer.cli.exits import ExitCode
+from dialer.config import load_config
+from dialer.core.records import to_ms
+from dialer.stores.ledger.schema import callback, campaign
 from dialer.stores.redis import EmbeddedRedis
 from tests.cli.conftest import Cli
 from tests.cli.world import CAMPAIGN, Made
@@ -60,6 +66,28 @@ def test_a_definition_in_words_in_json_and_as_a_page(english: Cli, file: Path) -
     assert report["total"]["dials"] <= report["total"]["legal_dials"] == 400
     again = english("simulate", file, "--staff", "none", "--json").json
     assert again == report
+
+
+def test_promised_calls_and_calls_to_us_are_told(english: Cli, cli: Cli, file: Path) -> None:
+    more = "[callbacks]\nby_hour = { 11 = 6 }\n[inbound]\nby_hour = { 11 = 40 }\n"
+    file.write_text(DEFINITION + more, encoding="utf-8")
+    page = english.folder / "day.html"
+    out = english("simulate", file, "--staff", "none", "--html", page).out
+    for text in (out, page.read_text(encoding="utf-8")):
+        assert "callbacks: due, dialed" in text
+        assert "inbound: calls, connected, missed, turned away" in text
+    total = english("simulate", file, "--staff", "none", "--json").json["total"]
+    assert total["callbacks"]["due"] >= 6
+    calls = total["inbound"]
+    assert calls["calls"] == calls["connected"] + calls["missed"] + calls["turned_away"] > 0
+    spanish = cli("--language", "es", "simulate", file, "--staff", "none").out
+    assert "devoluciones: debidas, marcadas" in spanish
+    assert "entrantes: llamadas, atendidas" in spanish
+    file.write_text(DEFINITION + "[inbound]\nby_hour = { 20 = 4 }\n", encoding="utf-8")
+    refused = english("simulate", file)
+    assert refused.code == ExitCode.BAD_INPUT
+    assert "inbound" in refused.err
+    assert "hours in which somebody works, got 20" in refused.err
 
 
 def test_staffing_advice_compares_teams_on_the_same_people(english: Cli, file: Path) -> None:
@@ -129,6 +157,44 @@ def test_a_campaign_is_simulated_as_the_ledger_knows_it(english: Cli, made: Made
     unknown = english("simulate", "--campaign", "nobody")
     assert unknown.code == ExitCode.BAD_INPUT
     assert "nobody" in unknown.err
+
+
+def test_its_open_callbacks_are_promised_calls(english: Cli, made: Made) -> None:
+    """Of six, one is over, one is another day's, and one was due before anybody works: that one
+    is kept as soon as somebody does."""
+    noon = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)  # 12:00 in Santiago
+    hours = (-10.0, 0.0, 0.1, 0.2, 24.0, 0.3)
+
+    async def promise() -> None:
+        config = load_config(environ={}, overrides={"data_dir": str(english.folder / "var")})
+        async with open_stores(config) as ledger, ledger.write() as conn:
+            campaign_id = (await conn.execute(select(campaign.c.campaign_id))).scalar_one()
+            for number, hour in enumerate(hours):
+                due_ms = to_ms(noon + timedelta(hours=hour))
+                await conn.execute(
+                    insert(callback).values(
+                        callback_id=f"cb{number}",
+                        person_id=made.person_id,
+                        account_id="a",
+                        campaign_id=campaign_id,
+                        contact_point_id="p",
+                        due_ms=due_ms,
+                        expires_ms=due_ms + 7 * 86_400_000,
+                        agent_id="ana" if number == 1 else None,
+                        event_id=f"e{number}",
+                        state="done" if number == 5 else "open",
+                    )
+                )
+
+    asyncio.run(promise())
+    args = ("simulate", "--campaign", CAMPAIGN, "--agents", "3", "--from", "11:00", "--hours", "2",
+            "--day", "2026-11-30", "--staff", "none")  # fmt: skip
+    report = english(*args, "--json").json
+    assert report["definition"]["callbacks"] == {
+        "by_hour": {"11": 1, "12": 3},
+        "own_agent": 0.25,
+    }
+    assert report["total"]["callbacks"]["due"] == 4.0
 
 
 # --- replay -------------------------------------------------------------------------------------

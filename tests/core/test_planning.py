@@ -404,6 +404,13 @@ def test_the_gate_is_told_what_the_campaign_declares() -> None:
     assert quiet.dial.record.request.statements is None
 
 
+def test_the_gate_is_told_the_shortest_ring_where_calls_may_be_given_up() -> None:
+    rings_long_enough = tiny_pack(rule("ring_min", "seconds = 20"))
+    for after_s, allowed in ((None, True), (21, True), (15, False)):
+        found = decide(account(), under=rings_long_enough, how=campaign(give_up_after_s=after_s))
+        assert (found.dial is not None) is allowed, after_s
+
+
 NUMBERS = tuple(f"+1202555010{n}" for n in range(5))
 
 

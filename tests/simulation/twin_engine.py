@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -133,7 +133,7 @@ class DeckPeople:
     def caps(self, now_s: float) -> dict[str, int]:
         return {}
 
-    def dial(self, now_s: float) -> Fate | None:
+    def dial(self, now_s: float, idle: Collection[str]) -> Fate | None:
         if now_s < 1.0:
             return None
         person = self._deck[self._dialed]

@@ -25,7 +25,7 @@ from dialer.core.pacing.messages import (
     TalkEnded,
     WrapUpEnded,
 )
-from dialer.core.pacing.pacer import Pacer, RatioPacer, checked
+from dialer.core.pacing.pacer import Decider, Pacer, RatioPacer, checked
 from dialer.core.pacing.predictive import PredictivePacer
 
 
@@ -49,6 +49,7 @@ __all__ = [
     "AgentOn",
     "Clamp",
     "Connected",
+    "Decider",
     "Decision",
     "DialPlaced",
     "Estimates",

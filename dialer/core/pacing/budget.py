@@ -25,7 +25,7 @@ import msgspec
 from dialer.core.pacing.history import History, Stretch
 from dialer.core.pacing.messages import PacingConfig
 
-TARGET_MARGINS = ((3, 0.76), (10, 0.77), (30, 0.85), (100, 0.92))
+TARGET_MARGINS = ((3, 0.66), (10, 0.77), (30, 0.85), (100, 0.92))
 """Agents to the share of the target that is steered for; the rest is for the noise of a day."""
 PREDICTED_GAIN = 0.02
 """eta: how far one expected answer moves the logarithm of the tolerance."""

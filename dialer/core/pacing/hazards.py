@@ -35,6 +35,16 @@ def bin_of(age_s: float) -> int:
     return _INDEX_BY_SECOND[int(age_s)] if age_s < EDGES_S[-1] else BINS - 1
 
 
+def counted(ages_s: list[float]) -> list[int]:
+    """How many ages lie in each bin, up to the last bin that holds any."""
+    if not ages_s:
+        return []
+    counts = [0] * (bin_of(max(ages_s)) + 1)
+    for age_s in ages_s:
+        counts[_INDEX_BY_SECOND[int(age_s)] if age_s < EDGES_S[-1] else -1] += 1
+    return counts
+
+
 class DurationState(msgspec.Struct, array_like=True):
     ends: list[float]
     exposure_s: list[float]

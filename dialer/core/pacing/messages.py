@@ -267,6 +267,10 @@ class Decision(Message, frozen=True, kw_only=True):
     asked: int = 0
     """What the law alone asked for, before floors, guards and caps."""
     estimates: Estimates = Estimates()
+    give_up: bool = False
+    """No agent is left for those who pick up now: calls that have rung for
+    `PacingConfig.give_up_after_s` had better be hung up, which are then told of as `NoAnswer`.
+    Counted from ringing, not from the dial. Who ignores it only abandons more."""
     faults: dict[str, int] = {}
     """Bad input survived since the pacer was made, by `FaultKind`."""
 
@@ -291,6 +295,9 @@ class PacingConfig(Message, frozen=True, kw_only=True):
     for_agents: bool = False
     """Lines only: the flow may pass people on to agents."""
     ring_timeout_s: float = 25.0
+    give_up_after_s: float | None = None
+    """Calls may be given up, where no agent is left, once they have rung for so long; never
+    before 15 s (47 CFR 64.1200(a)(6), 16 CFR 310.4(b)(4)(iii)). None: they ring out."""
     connect_limit_s: float = 2.0
     """An agent that frees this soon after the answer still saves the call."""
     amd: bool = False

@@ -1,18 +1,21 @@
 """The risk of one call more: will an agent be there when it is answered?
 
 For each horizon s: Y = answers within s of the calls already ringing, in detection and about to
-be placed, less the agents freed by s and the connect limit. The call finds no agent when
-Y >= idle - waiting. Few calls and agents: the distribution of Y exactly. Many: by moments.
+be placed, and idle agents gone by then, less the agents freed by s and the connect limit. The
+call finds no agent when Y >= idle - waiting. Few calls and agents: the distribution of Y exactly.
+Many: by moments.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from math import exp
 from operator import mul
 from typing import Protocol
 
 import msgspec
 
-from dialer.core.pacing.hazards import BINS, bin_of
+from dialer.core.pacing.hazards import bin_of, counted
 from dialer.core.pacing.overload import convolve_bernoulli, skewed_tail
 from dialer.core.pacing.tables import HORIZONS_S, Tables
 
@@ -38,6 +41,19 @@ class Ringing(msgspec.Struct):
     """Standard error of `rate`, over `rate`."""
 
 
+class Moments(msgspec.Struct):
+    """Y at one horizon."""
+
+    mean: float = 0.0
+    variance: float = 0.0
+    third: float = 0.0
+    uncertain: float = 0.0
+    """Standard error of the mean through the answer rates, all taken to err together."""
+    answers: float = 0.0
+    freed: float = 0.0
+    """What the mean consists of, but for idle agents gone."""
+
+
 class Scene(msgspec.Struct):
     """Everything a decision depends on, counted by age."""
 
@@ -52,6 +68,8 @@ class Scene(msgspec.Struct):
     new_rate: float
     """Pickup rate of the calls about to be placed."""
     new_relative_deviation: float
+    idle_loss_per_s: float = 0.0
+    """Idle agents that go, or get a call that was not dialed for them."""
 
 
 class Risk(Protocol):
@@ -59,6 +77,10 @@ class Risk(Protocol):
 
     def of(self, new_calls: int, enough: float = 1.0) -> float:
         """Risk of the last of `new_calls`; anything above `enough` once it is above that."""
+
+    def expected(self, h: int) -> tuple[float, float]:
+        """Live answers expected within horizon number `h` without new calls, and agents freed in
+        time for them."""
 
 
 def weigh(scene: Scene, tables: Tables) -> Risk:
@@ -71,12 +93,17 @@ def weigh(scene: Scene, tables: Tables) -> Risk:
     return MomentRisk(scene, tables)
 
 
-def still_ringing(tables: Tables, rate: float) -> list[float]:
-    """Share of the calls placed that still ring, by age."""
-    return [
-        rate * a + (1.0 - rate) * b
-        for a, b in zip(tables.to_pick_up, tables.to_go_unanswered, strict=True)
-    ]
+def _still_to_come(
+    ringing: Ringing, rate: float, scene: Scene, tables: Tables
+) -> Iterator[tuple[int, int, float]]:
+    """Ring age, calls of that age, and the live answers that each may still bring: to be
+    multiplied with the chance that an answer of that age comes within a horizon."""
+    live_rate = rate * scene.live_share
+    for age, calls in enumerate(ringing.by_age):
+        if calls:
+            rings = rate * tables.to_pick_up[age] + (1.0 - rate) * tables.to_go_unanswered[age]
+            if rings > 1e-9:
+                yield age, calls, live_rate / rings
 
 
 def _cautious(rate: float, relative_deviation: float) -> float:
@@ -99,11 +126,7 @@ class ExactRisk:
         self._rings: list[tuple[int, int, float]] = []
         for ringing in scene.ringing:
             rate = _cautious(ringing.rate, ringing.relative_deviation)
-            left = still_ringing(tables, rate)
-            for age, calls in enumerate(ringing.by_age):
-                if calls and left[age] > 1e-9:
-                    share = rate * scene.live_share / left[age]
-                    self._rings.append((age, calls, share))
+            self._rings += _still_to_come(ringing, rate, scene, tables)
         self._distributions: dict[int, tuple[int, list[float]]] = {}
 
     def of(self, new_calls: int, enough: float = 1.0) -> float:
@@ -116,6 +139,20 @@ class ExactRisk:
             if total > enough:
                 break
         return total
+
+    def expected(self, h: int) -> tuple[float, float]:
+        scene, tables = self._scene, self._tables
+        row, detected = tables.answered[h][0], tables.detected[h]
+        answers = sum(
+            calls * share * row[age]
+            for ringing in scene.ringing
+            for age, calls, share in _still_to_come(ringing, ringing.rate, scene, tables)
+        )
+        last = len(detected) - 1
+        answers += scene.live_share * sum(detected[min(int(s), last)] for s in scene.in_amd_s)
+        talk, wrap = tables.talk_freed[h][0], tables.wrap_freed[h][0]
+        freed = sum(talk[b] for b in self._talk_bins) + sum(wrap[b] for b in self._wrap_bins)
+        return answers, freed * scene.stays
 
     def _distribution(self, h: int, others: int) -> list[float]:
         """Chances of 0 .. capacity - 1 answers and busy agents, with `others` new calls."""
@@ -144,6 +181,7 @@ class ExactRisk:
             p = min(1.0, share * answered[age])
             for _ in range(calls):
                 distribution = self._grow(distribution, p)
+        distribution = self._grow(distribution, 1.0 - exp(-scene.idle_loss_per_s * HORIZONS_S[h]))
         detected = tables.detected[h]
         for age_s in scene.in_amd_s:
             p = scene.live_share * detected[min(int(age_s), len(detected) - 1)]
@@ -158,39 +196,40 @@ class MomentRisk:
     """Mean, variance and skewness of Y at every horizon; a new call only adds to them."""
 
     def __init__(self, scene: Scene, tables: Tables) -> None:
-        self._weights = tables.weights
         self._threshold = scene.idle - scene.waiting
-        self._mean = [0.0] * len(HORIZONS_S)
-        self._variance = [0.0] * len(HORIZONS_S)
-        self._third = [0.0] * len(HORIZONS_S)
-        self._uncertain = [0.0] * len(HORIZONS_S)
-        """Standard error of the mean through the answer rates, all taken to err together."""
+        gone = [scene.idle_loss_per_s * horizon_s for horizon_s in HORIZONS_S]
+        self._moments = [Moments(mean=x, variance=x, third=x) for x in gone]
         self._add_agents(scene, tables)
-        for ringing in scene.ringing:
-            self._add_ringing(ringing, scene.live_share, tables)
+        self._add_ringing(scene, tables)
         self._add_in_amd(scene, tables)
-        self._new = [
-            min(0.99, scene.new_rate * scene.live_share * row[0][0]) for row in tables.answered
-        ]
+        live_rate = scene.new_rate * scene.live_share
+        new = [min(0.99, live_rate * row[0][0]) for row in tables.answered]
         self._new_deviation = scene.new_relative_deviation
+        # The dearest horizons first: a risk that is too high is seen to be so sooner.
+        self._order = sorted(
+            zip(tables.weights, new, self._moments, strict=True), key=lambda item: -item[0]
+        )
 
     def of(self, new_calls: int, enough: float = 1.0) -> float:
         others = new_calls - 1
+        threshold, deviation = self._threshold, self._new_deviation
         total = 0.0
-        for h in _POINTS:
-            p = self._new[h]
+        for weight, p, at in self._order:
             extra = others * p
-            error = self._uncertain[h] + extra * self._new_deviation
-            tail = skewed_tail(
-                self._threshold,
-                self._mean[h] + extra,
-                self._variance[h] + extra * (1.0 - p) + error * error,
-                self._third[h] + extra * (1.0 - p) * (1.0 - 2.0 * p),
+            error = at.uncertain + extra * deviation
+            spread = extra * (1.0 - p)
+            total += weight * skewed_tail(
+                threshold,
+                at.mean + extra,
+                at.variance + spread + error * error,
+                at.third + spread * (1.0 - 2.0 * p),
             )
-            total += self._weights[h] * tail
             if total > enough:
                 break
         return total
+
+    def expected(self, h: int) -> tuple[float, float]:
+        return self._moments[h].answers, self._moments[h].freed
 
     def _add_agents(self, scene: Scene, tables: Tables) -> None:
         s1 = scene.stays
@@ -199,33 +238,34 @@ class MomentRisk:
             (scene.talking_s, tables.talk_freed),
             (scene.wrapping_s, tables.wrap_freed),
         ):
-            counts = [0] * BINS
-            for age_s in ages:
-                counts[bin_of(age_s)] += 1
-            for h in _POINTS:
-                p1, p2, p3 = rows[h]
+            counts = counted(ages)
+            for at, (p1, p2, p3) in zip(self._moments, rows, strict=True):
                 m1 = s1 * sum(map(mul, counts, p1))
                 m2 = s2 * sum(map(mul, counts, p2))
                 m3 = s3 * sum(map(mul, counts, p3))
-                self._mean[h] -= m1
-                self._variance[h] += m1 - m2
-                self._third[h] -= m1 - 3.0 * m2 + 2.0 * m3
+                at.mean -= m1
+                at.freed += m1
+                at.variance += m1 - m2
+                at.third -= m1 - 3.0 * m2 + 2.0 * m3
 
-    def _add_ringing(self, ringing: Ringing, live_share: float, tables: Tables) -> None:
-        left = still_ringing(tables, ringing.rate)
-        share = [ringing.rate * live_share / x if x > 1e-9 else 0.0 for x in left]
-        w1 = list(map(mul, ringing.by_age, share))
-        w2 = list(map(mul, w1, share))
-        w3 = list(map(mul, w2, share))
-        for h in _POINTS:
-            p1, p2, p3 = tables.answered[h]
+    def _add_ringing(self, scene: Scene, tables: Tables) -> None:
+        """All segments at once: the sums over calls are the same for every one."""
+        w1, w2, w3, errors = ([0.0] * tables.lags for _ in range(4))
+        for ringing in scene.ringing:
+            for age, calls, share in _still_to_come(ringing, ringing.rate, scene, tables):
+                w1[age] += (w := calls * share)
+                errors[age] += w * ringing.relative_deviation
+                w2[age] += (w := w * share)
+                w3[age] += w * share
+        for at, (p1, p2, p3) in zip(self._moments, tables.answered, strict=True):
             m1 = sum(map(mul, w1, p1))
             m2 = sum(map(mul, w2, p2))
             m3 = sum(map(mul, w3, p3))
-            self._mean[h] += m1
-            self._variance[h] += m1 - m2
-            self._third[h] += m1 - 3.0 * m2 + 2.0 * m3
-            self._uncertain[h] += m1 * ringing.relative_deviation
+            at.mean += m1
+            at.answers += m1
+            at.variance += m1 - m2
+            at.third += m1 - 3.0 * m2 + 2.0 * m3
+            at.uncertain += sum(map(mul, errors, p1))
 
     def _add_in_amd(self, scene: Scene, tables: Tables) -> None:
         if not scene.in_amd_s:
@@ -234,30 +274,15 @@ class MomentRisk:
         counts = [0] * (last + 1)
         for age_s in scene.in_amd_s:
             counts[int(age_s) if age_s < last else last] += 1
-        for h in _POINTS:
-            for calls, detected in zip(counts, tables.detected[h], strict=True):
+        for at, row in zip(self._moments, tables.detected, strict=True):
+            for calls, detected in zip(counts, row, strict=True):
                 if calls:
                     p = scene.live_share * detected
-                    self._mean[h] += calls * p
-                    self._variance[h] += calls * p * (1.0 - p)
-                    self._third[h] += calls * p * (1.0 - p) * (1.0 - 2.0 * p)
-
-
-def expected_within(scene: Scene, tables: Tables, h: int) -> tuple[float, float]:
-    """Live answers expected within horizon number `h`, and agents freed in time for them."""
-    answers = 0.0
-    row = tables.answered[h][0]
-    for ringing in scene.ringing:
-        left = still_ringing(tables, ringing.rate)
-        for age, calls in enumerate(ringing.by_age):
-            if calls and left[age] > 1e-9:
-                answers += calls * min(1.0, ringing.rate * row[age] / left[age])
-    detected = tables.detected[h]
-    answers += sum(detected[min(int(s), len(detected) - 1)] for s in scene.in_amd_s)
-    talk, wrap = tables.talk_freed[h][0], tables.wrap_freed[h][0]
-    freed = sum(talk[bin_of(s)] for s in scene.talking_s)
-    freed += sum(wrap[bin_of(s)] for s in scene.wrapping_s)
-    return answers * scene.live_share, freed * scene.stays
+                    spread = calls * p * (1.0 - p)
+                    at.mean += calls * p
+                    at.answers += calls * p
+                    at.variance += spread
+                    at.third += spread * (1.0 - 2.0 * p)
 
 
 def largest_within(risk: Risk, tolerance: float, room: int) -> int:

@@ -44,4 +44,6 @@ def skewed_tail(threshold: float, mean: float, variance: float, third: float) ->
     if -6.0 < z < 6.0:
         skew = third / (variance * deviation)
         tail += exp(-0.5 * z * z) / _SQRT_2PI * (z * z - 1.0) * skew / 6.0
-    return min(1.0, max(0.0, tail))
+    if tail <= 0.0:
+        return 0.0
+    return tail if tail < 1.0 else 1.0

@@ -19,13 +19,15 @@ from dialer.core.pacing.messages import (
 )
 from dialer.core.pacing.tracker import Tracker, TrackerState
 
+LEAST_RING_S = 15.0
+"""Nobody's telephone rings for less, unless the person or the network ends it."""
 
-class Pacer(Protocol):
-    """Decides how many calls one campaign places now.
+
+class Decider(Protocol):
+    """Whatever decides how many calls one campaign places now.
 
     Purely a function of its configuration, the events and snapshots it was given, in order: no
-    clock, no chance, no I/O. `observe` and `decide` never raise on bad input; it is counted in
-    `Decision.faults` and leads to fewer calls, never to more.
+    clock, no chance, no I/O.
     """
 
     def observe(self, event: PacingEvent) -> None:
@@ -33,6 +35,14 @@ class Pacer(Protocol):
 
     def decide(self, snapshot: Snapshot) -> Decision:
         """Answer how many calls to place now."""
+
+
+class Pacer(Decider, Protocol):
+    """A decider that an engine can rely on.
+
+    `observe` and `decide` never raise on bad input; it is counted in `Decision.faults` and leads
+    to fewer calls, never to more. What was learned outlives the process.
+    """
 
     def save(self) -> bytes:
         """Everything learned, as JSON. A restored pacer decides exactly as this one would."""
@@ -65,6 +75,7 @@ class Unlearned:
     def on_found_machine(self) -> None: ...
     def on_talk(self, talk_s: float) -> None: ...
     def on_wrap_up(self, wrap_up_s: float, stays: bool) -> None: ...
+    def on_idle_off(self) -> None: ...
 
 
 class RatioSave(msgspec.Struct, tag="ratio"):
@@ -149,7 +160,7 @@ def checked(config: PacingConfig) -> PacingConfig:
             f"target_abandonment {config.target_abandonment} is above hard_limit "
             f"{config.hard_limit}; aim below the limit"
         )
-    ranges = (
+    ranges: tuple[tuple[str, float, float, float], ...] = (
         ("lines_per_idle_agent", config.lines_per_idle_agent, 0.0, 50.0),
         ("max_lines_per_agent", config.max_lines_per_agent, 1.0, 100.0),
         ("ring_timeout_s", config.ring_timeout_s, 5.0, 120.0),
@@ -157,6 +168,8 @@ def checked(config: PacingConfig) -> PacingConfig:
         ("expected_talk_s", config.expected_talk_s, 1.0, 3600.0),
         ("expected_wrap_up_s", config.expected_wrap_up_s, 0.0, 3600.0),
     )
+    if config.give_up_after_s is not None:
+        ranges += (("give_up_after_s", config.give_up_after_s, LEAST_RING_S, 120.0),)
     for name, value, low, high in ranges:
         if not low <= value <= high:
             raise ValueError(f"{name} must be between {low:g} and {high:g}, got {value}")

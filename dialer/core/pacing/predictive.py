@@ -8,6 +8,7 @@ largest number of calls whose last one has a risk within the budget's tolerance.
 from __future__ import annotations
 
 from math import sqrt
+from operator import add, sub
 
 import msgspec
 
@@ -28,17 +29,19 @@ from dialer.core.pacing.outlook import (
     Ringing,
     Risk,
     Scene,
-    expected_within,
     largest_within,
     weigh,
 )
 from dialer.core.pacing.pacer import checked, refusal
 from dialer.core.pacing.priors import detection_prior, pickup_prior, unanswered_prior
+from dialer.core.pacing.ramp import Ramp, RampState
 from dialer.core.pacing.rates import (
     COLD_RATE,
     STEP_S,
     Cohorts,
     CohortState,
+    IdleLoss,
+    IdleLossState,
     LagDensity,
     LagState,
     RateEstimator,
@@ -47,7 +50,7 @@ from dialer.core.pacing.rates import (
 )
 from dialer.core.pacing.saves import same_shape
 from dialer.core.pacing.snapshots import Ages
-from dialer.core.pacing.tables import Shape, Tables
+from dialer.core.pacing.tables import HORIZONS_S, Shape, Tables
 from dialer.core.pacing.tracker import Tracker, TrackerState
 
 MAX_SEGMENTS = 12
@@ -57,15 +60,14 @@ STAYS_MEMORY = 20.0
 """Wrap-ups that the share of staying agents is averaged over."""
 STAYS_AT_START = 0.97
 MIN_STAYS_FOR_FLOOR = 0.5
+ANSWER_S = 8.0
+"""A call is answered after about so long: meanwhile its agent may be taken."""
 AFTER_RING_TIMEOUT_S = 6
 LOST_AFTER_RING_TIMEOUT_S = 20.0
 """Detection and waiting for an agent take no longer than this after the last ring."""
 MAX_CATCH_UP_STEPS = 120
 """After a longer silence every dial has ended; the steps between teach nothing."""
 ENDS_BEFORE_NEW_TABLES = 8
-RAMP_S = 60.0
-RAMP_GROWTH, RAMP_EVERY_S = 1.25, 5.0
-"""After the answer rate jumped, or was first known, lines grow at most so much in this time."""
 
 
 class PredictiveSave(msgspec.Struct, tag="predictive"):
@@ -87,9 +89,8 @@ class PredictiveSave(msgspec.Struct, tag="predictive"):
     next_shape: Shape | None
     stages_done: int
     ends_at_shape: int
-    ramp_from_s: float | None
-    ramp_lines: int
-    first_s: float | None = None
+    ramp: RampState
+    idle_loss: IdleLossState = msgspec.field(default_factory=IdleLossState)
 
 
 class PredictivePacer:
@@ -111,6 +112,9 @@ class PredictivePacer:
         self._talk = DurationEstimator(config.expected_talk_s)
         self._wrap_up = DurationEstimator(config.expected_wrap_up_s)
         self._stays = STAYS_AT_START
+        self._rates: dict[str, tuple[float, float]] = {}
+        """Of the running decision."""
+        self._idle_loss = IdleLoss()
         self._step: int | None = None
         self._mature = False
         self._delays = self._pickup.density()
@@ -118,12 +122,9 @@ class PredictivePacer:
         self._tables = Tables(self._shape([], []), self._connect_limit_s).complete()
         self._next: Tables | None = None
         self._ends_at_shape = 0
-        self._ramp_from_s: float | None = None
-        self._ramp_lines = 0
+        self._ramp = Ramp()
         self._cold_answered_by = cumulative(self._delays)
         """Share of the pickups to come by a ring age, before any was seen."""
-        self._first_s: float | None = None
-        """When there was first somebody to dial for."""
 
     # --- learning -----------------------------------------------------------------------------
 
@@ -168,6 +169,9 @@ class PredictivePacer:
         self._wrap_up.ended(wrap_up_s)
         self._stays += ((1.0 if stays else 0.0) - self._stays) / STAYS_MEMORY
 
+    def on_idle_off(self) -> None:
+        self._idle_loss.event()
+
     def _cohorts(self, segment: str) -> Cohorts:
         cohorts = self._segments.get(segment)
         if cohorts is None:
@@ -188,6 +192,7 @@ class PredictivePacer:
         self._budget.advance(now_s)
         self._advance(now_s, ages)
         self._renew_tables(ages)
+        self._rates.clear()
         scene = self._scene(ages, snapshot.upcoming)
         risk = weigh(scene, self._tables)
         tolerance = self._budget.tolerance()
@@ -196,7 +201,8 @@ class PredictivePacer:
         asked = 0
         if next_call_risk <= tolerance and ages.staffed:
             asked = largest_within(risk, tolerance, room)
-        calls, clamp, cap_name = self._bounded(asked, room, tolerance, now_s, ages, snapshot)
+        floor = self._floor(room, tolerance, ages, risk)
+        calls, clamp, cap_name = self._bounded(asked, room, floor, tolerance, now_s, ages, snapshot)
         tracker.asked(now_s, calls)
         self._account(calls, asked, risk, next_call_risk, scene)
         return Decision(
@@ -207,7 +213,8 @@ class PredictivePacer:
             cap_name=cap_name,
             asked=asked,
             reason=self._reason(asked, tolerance, ages),
-            estimates=self._estimates(scene, ages, next_call_risk, tolerance),
+            estimates=self._estimates(scene, ages, risk, next_call_risk, tolerance),
+            give_up=self._gives_up(ages, calls, next_call_risk > tolerance),
             faults=dict(tracker.state.faults),
         )
 
@@ -215,6 +222,7 @@ class PredictivePacer:
         self,
         asked: int,
         room: int,
+        floor: int,
         tolerance: float,
         now_s: float,
         ages: Ages,
@@ -230,16 +238,37 @@ class PredictivePacer:
             clamp = Clamp.COLD_START
         elif asked >= room and asked > 0:
             clamp = Clamp.MAX_LINES
-        ramp = self._ramp_limit(now_s, ages)
+        ramp = self._ramp.limit(now_s)
+        if not self._mature:
+            ramp = self._ramp.cold_limit(now_s, ages.staffed)
         if ramp is not None and calls > max(0, ramp - ages.ringing):
             calls, clamp = max(0, ramp - ages.ringing), Clamp.RAMP
-        floor = min(room, ages.idle - ages.ringing - ages.waiting)
-        if calls < floor and self._stays > MIN_STAYS_FOR_FLOOR:
+        if calls < floor:
             calls = floor
             if clamp not in (Clamp.BUDGET, Clamp.COLD_START):
                 clamp = Clamp.PROGRESSIVE_FLOOR
         calls, cap, cap_name = snapshots.capped(calls, snapshot.caps)
         return calls, (clamp if cap is Clamp.NONE else cap), cap_name
+
+    def _floor(self, room: int, tolerance: float, ages: Ages, risk: Risk) -> int:
+        """Calls that have an agent each, who waits for them: one an idle agent.
+
+        Where idle agents are often taken by others, such a call has its risk too.
+        """
+        floor = max(0, min(room, ages.idle - ages.ringing - ages.waiting))
+        if self._stays <= MIN_STAYS_FOR_FLOOR:
+            return 0
+        target = self._config.target_abandonment
+        if self._idle_loss.per_s * ANSWER_S > target:
+            enough = max(tolerance, target)
+            while floor and risk.of(floor, enough) > enough:
+                floor -= 1
+        return floor
+
+    def _gives_up(self, ages: Ages, calls: int, is_risky: bool) -> bool:
+        """Whether those who pick up after long ringing would find nobody."""
+        wanted = self._config.give_up_after_s is not None and ages.staffed > 0
+        return wanted and is_risky and calls == 0 and ages.idle <= ages.waiting
 
     def _account(self, calls: int, asked: int, risk: Risk, first_risk: float, scene: Scene) -> None:
         """Tell the budget what the calls about to be placed are expected to cost."""
@@ -252,22 +281,7 @@ class PredictivePacer:
         self._budget.on_placed(answers, answers * (first_risk + last_risk) / 2.0)
 
     def _start_ramp(self, now_s: float, ages: Ages) -> None:
-        self._ramp_from_s = now_s
-        self._ramp_lines = max(ages.ringing, ages.staffed)
-
-    def _ramp_limit(self, now_s: float, ages: Ages) -> int | None:
-        if not self._mature:
-            if self._first_s is None:
-                self._first_s = now_s
-            since_s = max(0.0, now_s - self._first_s)
-            return int(ages.staffed * RAMP_GROWTH ** (since_s / RAMP_EVERY_S))
-        if self._ramp_from_s is None:
-            return None
-        since_s = now_s - self._ramp_from_s
-        if not 0.0 <= since_s < RAMP_S:
-            self._ramp_from_s = None
-            return None
-        return 1 + int(self._ramp_lines * RAMP_GROWTH ** (1.0 + since_s / RAMP_EVERY_S))
+        self._ramp.start(now_s, max(ages.ringing, ages.staffed))
 
     def _advance(self, now_s: float, ages: Ages) -> None:
         """Account the whole steps since the last decision."""
@@ -280,24 +294,25 @@ class PredictivePacer:
         pending = min(step - self._step, MAX_CATCH_UP_STEPS)
         self._step = step
         for _ in range(pending):
+            if ages.staffed:
+                self._idle_loss.advance()
             ripens = not self._mature and any(
                 c.placed[self._ring_out] for c in self._segments.values()
             )
             if ripens:
                 self._mature_delays(now_s, ages)
             expected = [0.0] * self._lags
-            expected_not = [0.0] * self._lags
+            placed = [0.0] * self._lags
             for cohorts in self._segments.values():
                 rate = cohorts.rate.rate if self._mature else COLD_RATE
-                for lag, placed in enumerate(cohorts.placed):
-                    expected[lag] += rate * placed
-                    expected_not[lag] += (1.0 - rate) * placed
+                placed = list(map(add, placed, cohorts.placed))
+                expected = [x + rate * n for x, n in zip(expected, cohorts.placed, strict=True)]
                 if ripens or not self._mature:
                     cohorts.age()
                 elif cohorts.step(self._delays) != 0:
                     self._start_ramp(now_s, ages)
             self._pickup.expose(expected)
-            self._unanswered.expose(expected_not)
+            self._unanswered.expose(list(map(sub, placed, expected)))
             # Only now, with the exposure that belongs to the pickups of this step.
             self._delays = self._pickup.density()
 
@@ -323,7 +338,7 @@ class PredictivePacer:
         if not self._mature:
             return
         ends = self._talk.state.count + self._wrap_up.state.count + self._pickup.state.count
-        if ends - self._ends_at_shape >= max(ENDS_BEFORE_NEW_TABLES, min(ends // 20, 100)):
+        if ends - self._ends_at_shape >= max(ENDS_BEFORE_NEW_TABLES, min(ends // 20, 200)):
             self._ends_at_shape = ends
             shape = self._shape(ages.talking_s, ages.wrapping_s)
             self._next = Tables(shape, self._connect_limit_s)
@@ -361,17 +376,24 @@ class PredictivePacer:
             stays=self._stays,
             new_rate=new_rate,
             new_relative_deviation=new_deviation,
+            idle_loss_per_s=self._idle_loss.per_s,
         )
 
     def _rate(self, segment: str) -> tuple[float, float]:
         """Pickup rate of a segment and the relative standard error of live answers a dial."""
+        known = self._rates.get(segment)
+        if known is None:
+            known = self._rates[segment] = self._rate_now(segment)
+        return known
+
+    def _rate_now(self, segment: str) -> tuple[float, float]:
         cohorts = self._segments.get(segment) or self._segments.get(OVERFLOW_SEGMENT)
         if not self._mature:
             cohorts = cohorts or Cohorts.empty(self._lags)
             rate, variance = cohorts.cold_rate(self._cold_answered_by)
         else:
             estimator = cohorts.rate if cohorts else RateEstimator()
-            rate, variance = estimator.rate, estimator.relative_variance
+            rate, variance = estimator.wary_rate, estimator.relative_variance
         if self._machines_seen:
             variance += self._live.relative_variance
         return rate, sqrt(variance)
@@ -392,9 +414,9 @@ class PredictivePacer:
         return rate, deviation / rate
 
     def _estimates(
-        self, scene: Scene, ages: Ages, next_call_risk: float, tolerance: float
+        self, scene: Scene, ages: Ages, risk: Risk, next_call_risk: float, tolerance: float
     ) -> Estimates:
-        answers, freed = expected_within(scene, self._tables, 4)
+        answers, freed = risk.expected(HORIZONS_S.index(10))
         shares = {name: w.share() for name, w in self._budget.windows.items()}
         return Estimates(
             idle=ages.idle,
@@ -451,9 +473,8 @@ class PredictivePacer:
                 next_shape=self._next.shape if self._next else None,
                 stages_done=self._next.stages_done if self._next else 0,
                 ends_at_shape=self._ends_at_shape,
-                ramp_from_s=self._ramp_from_s,
-                ramp_lines=self._ramp_lines,
-                first_s=self._first_s,
+                ramp=self._ramp.state,
+                idle_loss=self._idle_loss.state,
             )
         )
 
@@ -485,9 +506,8 @@ class PredictivePacer:
             for _ in range(state.stages_done):
                 self._next.stage()
         self._ends_at_shape = state.ends_at_shape
-        self._ramp_from_s = state.ramp_from_s
-        self._ramp_lines = state.ramp_lines
-        self._first_s = state.first_s
+        self._ramp.state = state.ramp
+        self._idle_loss.state = state.idle_loss
 
     def _check_shape(self, state: PredictiveSave) -> None:
         """Raises `ValueError` where a list is not as long as this release would make it."""
@@ -515,4 +535,5 @@ class PredictivePacer:
             cohorts.forget_dials()
             if not self._mature:
                 cohorts.rate.state.open_events = 0
-        self._step = self._first_s = self._ramp_from_s = None
+        self._step = None
+        self._ramp.forget()

@@ -23,6 +23,10 @@ FIRST_RATE, FIRST_EVENTS = 0.5, 2.0
 """The same while no call has rung out: nothing is known of delays either."""
 RISE_Z, FALL_Z = 2.3, -3.0
 """Where z = 2 (sqrt(observed) - sqrt(expected)) leaves these, the rate has jumped."""
+WARY_Z = 1.0
+"""From here on, up to a jump, dialing goes by more and more of what the last seconds show."""
+IDLE_LOSS_S, IDLE_LOSS_PRIOR_S = 1200.0, 300.0
+"""How far back idle agents who went are remembered, and a quiet time taken to have been before."""
 SHAPE_PRIOR_EVENTS = 20.0
 SHAPE_MEMORY_EVENTS = 3000.0
 
@@ -61,7 +65,7 @@ class RateEstimator:
         keep = exp(-min(expected / FAST_EVENTS, elapsed_s / FAST_S))
         s.fast_events = s.fast_events * keep + events
         s.fast_exposure = s.fast_exposure * keep + exposure
-        z = 2.0 * (sqrt(s.fast_events) - sqrt(s.fast_exposure * rate))
+        z = self._surprise(rate)
         if FALL_Z < z < RISE_Z:
             return 0
         jump = 1 if z > 0 else -1
@@ -78,9 +82,56 @@ class RateEstimator:
         return min(0.98, max(1e-4, s.slow_events / max(s.slow_exposure, s.slow_events, 1e-9)))
 
     @property
+    def wary_rate(self) -> float:
+        """The rate to dial by, never below `rate`.
+
+        A rise costs the calls that are placed until it is known: what has begun to look like one
+        counts in part, and all of it when it is about to be taken for one.
+        """
+        s, rate = self.state, self.rate
+        part = (self._surprise(rate) - WARY_Z) / (RISE_Z - WARY_Z)
+        if part <= 0.0:
+            return rate
+        lately = (s.fast_events + 1.0) / (s.fast_exposure + 1.0 / rate)
+        return min(0.98, rate + max(0.0, lately - rate) * min(1.0, part))
+
+    def _surprise(self, rate: float) -> float:
+        """How far the last seconds lie above a rate, in about standard deviations."""
+        return 2.0 * (sqrt(self.state.fast_events) - sqrt(self.state.fast_exposure * rate))
+
+    @property
     def relative_variance(self) -> float:
         """Variance of the estimate over its square."""
         return 1.0 / max(self.state.slow_events, 1.0)
+
+
+class IdleLossState(msgspec.Struct, array_like=True):
+    losses: float = 0.0
+    staffed_s: float = 0.0
+
+
+class IdleLoss:
+    """How often an idle agent goes who had been counted on: for a break, or because somebody who
+    called us, or another campaign, got him first."""
+
+    __slots__ = ("state",)
+
+    def __init__(self, state: IdleLossState | None = None) -> None:
+        self.state = state or IdleLossState()
+
+    def event(self) -> None:
+        self.state.losses += 1.0
+
+    def advance(self) -> None:
+        """Account one step with agents."""
+        s = self.state
+        keep = exp(-STEP_S / IDLE_LOSS_S)
+        s.losses *= keep
+        s.staffed_s = s.staffed_s * keep + STEP_S
+
+    @property
+    def per_s(self) -> float:
+        return self.state.losses / (self.state.staffed_s + IDLE_LOSS_PRIOR_S)
 
 
 class LagState(msgspec.Struct, array_like=True):

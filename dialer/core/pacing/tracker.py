@@ -106,6 +106,8 @@ class Listener(Protocol):
     def on_found_machine(self) -> None: ...
     def on_talk(self, talk_s: float) -> None: ...
     def on_wrap_up(self, wrap_up_s: float, stays: bool) -> None: ...
+    def on_idle_off(self) -> None:
+        """An idle agent went: on a break, or into a call that this campaign did not dial."""
 
 
 class TrackedCall(msgspec.Struct, array_like=True):
@@ -170,7 +172,9 @@ class Tracker:
                 else:
                     self.state.agents[event.agent_id] = AgentState.IDLE
             case AgentOff():
-                self._agent(event.agent_id, event)
+                was = self.state.agents.get(event.agent_id)
+                if self._agent(event.agent_id, event) and was is AgentState.IDLE:
+                    listener.on_idle_off()
             case _:
                 self._call(event, timely, listener)
 

@@ -19,16 +19,20 @@ from msgspec import Meta
 from campaigns.campaign import CampaignSettings
 from compliance.messages import Message
 from compliance.types import CollectorRole, DebtClass
+from dialer.config import InboundConfig
 from telephony_adapters.simulator.rates import STAGES, WorldRates
 from telephony_adapters.simulator.world import DailyHabit, hour_factor
 
 RATES: Final = WorldRates()
+LINE: Final = InboundConfig()
+"""How callers wait where nothing else is configured."""
 MAX_AGENTS: Final = 2_000
 MAX_ACCOUNTS: Final = 1_000_000
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Clock = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]
 """A local time of day, `HH:MM`."""
+Hour = Annotated[int, Meta(ge=0, le=23)]
 Seconds = Annotated[float, Meta(gt=0, le=7200)]
 
 
@@ -46,7 +50,7 @@ class SegmentSpec(Message, frozen=True, kw_only=True):
     accounts: Annotated[int, Meta(ge=1, le=MAX_ACCOUNTS)]
     live_rate: Share | None = None
     """Persons answering, per dial of a number in service, at an hour like any other."""
-    live_rate_by_hour: dict[Annotated[int, Meta(ge=0, le=23)], Share] = {}
+    live_rate_by_hour: dict[Hour, Share] = {}
     """The same at local hours that are known apart; the others follow `live_rate`."""
     right_party: Share | None = None
     """Right parties per person answering."""
@@ -126,6 +130,38 @@ class ShiftSpec(Message, frozen=True, kw_only=True):
                 )
 
 
+class CallbackSpec(Message, frozen=True, kw_only=True):
+    """Calls that people were promised for a time of that day. An agent is reserved before each is
+    placed, as in the engine, so nobody of them is abandoned; one try each, answered or not."""
+
+    by_hour: dict[Hour, Annotated[int, Meta(ge=0, le=10_000)]] = {}
+    """How many fall due in a local hour, at any minute of it."""
+    own_agent: Share = 0.5
+    """Those that a certain agent promised: they wait for him, for a quarter of an hour."""
+    live_rate: Share = 0.5
+    """Persons answering, per callback dialed."""
+    right_party: Share = 0.9
+    promise: Share = 0.35
+
+
+class InboundSpec(Message, frozen=True, kw_only=True):
+    """Calls to us. A caller gets a free agent before anybody who was dialed."""
+
+    by_hour: dict[Hour, Annotated[float, Meta(ge=0, le=100_000)]] = {}
+    """Calls in a local hour, the mean of a Poisson stream."""
+    right_party: Share = 0.7
+    """Right parties per caller."""
+    promise: Share = 0.3
+    patience: Duration = Duration(mean_s=90.0, cv=0.8)
+    """A caller hangs up after so long in line."""
+    wait_s: Seconds = float(LINE.wait_s)
+    """We hang up after so long (`inbound.wait_s`)."""
+    max_waiting: Annotated[int, Meta(ge=1, le=10_000)] = LINE.max_waiting
+    """Callers in line at the same time; whoever comes then is turned away."""
+    call_back: bool = LINE.callback
+    """Whoever waited in vain is called back, as `callbacks` answer."""
+
+
 class LawSpec(Message, frozen=True, kw_only=True):
     """What is asked for beyond the law. The gate's packs always bind; this can only narrow them."""
 
@@ -165,6 +201,8 @@ class TwinDefinition(Message, frozen=True, kw_only=True):
     """As `marcador campaign create --settings` takes them."""
     calls: CallSpec = CallSpec()
     work: WorkSpec = WorkSpec()
+    callbacks: CallbackSpec = CallbackSpec()
+    inbound: InboundSpec = InboundSpec()
     law: LawSpec = LawSpec()
     lines: Annotated[int, Meta(ge=1, le=100_000)] | None = None
     """Calls at a time that the trunk carries; None: enough."""
@@ -195,6 +233,15 @@ class TwinDefinition(Message, frozen=True, kw_only=True):
                 f"`calls` must have amd_from_s not above amd_to_s, got {calls.amd_from_s:g} and "
                 f"{calls.amd_to_s:g}"
             )
+        for key, by_hour in (
+            ("callbacks", self.callbacks.by_hour),
+            ("inbound", self.inbound.by_hour),
+        ):
+            for hour in by_hour:
+                if not self.opens < 60 * (hour + 1) or not 60 * hour < self.closes:
+                    raise ValueError(
+                        f"`{key}` must have hours in which somebody works, got {hour} in by_hour"
+                    )
         if self.agents > MAX_AGENTS:
             raise ValueError(f"`shifts` must have at most {MAX_AGENTS} agents, got {self.agents}")
 

@@ -8,16 +8,11 @@ so (`campaigns.retry`) and the law allows it (`LegalDay`); any conversation ends
 from __future__ import annotations
 
 import math
-import struct
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
-from functools import lru_cache
-from hashlib import blake2b
 from heapq import heappop, heappush
 from random import Random
-from statistics import NormalDist
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -29,34 +24,24 @@ from campaigns.retry import EndedContact, next_step
 from compliance.messages import HistoryEvent
 from compliance.types import AccountId, Channel, ContactPointId, EventKind
 from dialer.simulation.floor import Ending, Fate
-from dialer.simulation.twin.definition import Duration, TwinDefinition, live_at, rates_of
+from dialer.simulation.twin.definition import TwinDefinition, live_at, rates_of
 from dialer.simulation.twin.law import LegalDay, LegalDays
+from dialer.simulation.twin.meeting import (
+    Call,
+    Chance,
+    Met,
+    Rates,
+    detection_of,
+    ending_of,
+    lognormal,
+    meet,
+    talk_of,
+    wrap_up_of,
+)
 
-MACHINE_EARLY: Final = 0.25
-"""Machines that answer within seconds (phone off); the others wait their four rings."""
 LADDER_STEP_S: Final = 900.0
 """Ladders are asked for such steps of time, at the end of each."""
-_UNIT: Final = 2.0**-52
-_WORDS: Final = struct.Struct("<8Q")
-_INVERSE_NORMAL: Final = NormalDist().inv_cdf
 _POINT: Final = ContactPointId("twin-phone")
-
-
-class Call(IntEnum):
-    """What a dial turned out to be."""
-
-    RANG_OUT = 0
-    BUSY = 1
-    OUT_OF_SERVICE = 2
-    MACHINE = 3
-    OTHER = 4
-    """A person, and not the right one."""
-    RIGHT_PARTY = 5
-    PROMISE = 6
-
-    @property
-    def is_person(self) -> bool:
-        return self >= Call.OTHER
 
 
 _CODES: Final = {
@@ -134,7 +119,7 @@ class TwinPeople:
         self, definition: TwinDefinition, legal: LegalDays, opens_at: datetime, seed: int
     ) -> None:
         self._definition = definition
-        self._key = blake2b(str(seed).encode(), digest_size=32).digest()
+        self._chance = Chance(seed)
         self._opens_at = opens_at
         self._zone = ZoneInfo(definition.timezone)
         self._ladder = Ladder(
@@ -146,8 +131,10 @@ class TwinPeople:
             self._segment += [index] * segment.accounts
         size = len(self._segment)
         self._dials = [0] * size
-        self._draws: dict[int, tuple[float, ...]] = {}
-        self._calls: dict[int, Call] = {}
+        self._gone: dict[int, bool] = {}
+        self._live: list[float] = []
+        self._rates_until_s = -math.inf
+        self._in_hand: dict[int, Met] = {}
         self.counts = {segment.name: Counts() for segment in definition.segments}
         self._by_index = [self.counts[segment.name] for segment in definition.segments]
         self._legal = [legal[segment.name] for segment in definition.segments]
@@ -212,7 +199,7 @@ class TwinPeople:
 
     # --- dialing ------------------------------------------------------------------------------
 
-    def dial(self, now_s: float) -> Fate | None:
+    def dial(self, now_s: float, idle: Collection[str]) -> Fate | None:
         while self._ready:
             account = self._ready.popleft()
             self._left[self._segment[account]] -= 1
@@ -230,78 +217,59 @@ class TwinPeople:
         self._dials[account] += 1
         self._placed += 1
         self._on_lines += 1
-        draws = self._draws[account] = self._uniforms(account, self._dials[account])
-        call, after_s = self._meets(account, now_s, draws)
-        timeout_s = float(self._definition.campaign.ring_timeout_s)
-        if after_s >= timeout_s:
-            call, after_s = Call.RANG_OUT, timeout_s
-        self._calls[account] = call
+        met = self._meets(account, now_s).within(float(self._definition.campaign.ring_timeout_s))
+        self._in_hand[account] = met
         return Fate(
-            self._ending(call),
-            after_s,
+            ending_of(met.call, amd=self._definition.campaign.amd),
+            met.after_s,
             self._definition.segments[index].name,
             account,
-            _lognormal(draws[6], self._definition.calls.patience),
+            lognormal(met.draws[6], self._definition.calls.patience),
         )
 
-    def _meets(self, account: int, now_s: float, draws: tuple[float, ...]) -> tuple[Call, float]:
-        """What a dial meets, and when, if it rings long enough."""
-        calls = self._definition.calls
-        outcome, delay, whose, promises = draws[:4]
-        if self._number(account) < calls.out_of_service:
-            return Call.OUT_OF_SERVICE, 1.0 + 2.0 * delay
+    def _meets(self, account: int, now_s: float) -> Met:
+        calls, dials = self._definition.calls, self._dials[account]
+        draws = self._chance.of(f"{account}|{dials}")
+        if self._is_gone(account):
+            return Met(Call.OUT_OF_SERVICE, 1.0 + 2.0 * draws[1], draws)
         index = self._segment[account]
-        hour = (self._opens_at + timedelta(seconds=now_s)).astimezone(self._zone).hour
-        live = live_at(self._definition.segments[index], hour)
-        live *= calls.fatigue ** (self._dials[account] - 1)
-        if outcome < live:
-            _, right_party, promise = self._rates[index]
-            call = Call.OTHER
-            if whose < right_party:
-                call = Call.PROMISE if promises < promise else Call.RIGHT_PARTY
-            return call, max(1.0, _lognormal(delay, calls.answer))
-        outcome -= live
-        if outcome < calls.machine_rate:
-            early = whose < MACHINE_EARLY
-            return Call.MACHINE, 3.5 + 4.0 * delay if early else 18.5 + 4.5 * delay
-        outcome -= calls.machine_rate
-        if outcome < calls.failed_rate:
-            return Call.BUSY, 1.0 + 2.0 * delay
-        return Call.RANG_OUT, math.inf
+        live = self._live_rates(now_s)[index] * calls.fatigue ** (dials - 1)
+        _, right_party, promise = self._rates[index]
+        return meet(calls, Rates(live, right_party, promise), draws)
 
-    def _ending(self, call: Call) -> Ending:
-        if call.is_person:
-            return Ending.PERSON
-        if call is Call.MACHINE:
-            heard = self._definition.campaign.amd
-            return Ending.MACHINE if heard else Ending.UNHEARD_MACHINE
-        return Ending.RANG_OUT if call is Call.RANG_OUT else Ending.FAILED
+    def _is_gone(self, account: int) -> bool:
+        """Whether the account's number is out of service: on every dial of the day, or on none."""
+        gone = self._gone.get(account)
+        if gone is None:
+            rate = self._definition.calls.out_of_service
+            gone = self._gone[account] = self._chance.of(f"{account}|0")[0] < rate
+        return gone
+
+    def _live_rates(self, now_s: float) -> list[float]:
+        """Live answers per dial of each segment, at the local hour."""
+        if not now_s < self._rates_until_s:
+            local = (self._opens_at + timedelta(seconds=now_s)).astimezone(self._zone)
+            left_s = 3600.0 - (60.0 * local.minute + local.second + local.microsecond / 1e6)
+            self._rates_until_s = now_s + left_s
+            self._live = [live_at(segment, local.hour) for segment in self._definition.segments]
+        return self._live
 
     def detection(self, fate: Fate) -> tuple[float, bool]:
-        calls, draw = self._definition.calls, self._draws[fate.who][7]
-        mistaken = draw < calls.amd_false_machine
-        return calls.amd_from_s + (calls.amd_to_s - calls.amd_from_s) * draw, mistaken
+        return detection_of(self._definition.calls, self._in_hand[fate.who].draws)
 
     def talk_s(self, fate: Fate) -> float:
-        work = self._definition.work
-        spec = {
-            Call.MACHINE: work.machine,
-            Call.RIGHT_PARTY: work.right_party,
-            Call.PROMISE: work.promise,
-        }.get(self._calls[fate.who], work.other)
-        return _lognormal(self._draws[fate.who][4], spec)
+        met = self._in_hand[fate.who]
+        return talk_of(self._definition.work, met.call, met.draws)
 
     def wrap_up_s(self, fate: Fate) -> float:
-        work = self._definition.work
-        spec = {Call.RIGHT_PARTY: work.wrap_right_party, Call.PROMISE: work.wrap_promise}.get(
-            self._calls[fate.who], work.wrap_other
-        )
-        return _lognormal(self._draws[fate.who][5], spec)
+        met = self._in_hand[fate.who]
+        return wrap_up_of(self._definition.work, met.call, met.draws)
 
     def ended(self, fate: Fate, now_s: float, *, abandoned: bool) -> None:
         account = fate.who
-        call = self._calls.pop(account)
-        del self._draws[account]
+        call = self._in_hand.pop(account).call
+        if fate.ending is Ending.RANG_OUT:
+            call = Call.RANG_OUT  # whoever would have picked up, had it rung on
         self._on_lines -= 1
         if call.is_person and not abandoned:
             counts = self._by_index[self._segment[account]]
@@ -319,25 +287,3 @@ class TwinPeople:
         again_s = self._ladder.next_s(code, dials, now_s)
         if again_s is not None:
             self._sleep(account, day.open_at(max(again_s, now_s + gap_s)))
-
-    # --- chance -------------------------------------------------------------------------------
-
-    def _number(self, account: int) -> float:
-        return self._uniforms(account, 0)[0]
-
-    def _uniforms(self, account: int, attempt: int) -> tuple[float, ...]:
-        """Eight numbers inside (0, 1) that depend on seed, account and attempt only."""
-        digest = blake2b(f"{account}|{attempt}".encode(), key=self._key, digest_size=64).digest()
-        return tuple([((word >> 12) + 0.5) * _UNIT for word in _WORDS.unpack(digest)])
-
-
-@lru_cache(maxsize=64)
-def _shape(cv: float) -> tuple[float, float]:
-    """Sigma of a lognormal of this coefficient of variation, and its mean's correction."""
-    variance = math.log(1.0 + cv * cv)
-    return math.sqrt(variance), variance / 2.0
-
-
-def _lognormal(draw: float, duration: Duration) -> float:
-    sigma, half = _shape(duration.cv)
-    return duration.mean_s * math.exp(sigma * _INVERSE_NORMAL(draw) - half)

@@ -10,7 +10,7 @@ the team is as large as the decisions saw it.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -145,7 +145,7 @@ class RecordedPeople:
             return {}
         return {"supply": max(0, len(self._slots[slot]) - self._next[slot])}
 
-    def dial(self, now_s: float) -> Fate | None:
+    def dial(self, now_s: float, idle: Collection[str]) -> Fate | None:
         slot = self._slot(now_s)
         known = self._slots[slot]
         place = self._next[slot]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, sqrt
 
+import msgspec
+
 from compliance.messages import Message
 from dialer.simulation.floor import Floor, Minute, share
 
@@ -24,6 +26,36 @@ class SegmentFigures(Message, frozen=True, kw_only=True):
     contacts: int
     right_party: int
     promises: int
+
+
+class CallbackFigures(Message, frozen=True, kw_only=True):
+    """Promised calls of a day. What is counted is a mean where days are pooled."""
+
+    due: float = 0.0
+    dialed: float = 0.0
+    by_own_agent: float = 0.0
+    """Dialed for the agent who had promised the call."""
+    contacts: float = 0.0
+    right_party: float = 0.0
+    promises: float = 0.0
+    late_mean_s: float = 0.0
+    """From when a call fell due until it was dialed."""
+
+
+class InboundFigures(Message, frozen=True, kw_only=True):
+    """Calls to us on a day. What is counted is a mean where days are pooled."""
+
+    calls: float = 0.0
+    connected: float = 0.0
+    missed: float = 0.0
+    """Waited in vain."""
+    turned_away: float = 0.0
+    """Came when the line was full."""
+    right_party: float = 0.0
+    promises: float = 0.0
+    wait_mean_s: float = 0.0
+    """Of the connected."""
+    wait_p90_s: float = 0.0
 
 
 class TwinResult(Message, frozen=True, kw_only=True):
@@ -51,18 +83,24 @@ class TwinResult(Message, frozen=True, kw_only=True):
     worst_24h: float
     """Highest share of any 24 hours; of a shorter run, the run's."""
     contacts: int
-    """Conversations with a person."""
+    """Conversations with a person, callbacks and calls to us among them."""
     right_party: int
     promises: int
     lines_per_agent: float
     """Mean ringing calls per staffed agent."""
+    given_up: int = 0
+    """Dials that were hung up while they rang, since no agent was left."""
     legal_dials: int
     """0 where the law was not asked (a replay)."""
     legal_used: float
-    """Dials / legal dials."""
+    """Dials / legal dials, callbacks left out."""
     clamps: dict[str, float] = {}
     """Share of decisions that each clamp bound; what is left was free."""
     segments: tuple[SegmentFigures, ...] = ()
+    callbacks: CallbackFigures | None = None
+    """None: none was promised."""
+    inbound: InboundFigures | None = None
+    """None: nobody calls us."""
     timeline: tuple[Minute, ...] = ()
 
 
@@ -97,6 +135,9 @@ class Pooled(Message, frozen=True, kw_only=True):
     right_party: Spread
     promises: Spread
     lines_per_agent: float
+    given_up: float = 0.0
+    callbacks: CallbackFigures | None = None
+    inbound: InboundFigures | None = None
 
 
 def figures_of(floor: Floor, *, agents: int, seed: int, clamps: dict[str, int]) -> TwinResult:
@@ -125,6 +166,7 @@ def figures_of(floor: Floor, *, agents: int, seed: int, clamps: dict[str, int]) 
         right_party=0,
         promises=0,
         lines_per_agent=share(tally.line_s, staffed_s),
+        given_up=floor.given_up,
         legal_dials=0,
         legal_used=0.0,
         clamps={name: n / decisions for name, n in sorted(clamps.items())},
@@ -162,14 +204,31 @@ def pooled(results: Sequence[TwinResult]) -> Pooled:
         worst_24h=max(r.worst_24h for r in results),
         dials=mean([r.dials for r in results]),
         legal_dials=legal / runs,
-        legal_used=share(sum(r.dials for r in results), legal),
+        legal_used=share(sum(r.legal_used * r.legal_dials for r in results), legal),
         answered=mean([r.answered for r in results]),
         abandoned=mean([r.abandoned for r in results]),
         contacts=spread([r.contacts for r in results]),
         right_party=spread([r.right_party for r in results]),
         promises=spread([r.promises for r in results]),
         lines_per_agent=mean([r.lines_per_agent for r in results]),
+        given_up=mean([r.given_up for r in results]),
+        callbacks=_mean_callbacks([r.callbacks for r in results if r.callbacks is not None]),
+        inbound=_mean_inbound([r.inbound for r in results if r.inbound is not None]),
     )
+
+
+def _mean_callbacks(days: Sequence[CallbackFigures]) -> CallbackFigures | None:
+    return CallbackFigures(**_means(days)) if days else None
+
+
+def _mean_inbound(days: Sequence[InboundFigures]) -> InboundFigures | None:
+    return InboundFigures(**_means(days)) if days else None
+
+
+def _means(days: Sequence[CallbackFigures] | Sequence[InboundFigures]) -> dict[str, float]:
+    """The mean of each figure."""
+    tables = [msgspec.structs.asdict(day) for day in days]
+    return {name: sum(table[name] for table in tables) / len(tables) for name in tables[0]}
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -14,6 +14,11 @@ class ShiftRota:
 
     def __init__(self, definition: TwinDefinition) -> None:
         self._definition = definition
+        self.agents = tuple(
+            f"s{number}a{place}"
+            for number, shift in enumerate(definition.shifts)
+            for place in range(shift.agents)
+        )
         self._pause_s: dict[str, float] = {}
         """Agents whose pause is due or on, and how long it is."""
 

@@ -19,6 +19,8 @@ from compliance.types import Mode
 from dialer.core.pacing import Decision, PacingConfig, make_pacer
 from dialer.core.pacing.laws import LAWS, paces_agents
 from dialer.simulation.floor import Floor, FloorSettings, share
+from dialer.simulation.twin.callbacks import PromisedCalls
+from dialer.simulation.twin.callers import TwinCallers
 from dialer.simulation.twin.definition import TwinDefinition, resized
 from dialer.simulation.twin.law import LegalDays
 from dialer.simulation.twin.people import TwinPeople
@@ -95,6 +97,7 @@ def pacing_config(settings: CampaignSettings) -> PacingConfig:
         target_abandonment=settings.target_abandonment,
         max_lines_per_agent=settings.max_lines_per_agent,
         ring_timeout_s=float(settings.ring_timeout_s),
+        give_up_after_s=settings.give_up_after_s,
         connect_limit_s=settings.connect_limit_ms / 1000,
         amd=settings.amd,
     )
@@ -103,6 +106,7 @@ def pacing_config(settings: CampaignSettings) -> PacingConfig:
 def floor_settings(settings: CampaignSettings, duration_s: float) -> FloorSettings:
     return FloorSettings(
         duration_s=duration_s,
+        give_up_after_s=settings.give_up_after_s,
         connect_limit_s=settings.connect_limit_ms / 1000,
         amd=settings.amd,
     )
@@ -125,14 +129,18 @@ def run_day(
     """One day. The same case and seed give the same result."""
     definition = case.definition
     people = TwinPeople(definition, case.legal, case.opens_at, seed)
+    rota = ShiftRota(definition)
+    promised = PromisedCalls(definition, people, rota.agents, case.legal, case.opens_at, seed)
+    callers = TwinCallers(definition, case.opens_at, seed, promised.add_missed)
     clamps = ClampCount()
     floor = Floor(
         floor_settings(definition.campaign, definition.duration_s),
-        people,
-        ShiftRota(definition),
+        promised,
+        rota,
         make_pacer(pacing_config(definition.campaign)),
         clamps,
         on_progress,
+        callers,
     )
     floor.run()
     figures = figures_of(floor, agents=definition.agents, seed=seed, clamps=clamps.counts)
@@ -150,14 +158,17 @@ def run_day(
         for name, c in people.counts.items()
     )
     legal = sum(s.legal_dials for s in segments)
+    others = (promised.counts, callers.counts)
     return msgspec.structs.replace(
         figures,
-        contacts=sum(s.contacts for s in segments),
-        right_party=sum(s.right_party for s in segments),
-        promises=sum(s.promises for s in segments),
+        contacts=sum(s.contacts for s in segments) + sum(c.contacts for c in others),
+        right_party=sum(s.right_party for s in segments) + sum(c.right_party for c in others),
+        promises=sum(s.promises for s in segments) + sum(c.promises for c in others),
         legal_dials=legal,
-        legal_used=share(figures.dials, legal),
+        legal_used=share(sum(s.dials for s in segments), legal),
         segments=segments,
+        callbacks=promised.figures(),
+        inbound=callers.figures(),
     )
 
 

@@ -12,7 +12,7 @@ from campaigns.dispositions import DispositionCode as Code
 from compliance.types import AccountId, CampaignId, EventKind
 from dialer.stores.ledger.answers import LIVE_ANSWERS
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.schema import account, attempt, enrolment
+from dialer.stores.ledger.schema import account, attempt, callback, enrolment
 
 MOST_ATTEMPTS: Final = 200_000
 """Newest attempts that are read at once; what is older says little about tomorrow."""
@@ -143,6 +143,25 @@ async def open_accounts_by_bucket(ledger: Ledger, campaign_id: CampaignId) -> di
     )
     async with ledger.read() as conn:
         return {str(bucket): int(count) for bucket, count in await conn.execute(query)}
+
+
+async def open_callbacks(
+    ledger: Ledger, campaign_id: CampaignId, since_ms: int, until_ms: int
+) -> list[tuple[int, bool]]:
+    """When each open callback of a campaign falls due, and whether a certain agent promised it: of
+    those that are due before `until_ms` and have not expired by `since_ms`."""
+    query = (
+        select(callback.c.due_ms, callback.c.agent_id.is_not(None))
+        .where(
+            callback.c.campaign_id == campaign_id,
+            callback.c.state == "open",
+            callback.c.due_ms < until_ms,
+            callback.c.expires_ms > since_ms,
+        )
+        .order_by(callback.c.due_ms)
+    )
+    async with ledger.read() as conn:
+        return [(int(due_ms), bool(own)) for due_ms, own in await conn.execute(query)]
 
 
 async def some_open_accounts(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from dialer.core.pacing.messages import (
+    AgentOff,
     AgentOn,
     Connected,
     DialPlaced,
@@ -67,3 +70,35 @@ def test_without_supply_nothing_is_placed_however_many_are_idle() -> None:
     assert decision.calls_to_place == 0
     assert decision.cap_name == "supply"
     assert decision.asked > 100
+
+
+def test_idle_agents_whom_others_take_make_every_call_riskier() -> None:
+    tables = mature(1)._tables
+    for idle in (3, EXACT_IDLE + 1):
+        calm, busy = scene(idle), msgspec.structs.replace(scene(idle), idle_loss_per_s=0.05)
+        for calls in (1, idle, idle + 10):
+            assert weigh(busy, tables).of(calls) >= weigh(calm, tables).of(calls)
+        assert weigh(busy, tables).of(idle) > weigh(calm, tables).of(idle)
+
+
+def takes(pacer: PredictivePacer, agents: int, every_s: int, from_s: int, until_s: int) -> None:
+    """Idle agents are taken for 5 s, one every so often."""
+    for at_s in range(from_s, until_s, every_s):
+        agent = f"a{at_s // every_s % agents}"
+        pacer.observe(AgentOff(at_s=float(at_s), agent_id=agent))
+        pacer.observe(AgentOn(at_s=at_s + 5.0, agent_id=agent))
+        pacer.decide(Snapshot(at_s=at_s + 6.0, staffed=agents, idle_since_s=(1.0,) * agents))
+
+
+def test_an_idle_agent_is_no_promise_where_idle_agents_are_taken() -> None:
+    """As many calls as agents are idle have an agent each; where a caller takes one every few
+    seconds, they have not."""
+    calm, busy = mature(4), mature(4)
+    takes(busy, 4, 10, 300, 1500)
+    shown = Snapshot(at_s=1500.0, staffed=4, idle_since_s=(1.0,) * 4)
+    for pacer in (calm, busy):
+        for cohorts in pacer._segments.values():
+            # Nearly everybody picks up: each call will need its agent.
+            cohorts.rate.state.slow_events, cohorts.rate.state.slow_exposure = 95.0, 100.0
+    assert calm.decide(shown).calls_to_place == 4
+    assert busy.decide(shown).calls_to_place < 4

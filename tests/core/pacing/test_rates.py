@@ -9,6 +9,7 @@ import pytest
 from dialer.core.pacing.rates import (
     COLD_EVENTS,
     COLD_RATE,
+    STEP_S,
     Cohorts,
     LagDensity,
     RateEstimator,
@@ -108,3 +109,29 @@ def test_delays_are_found_again_although_young_calls_are_not_over() -> None:
 
 def test_cumulative_ends_at_the_sum() -> None:
     assert cumulative([0.25, 0.5, 0.25]) == [0.0, 0.25, 0.75, 1.0]
+
+
+def test_on_the_way_to_a_rise_dialing_goes_by_more_than_what_is_believed() -> None:
+    """The wary rate leaves the believed one with the first surplus of pickups, and has reached
+    what the last seconds show when a jump is seen."""
+    estimator = RateEstimator()
+    for _ in range(400):
+        estimator.event()
+        estimator.advance(10.0, STEP_S)
+    believed = estimator.rate
+    assert believed == pytest.approx(0.1, rel=0.05)
+    assert estimator.wary_rate == believed
+    wary = []
+    for _ in range(40):
+        estimator.event()
+        estimator.event()
+        estimator.event()
+        if estimator.advance(10.0, STEP_S):
+            break
+        wary.append(estimator.wary_rate / estimator.rate)
+        assert estimator.wary_rate >= estimator.rate
+    else:
+        pytest.fail("three times the pickups were never seen to be a jump")
+    assert wary == sorted(wary)
+    assert wary[-1] > 1.3
+    assert estimator.rate > 1.5 * believed

@@ -67,6 +67,9 @@ class Heard:
     def on_talk(self, talk_s: float) -> None:
         self.lines.append(f"talk {talk_s:g}")
 
+    def on_idle_off(self) -> None:
+        self.lines.append("idle off")
+
     def on_wrap_up(self, wrap_up_s: float, stays: bool) -> None:
         self.lines.append(f"wrap_up {wrap_up_s:g} {stays}")
 

@@ -80,6 +80,12 @@ def _part(key: str, **changes: object) -> Callable[[dict[str, Any]], None]:
          "float <= 0.03 is due"),
         (_set("calls", {"machine_rate": 0.9}), "calls", {"machine_rate": 0.9}, "at most 1"),
         (lambda t: t.pop("where"), "where", None, "is missing"),
+        (_set("callbacks", {"by_hour": {"8": 3}}), "callbacks", {"by_hour": {"8": 3}},
+         "must have hours in which somebody works, got 8"),
+        (_set("inbound", {"by_hour": {"18": 3.5}}), "inbound", {"by_hour": {"18": 3.5}},
+         "must have hours in which somebody works, got 18"),
+        (_set("inbound", {"wait_s": 0}), "inbound.wait_s", 0, "float > 0.0 is due"),
+        (_set("callbacks", {"own": 1}), "callbacks.own", 1, "there is no such key"),
         (lambda t: t["segments"].append(t["segments"][0]), "segments", None, "twice"),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from itertools import pairwise
 
 import msgspec
@@ -11,7 +12,7 @@ import pytest
 from campaigns.campaign import CampaignSettings, RetrySettings
 from compliance.types import Mode
 from dialer.simulation.floor import Fate
-from dialer.simulation.twin.definition import CallSpec, LawSpec, PauseSpec, resized
+from dialer.simulation.twin.definition import CallSpec, Duration, LawSpec, PauseSpec, resized
 from dialer.simulation.twin.law import LegalDay
 from dialer.simulation.twin.people import TwinPeople
 from dialer.simulation.twin.results import quantile, spread
@@ -52,8 +53,8 @@ class Watched(TwinPeople):
         super().__init__(what.definition, what.legal, what.opens_at, seed)
         self.placed: dict[int, list[tuple[float, Fate]]] = defaultdict(list)
 
-    def dial(self, now_s: float) -> Fate | None:
-        fate = super().dial(now_s)
+    def dial(self, now_s: float, idle: Collection[str] = ()) -> Fate | None:
+        fate = super().dial(now_s, idle)
         if fate is not None:
             self.placed[fate.who].append((now_s, fate))
         return fate
@@ -66,7 +67,7 @@ def dialed_out(what: Case, seed: int, *, every_s: float = 60.0) -> Watched:
     while now_s < what.definition.duration_s:
         people.shares(now_s)
         fates = []
-        while (fate := people.dial(now_s)) is not None:
+        while (fate := people.dial(now_s, ())) is not None:
             fates.append(fate)
         now_s += every_s
         for fate in fates:
@@ -165,3 +166,18 @@ def test_small_arithmetic() -> None:
     assert msgspec.structs.replace(ALL_DAY).open_at(8 * HOUR_S) is None
     assert LawSpec().end == "24:00"
     assert OPENS_AT.utcoffset() is not None
+
+
+def test_calls_that_ring_for_long_are_given_up_and_never_were_contacts() -> None:
+    patient = msgspec.structs.replace(
+        PREDICTIVE, ring_timeout_s=60, max_lines_per_agent=20.0, target_abandonment=0.03
+    )
+    late = CallSpec(answer=Duration(mean_s=25.0, cv=0.5), machine_rate=0.0)
+    twin = definition(agents=3, accounts=20_000, calls=late, campaign=patient)
+    hasty = msgspec.structs.replace(
+        twin, campaign=msgspec.structs.replace(patient, give_up_after_s=15)
+    )
+    rings_on, gives_up = (run_day(case(what), 1) for what in (twin, hasty))
+    assert rings_on.given_up == 0 < gives_up.given_up < gives_up.dials
+    assert gives_up.answered >= gives_up.abandoned + gives_up.contacts
+    assert gives_up.dials > rings_on.dials
