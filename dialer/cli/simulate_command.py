@@ -10,6 +10,7 @@ import msgspec
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
 from dialer.cli.shell import Shell, write_json, write_page
+from dialer.cli.spanish import translated
 from dialer.cli.stores import existing_ledger
 from dialer.core.pacing import Law
 from dialer.simulation.report import config_for, render, scenario, simulate
@@ -222,12 +223,19 @@ def definition_error(shell: Shell, source: str, error: DefinitionError) -> CliEr
     """What is wrong with a definition, in words: key, value, reason, how to mend it."""
     shown = "" if error.value is None else f" = {_short(error.value)}"
     head = shell.texts.say("La definición no sirve", "The definition cannot be used")
-    reason = shell.texts.say(*error.reason)
+    reason = shell.texts.say(_spanish(error), error.reason[1])
     return CliError(
         ExitCode.BAD_INPUT,
         f"{head}: {source}: {error.key}{shown}: {reason}",
         shell.texts.say(*error.mend),
     )
+
+
+def _spanish(error: DefinitionError) -> str:
+    """The reason in Spanish: what a check of ours says has its sentence, with the key in it."""
+    key = f"`{error.key.rpartition('.')[2]}` "
+    told = translated(f"{key}{error.reason[1]}")
+    return error.reason[0] if told is None else told.removeprefix(key)
 
 
 def _short(value: object) -> str:

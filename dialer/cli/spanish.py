@@ -365,6 +365,42 @@ SPANISH: Final[dict[str, str]] = {
         "{path} no contiene una clave de enlaces de baja; restáurela de una copia: sin ella los "
         "enlaces de los correos ya enviados dejan de funcionar"
     ),
+    "`{key}` must be given: segment {name} has no defaults, only {known} have": (
+        "`{key}` es obligatorio: el segmento {name} no tiene valores propios, sólo los tienen "
+        "{known}"
+    ),
+    "`{key}` must lie after start ({start}), got {given}": (
+        "`{key}` debe ser posterior al inicio ({start}), no {given}"
+    ),
+    "`{key}` must begin between {start} and {end}, got {given}": (
+        "`{key}` deben empezar entre {start} y {end}, no {given}"
+    ),
+    "`{key}` must be an IANA zone such as America/Bogota, got {given}": (
+        "`{key}` debe ser una zona IANA como America/Bogota, no {given}"
+    ),
+    "`{key}` must be predictive or progressive, got {given}": (
+        "`{key}` debe ser predictive o progressive, no {given}"
+    ),
+    "`{key}` must have different names, got {given} twice": (
+        "`{key}` deben tener nombres distintos, y {given} está dos veces"
+    ),
+    "`{key}` must hold at most {most} accounts together": (
+        "`{key}` deben sumar como mucho {most} cuentas"
+    ),
+    "`{key}` must leave room for persons: machine_rate + failed_rate + the highest live rate "
+    "({highest}) must be at most 1, got {given}": (
+        "`{key}` debe dejar sitio a las personas: machine_rate + failed_rate + la mayor tasa de "
+        "respuesta ({highest}) deben sumar como mucho 1, no {given}"
+    ),
+    "`{key}` must have amd_from_s not above amd_to_s, got {low} and {high}": (
+        "`{key}` debe tener amd_from_s no mayor que amd_to_s, no {low} y {high}"
+    ),
+    "`{key}` must have hours in which somebody works, got {hour} in by_hour": (
+        "`{key}` debe tener horas en que alguien trabaja, no {hour} en by_hour"
+    ),
+    "`{key}` must have at most {most} agents, got {given}": (
+        "`{key}` debe tener como mucho {most} agentes, no {given}"
+    ),
     "No such file or directory": "no existe el archivo o la carpeta",
     "Permission denied": "permiso denegado",
     "No space left on device": "no queda espacio en el disco",

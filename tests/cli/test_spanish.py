@@ -66,8 +66,9 @@ def _sentences() -> Iterator[tuple[str, str]]:
 def _is_raised(path: Path, call: ast.Call) -> bool:
     name = _name(call)
     own = path.name == "embedded.py" and name == "_problem"
-    # What campaign settings refuse; the decoder passes it on.
-    of_settings = path.match("campaigns/campaign.py") and name == "ValueError"
+    # What settings and definitions refuse; the decoder passes it on.
+    told = path.match("campaigns/campaign.py") or path.match("twin/definition.py")
+    of_settings = told and name == "ValueError"
     return own or of_settings or name in RAISED
 
 

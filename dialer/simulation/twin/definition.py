@@ -20,6 +20,7 @@ from campaigns.campaign import CampaignSettings
 from compliance.messages import Message
 from compliance.types import CollectorRole, DebtClass
 from dialer.config import InboundConfig
+from dialer.core.pacing.laws import paces_agents
 from telephony_adapters.simulator.rates import STAGES, WorldRates
 from telephony_adapters.simulator.world import DailyHabit, hour_factor
 
@@ -214,6 +215,10 @@ class TwinDefinition(Message, frozen=True, kw_only=True):
             raise ValueError(
                 f"`timezone` must be an IANA zone such as America/Bogota, got {self.timezone!r}"
             ) from error
+        if not paces_agents(self.campaign.mode):
+            raise ValueError(
+                f"`campaign.mode` must be predictive or progressive, got {self.campaign.mode.value}"
+            )
         names = [segment.name for segment in self.segments]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:

@@ -18,7 +18,7 @@ SUFFIXES: Final = (".toml", ".yaml", ".yml", ".json")
 _PATH: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(?P<key>[^`]*)`")
 _MISSING: Final = re.compile(r"missing required field `(?P<key>[^`]*)`")
-_NAMED: Final = re.compile(r"^`(?P<key>[a-z_]+)` must (?P<rest>.*)$", re.DOTALL)
+_NAMED: Final = re.compile(r"^`(?P<key>[a-z_.]+)` must (?P<rest>.*)$", re.DOTALL)
 _TYPES: Final = re.compile(r"^Expected (?P<due>.+?)(?:, got `?(?P<got>[^`]*)`?)?$")
 _STEP: Final = re.compile(r"[^.\[\]]+|\[\d+\]|\[\.\.\.\]")
 
