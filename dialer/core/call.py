@@ -92,6 +92,7 @@ class CallStep(StrEnum):
     ANSWER = "answer"
     ANSWER_SCREENED = "answer_screened"
     ANSWER_TO_FLOW = "answer_to_flow"
+    ANSWER_TOO_LATE = "answer_too_late"
     HUMAN = "human"
     HUMAN_TO_FLOW = "human_to_flow"
     MACHINE = "machine"
@@ -128,6 +129,7 @@ TRANSITIONS: dict[tuple[CallState, CallStep], CallState] = {
     (_S.PLANNED, CallStep.ANSWER_TO_FLOW): _S.IN_FLOW,
     (_S.DIALING, CallStep.ANSWER_TO_FLOW): _S.IN_FLOW,
     (_S.RINGING, CallStep.ANSWER_TO_FLOW): _S.IN_FLOW,
+    (_S.ENDING, CallStep.ANSWER_TOO_LATE): _S.ENDING,
     (_S.SCREENING, CallStep.HUMAN): _S.WAITING,
     (_S.SCREENING, CallStep.HUMAN_TO_FLOW): _S.IN_FLOW,
     (_S.SCREENING, CallStep.MACHINE): _S.ENDING,
@@ -406,6 +408,10 @@ def move(call: Call, how: CallStep, **changes: object) -> Call:
 
 
 def _answered(call: Call, at: datetime) -> tuple[Call, tuple[Command, ...]]:
+    if call.state is CallState.ENDING and call.answered_at is None:
+        # Somebody picked up while we hung up, and heard nobody.
+        late = {"answered_at": at, "live_at": at, "abandoned": True}
+        return move(call, CallStep.ANSWER_TOO_LATE, **late), ()
     if call.amd:
         return move(call, CallStep.ANSWER_SCREENED, answered_at=at), ()
     if call.flow:

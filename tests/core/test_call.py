@@ -164,6 +164,26 @@ def test_a_lost_agent_puts_the_person_back_in_line_with_the_first_deadline() -> 
     assert commands[-1] == FindAgent(deadline=at(10))
 
 
+@pytest.mark.parametrize("screened", [False, True])
+@pytest.mark.parametrize("by", ["pacing", "stop", "drain"])
+def test_whoever_picks_up_while_we_hang_up_is_abandoned(by: str, screened: bool) -> None:
+    call, commands = play(
+        planned(amd=screened), (1, ring(1)), (16, HangupWanted(by)), (16.1, answer(16.1))
+    )
+    assert commands == [Hangup()]
+    assert (call.state, call.abandoned, call.given_up_by) == (CallState.ENDING, True, by)
+    assert (call.answered_at, call.live_at) == (at(16.1), at(16.1))
+    over, _ = play(call, (16.2, ended(16.2, HangupCause.NORMAL_CALLER)))
+    assert (over.state, over.abandoned) == (CallState.ENDED, True)
+
+
+def test_an_answer_told_again_while_we_hang_up_is_no_second_one() -> None:
+    call, _ = play(
+        planned(amd=True), (8, answer(8)), (9.8, amd(9.8, AmdVerdict.MACHINE)), (9.9, answer(9.9))
+    )
+    assert (call.answered_at, call.abandoned) == (at(8), False)
+
+
 @pytest.mark.parametrize("verdict", [AmdVerdict.MACHINE, AmdVerdict.FAX])
 def test_a_machine_is_hung_up_on(verdict: AmdVerdict) -> None:
     call, commands = play(planned(amd=True), (8, answer(8)), (9.8, amd(9.8, verdict)))
