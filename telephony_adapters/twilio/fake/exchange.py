@@ -253,7 +253,7 @@ class Exchange:
             if call.wants_amd:
                 self._later(call, pick_up.amd_s, self._detected)
             for after_s, key in pick_up.digits:
-                self._later(call, after_s, partial(self._pressed, key=key))
+                self._later(call, after_s, partial(self.far_end_presses, key=key))
             self.voices.await_patience(call)
         self._follow(call, call.twiml)
 
@@ -280,7 +280,8 @@ class Exchange:
         }
         self._callback(call, call.amd_url, fields)
 
-    def _pressed(self, call: FakeCall, *, key: str) -> None:
+    def far_end_presses(self, call: FakeCall, *, key: str) -> None:
+        """The person presses a key; nobody hears it unless a document listens."""
         if call.keys is not None:
             call.keys.put_nowait(key)
 
