@@ -5,9 +5,7 @@ Each is an order of somebody who logs in: who wrote or submitted a version does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -22,11 +20,13 @@ from campaigns.content.source import parse
 from campaigns.content.template import Template
 from campaigns.flows.model import Flow, parse_flow
 from dialer.cli.content_command import shipped_source, text_of
-from dialer.cli.deciding import OFFICERS, log_in, now_ms, tell
+from dialer.cli.deciding import log_in, now_ms, tell
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.shell import Shell
 from dialer.cli.stores import existing_ledger
 from dialer.stores.ledger.content import (
+    MAY,
+    WRITERS,
     ContentKind,
     ContentRefused,
     SamePerson,
@@ -36,15 +36,6 @@ from dialer.stores.ledger.content import (
     list_versions,
 )
 from dialer.stores.ledger.database import Ledger
-from dialer.stores.ledger.users import Role
-
-WRITERS: Final = frozenset({Role.MANAGER, Role.ADMIN})
-ROLES: Final[Mapping[ContentAction, frozenset[Role]]] = {
-    ContentAction.SUBMIT: WRITERS,
-    ContentAction.APPROVE: OFFICERS,
-    ContentAction.RETURN: OFFICERS,
-    ContentAction.RETIRE: WRITERS | OFFICERS,
-}
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +76,7 @@ def act_on(
 
     async def work() -> VersionInfo:
         async with existing_ledger(shell) as ledger:
-            user = await log_in(shell, ledger, username, ROLES[action], stdin=password_stdin)
+            user = await log_in(shell, ledger, username, MAY[action], stdin=password_stdin)
             found = await _version(shell, ledger, name, version, action)
             return await act_on_version(
                 ledger,

@@ -199,7 +199,7 @@ class SmtpLab(WritingLab, BreakableMessagingLab):
             "inbox_dir": str(self.inbox) if self.inbox is not None else None,
             "inbox_poll_s": 0.02,
         }
-        return SmtpSettings(**(given | self._given | changes))  # type: ignore[arg-type]
+        return SmtpSettings(**(given | self._given | changes))  # type: ignore[arg-type]  # test shorthand
 
     @property
     def adapter(self) -> SmtpMessenger:

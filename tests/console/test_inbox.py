@@ -11,7 +11,7 @@ import msgspec
 import pytest_asyncio
 from sqlalchemy import RowMapping
 
-from compliance.types import Channel
+from compliance.types import CampaignId, Channel
 from dialer.config import HttpConfig
 from dialer.console.routes.inbox import ThreadDetail, ThreadList
 from dialer.console.server import serve
@@ -74,7 +74,7 @@ async def start(house: WritingHouse, site: Site, channel: Channel, template: str
     started = await site.call("POST", f"campaigns/{campaign_id}/start", role=Role.MANAGER)
     assert started.json["state"] == "running", started.raw
     await house.engine.own_campaigns()
-    runner = house.engine.fleet.runner(campaign_id)  # type: ignore[arg-type]
+    runner = house.engine.fleet.runner(CampaignId(campaign_id))
     assert runner is not None
     await house.house.until("some are sent", lambda: runner.tally.outcomes["DG-ET"] > 2)
     await house.engine.post.settled()

@@ -31,7 +31,9 @@ from compliance.types import (
     ContactPointKind,
     DebtId,
     DebtStatus,
+    DecisionId,
     LineType,
+    Mode,
     PartyRole,
     PersonId,
     StreamKey,
@@ -225,12 +227,12 @@ def test_a_value_that_cannot_be_told_skips_the_person(packs: PackSet) -> None:
 
 def test_an_open_attempt_is_waited_for(packs: PackSet) -> None:
     body = AttemptPlanned(
-        attempt_id="old",  # type: ignore[arg-type]
+        attempt_id=DecisionId("old"),
         campaign_id=CAMPAIGN,
         account_id=ACCOUNT,
         contact_point_id=ContactPointId("point-0"),
         channel=Channel.SMS,
-        mode="blast",  # type: ignore[arg-type]
+        mode=Mode.BLAST,
         debt_ids=(),
     )
     rows = [StreamRow(PERSON, 1, 0, body)]

@@ -32,7 +32,7 @@ def ivr(
 ) -> CampaignSettings:
     """An IVR campaign of one line."""
     tree = {"mode": Mode.IVR, "flow": flow, "lines": 1, "spoken": spoken, **more}
-    return CampaignSettings(**tree)  # type: ignore[arg-type]
+    return CampaignSettings(**tree)  # type: ignore[arg-type]  # test shorthand
 
 
 QUESTIONS = {

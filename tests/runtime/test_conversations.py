@@ -125,8 +125,8 @@ async def test_hold_consult_conference_and_an_attended_transfer(
         ana, eva = await two_agents(house)
         call_id = await talking(house, ana)
         await free(house, eva)
-        own = house.engine.desk.seat("ana").session.leg_id  # type: ignore[union-attr]
-        other = house.engine.desk.seat("eva").session.leg_id  # type: ignore[union-attr]
+        own = house.engine.desk.seat("ana").session.leg_id  # type: ignore[union-attr]  # seated
+        other = house.engine.desk.seat("eva").session.leg_id  # type: ignore[union-attr]  # seated
 
         await ana.say(Hold(call_id=call_id))
         assert (await changed(ana, CallState.HELD)).held_at is not None
@@ -248,9 +248,9 @@ async def test_the_party_outside_who_hangs_up_leaves_the_person_with_the_agent(
         call_id = await talking(house, ana)
         await ana.say(Consult(call_id=call_id, to=LEGAL))
         await changed(ana, CallState.CONSULTING)
-        own = house.engine.desk.seat("ana").session.leg_id  # type: ignore[union-attr]
+        own = house.engine.desk.seat("ana").session.leg_id  # type: ignore[union-attr]  # seated
         (leg,) = house.carrier.heard_on(own)
-        house.carrier.agent_hangs_up(leg)  # type: ignore[arg-type]
+        house.carrier.agent_hangs_up(leg)  # type: ignore[arg-type]  # test shorthand
         await changed(ana, CallState.HELD)
         refused = await _refusal(ana)
         assert refused.code == "party_lost"
@@ -277,7 +277,7 @@ async def test_a_consulted_colleague_can_leave_and_a_lost_telephone_does_not_los
         await ana.say(Consult(call_id=call_id, to=EVA))
         await eva.hear(Consulted)
         await changed(ana, CallState.CONSULTING)
-        own = house.engine.desk.seat("ana").session.leg_id  # type: ignore[union-attr]
+        own = house.engine.desk.seat("ana").session.leg_id  # type: ignore[union-attr]  # seated
         house.carrier.agent_hangs_up(own)
         assert (await eva.hear(CallConnected)).call.call_id == call_id
         await state(house, ana, AgentState.PAUSED)

@@ -231,7 +231,7 @@ async def test_a_machine_gets_the_limited_message_or_nothing(
 
 def for_agents(**more: object) -> CampaignSettings:
     tree = {"mode": Mode.PROGRESSIVE, "spoken": SPOKEN, **more}
-    return CampaignSettings(**tree)  # type: ignore[arg-type]
+    return CampaignSettings(**tree)  # type: ignore[arg-type]  # test shorthand
 
 
 async def abandoned(house: House, settings: CampaignSettings) -> Person:

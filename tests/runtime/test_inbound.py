@@ -107,7 +107,7 @@ async def quiet_house(house: House, *names: str) -> list[DeskAgent]:
 
 async def history(house: House, person_id: PersonId, account_id: str) -> tuple[HistoryEvent, ...]:
     await house.engine.recorder.flush()
-    found = await house.engine.reader.read_accounts(None, [account_id], 0)  # type: ignore[list-item]
+    found = await house.engine.reader.read_accounts(None, [account_id], 0)  # type: ignore[list-item]  # ids are texts
     (one,) = (p for p in found[0].people if p.person_id == person_id)
     return fold_history(one.rows)
 

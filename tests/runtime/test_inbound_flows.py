@@ -78,7 +78,7 @@ def settings(**more: object) -> CampaignSettings:
         "timezone": "America/Santiago",
         **more,
     }
-    return CampaignSettings(**tree)  # type: ignore[arg-type]
+    return CampaignSettings(**tree)  # type: ignore[arg-type]  # test shorthand
 
 
 async def opened(house: House, **more: object) -> DeskAgent:

@@ -50,7 +50,7 @@ class Listening:
 
     def observe(self, event: PacingEvent) -> None:
         self.told.append(event)
-        self.tracker.observe(event, Nobody())  # type: ignore[arg-type]
+        self.tracker.observe(event, Nobody())  # type: ignore[arg-type]  # stands in
 
 
 class Floor:
@@ -61,7 +61,7 @@ class Floor:
         clock = WallClock()
         desk = Desk(clock=clock, pools=_no_pool, presence_s=30)
         calls = Calls(clock=clock, adapter=NullCarrier(clock=clock), desk=desk)
-        self.feed = PacingFeed(CAMPAIGN, self.pacer, calls, desk)  # type: ignore[arg-type]
+        self.feed = PacingFeed(CAMPAIGN, self.pacer, calls, desk)  # type: ignore[arg-type]  # stands in
         self.now = NOW
         self.dialed = 0
         self.agent = AgentSession(

@@ -145,7 +145,7 @@ async def test_a_recording_leaves_out_what_must_not_be_kept_and_its_hash_is_in_t
         (path,) = [p for p in files.folder.rglob("*") if p.is_file()]
         assert path.stem == row.sha256
         assert path.stat().st_mode & 0o077 == 0
-        events = await house.engine.reader.read_person(row.person_id)  # type: ignore[arg-type]
+        events = await house.engine.reader.read_person(row.person_id)  # type: ignore[arg-type]  # ids are texts
         (kept,) = [
             msgspec.json.decode(e.body, type=ConversationRecorded)
             for e in events
@@ -205,7 +205,7 @@ async def test_only_whoever_agrees_is_recorded_and_a_refusal_ends_it(
         assert row.basis == "consent"
         (person_,) = [
             p
-            for a in await house.engine.reader.read_accounts(None, [row.account_id], 0)  # type: ignore[list-item]
+            for a in await house.engine.reader.read_accounts(None, [row.account_id], 0)  # type: ignore[list-item]  # ids are texts
             for p in a.people
             if p.person_id == row.person_id
         ]
@@ -239,7 +239,7 @@ async def test_a_legal_hold_outlasts_the_period_and_erasure_takes_the_sound_too(
         files = RecordingFiles(house.marcador.config.recordings_path)
         export = await export_person(
             ledger,
-            row.person_id,  # type: ignore[arg-type]
+            row.person_id,  # type: ignore[arg-type]  # ids are texts
             tmp_path / "export",
             actor="test",
             now=house.marcador.clock.now(),
@@ -316,7 +316,7 @@ async def test_what_is_wanted_while_it_begins_is_not_lost(tmp_path: Path, redis_
 
         told_paused: list[bool] = []
         carrier.record = slowly  # type: ignore[method-assign]  # a slow carrier
-        carrier.pause_recording = noted  # type: ignore[method-assign]
+        carrier.pause_recording = noted  # type: ignore[method-assign]  # watched from outside
         await house.campaign(settings=ALL)
         ana = await house.agent("ana")
         await ana.ready()
@@ -398,7 +398,7 @@ async def test_the_carriers_copy_waits_for_the_carrier_and_for_the_sound_to_be_h
         assert row.sha256 is not None
         await recordings.sweep()
         assert carrier.stored_recordings() == {row.recording_id}
-        carrier.delete_recording = delete  # type: ignore[method-assign]
+        carrier.delete_recording = delete  # type: ignore[method-assign]  # watched from outside
         files = RecordingFiles(house.marcador.config.recordings_path)
         sound = files.read(row.sha256)
         assert sound is not None

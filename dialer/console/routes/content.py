@@ -32,7 +32,6 @@ from dialer.console.errors import (
 from dialer.console.previews import MOST_ROWS, Preview, preview
 from dialer.console.table import (
     API,
-    MANAGERS,
     OFFICE,
     Call,
     Guard,
@@ -43,6 +42,9 @@ from dialer.console.table import (
 )
 from dialer.core.records import from_ms
 from dialer.stores.ledger.content import (
+    APPROVERS,
+    MAY,
+    WRITERS,
     ContentKind,
     ContentRefused,
     ContentVersion,
@@ -54,13 +56,11 @@ from dialer.stores.ledger.content import (
     list_versions,
 )
 from dialer.stores.ledger.previews import preview_rows
-from dialer.stores.ledger.users import Role
 
 B = TypeVar("B")
 Q = TypeVar("Q")
 
-APPROVERS: Final = frozenset({Role.COMPLIANCE})
-WATCHERS: Final = MANAGERS | APPROVERS
+WATCHERS: Final = WRITERS | APPROVERS
 """Who may see what a text looks like with real rows; nobody sees the rows themselves."""
 TOLD: Final = 5
 """Findings that an error message names, at most."""
@@ -270,21 +270,18 @@ async def _flow(found: ContentVersion) -> FlowDetail:
 
 # --- the table -----------------------------------------------------------------------------------
 
-_ACTIONS: Final[dict[ContentAction, tuple[frozenset[Role], Guard, str, str]]] = {
+_ACTIONS: Final[dict[ContentAction, tuple[Guard, str, str]]] = {
     ContentAction.SUBMIT: (
-        MANAGERS,
         Guard.ROLE,
         "Ask for approval; what has errors is refused",
         "Pedir la aprobación; lo que tiene errores se rechaza",
     ),
     ContentAction.APPROVE: (
-        APPROVERS,
         Guard.LOGIN,
         "Approve what somebody else wrote; the version approved before is retired",
         "Aprobar lo que escribió otra persona; la versión aprobada antes se retira",
     ),
     ContentAction.RETIRE: (
-        WATCHERS,
         Guard.ROLE,
         "Take out of use, for good",
         "Retirar de uso, para siempre",
@@ -322,14 +319,14 @@ def _common(kind: ContentKind, es: str, en: str) -> tuple[Route, ...]:
                 body=Nothing,
                 query=Nothing,
                 answer=VersionView,
-                roles=roles,
+                roles=MAY[action],
                 guard=guard,
                 tag="content",
                 en=action_en,
                 es=action_es,
                 errors=_PROBLEMS[action],
             )
-            for action, (roles, guard, action_en, action_es) in _ACTIONS.items()
+            for action, (guard, action_en, action_es) in _ACTIONS.items()
         ),
         route(
             "POST",
@@ -338,7 +335,7 @@ def _common(kind: ContentKind, es: str, en: str) -> tuple[Route, ...]:
             body=Comment,
             query=Nothing,
             answer=VersionView,
-            roles=APPROVERS,
+            roles=MAY[ContentAction.RETURN],
             tag="content",
             en="Give it back to its author with a comment",
             es="Devolver a su autor con un comentario",
@@ -356,7 +353,7 @@ ROUTES: tuple[Route, ...] = (
         body=Template,
         query=Nothing,
         answer=TemplateDetail,
-        roles=MANAGERS,
+        roles=WRITERS,
         status=201,
         tag="content",
         en="Another version of a text, as a draft, with what the lint says of it",
@@ -406,7 +403,7 @@ ROUTES: tuple[Route, ...] = (
         body=Flow,
         query=Nothing,
         answer=FlowDetail,
-        roles=MANAGERS,
+        roles=WRITERS,
         status=201,
         tag="content",
         en="Another version of a flow, as a draft, with its proof",

@@ -26,9 +26,20 @@ from campaigns.flows.proof import Proof, prove
 from dialer.stores.ledger.audit import record_audit
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.schema import content_version
+from dialer.stores.ledger.users import Role
 
 TRIES: Final = 5
 """Somebody else may take a version number first; then the next one is tried."""
+
+WRITERS: Final = frozenset({Role.MANAGER, Role.ADMIN})
+APPROVERS: Final = frozenset({Role.COMPLIANCE})
+MAY: Final = {
+    ContentAction.SUBMIT: WRITERS,
+    ContentAction.APPROVE: APPROVERS,
+    ContentAction.RETURN: APPROVERS,
+    ContentAction.RETIRE: WRITERS | APPROVERS,
+}
+"""Whose role may take a version on, by whatever way."""
 
 CHECKED: Final = frozenset({ContentAction.SUBMIT, ContentAction.APPROVE})
 """Actions that nothing with an error may go through."""

@@ -9,7 +9,7 @@ from dialer.core.pacing import Clamp, Law, PacingConfig, Snapshot, make_pacer
 
 def wanted(config: PacingConfig, **now: object) -> int:
     fields: dict[str, object] = {"at_s": 100.0, "staffed": 0, **now}
-    return make_pacer(config).decide(Snapshot(**fields)).calls_to_place  # type: ignore[arg-type]
+    return make_pacer(config).decide(Snapshot(**fields)).calls_to_place  # type: ignore[arg-type]  # test shorthand
 
 
 def test_lines_are_filled_up_and_no_further() -> None:

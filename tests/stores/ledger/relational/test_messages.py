@@ -78,10 +78,10 @@ class People:
         """The intent of a message to Ana, as the pump writes it."""
         account_id = await self.account_id()
         body = AttemptPlanned(
-            attempt_id=message_id,  # type: ignore[arg-type]
-            campaign_id=campaign,  # type: ignore[arg-type]
+            attempt_id=message_id,  # type: ignore[arg-type]  # ids are texts
+            campaign_id=campaign,  # type: ignore[arg-type]  # ids are texts
             account_id=account_id,
-            contact_point_id=self.point_id,  # type: ignore[arg-type]
+            contact_point_id=self.point_id,  # type: ignore[arg-type]  # ids are texts
             channel=Channel.SMS,
             mode=Mode.BLAST,
             debt_ids=(),
@@ -90,8 +90,8 @@ class People:
             message_id=message_id,
             person_id=self.ana,
             account_id=account_id,
-            campaign_id=campaign,  # type: ignore[arg-type]
-            contact_point_id=self.point_id,  # type: ignore[arg-type]
+            campaign_id=campaign,  # type: ignore[arg-type]  # ids are texts
+            contact_point_id=self.point_id,  # type: ignore[arg-type]  # ids are texts
             channel=Channel.SMS,
             address=MOBILE,
             subject=None,
@@ -109,7 +109,7 @@ class People:
         event = NewEvent(
             person_id=person or self.ana,
             at_ms=NOW_MS,
-            body=body,  # type: ignore[arg-type]
+            body=body,  # type: ignore[arg-type]  # ids are texts
             writes=writes,
         )
         await self.store.append([event])
@@ -126,14 +126,14 @@ class People:
         )
         if state == "sent":
             body = AttemptEnded(
-                attempt_id=message_id,  # type: ignore[arg-type]
+                attempt_id=message_id,  # type: ignore[arg-type]  # ids are texts
                 outcome=EventKind.MESSAGE_SENT,
                 code="DG-EN",
             )
             await self.append(body, CloseAttempt(), move)
             return
         progress = MessageProgress(
-            attempt_id=message_id,  # type: ignore[arg-type]
+            attempt_id=message_id,  # type: ignore[arg-type]  # ids are texts
             state=state,
             outcome=EventKind.MESSAGE_DELIVERED,
             code="DG-ET",
@@ -159,7 +159,7 @@ class People:
             "answers": None,
             "at_ms": NOW_MS,
         }
-        return KeepInbound(**{**given, **changes})  # type: ignore[arg-type]
+        return KeepInbound(**{**given, **changes})  # type: ignore[arg-type]  # ids are texts
 
 
 @pytest.fixture
@@ -208,10 +208,10 @@ async def test_a_message_rides_with_its_intent_and_never_goes_back(people: Peopl
 async def test_an_intent_that_loses_keeps_no_text(people: People) -> None:
     account_id = await people.account_id()
     body = AttemptPlanned(
-        attempt_id="lost",  # type: ignore[arg-type]
+        attempt_id="lost",  # type: ignore[arg-type]  # ids are texts
         campaign_id=None,
         account_id=account_id,
-        contact_point_id=people.point_id,  # type: ignore[arg-type]
+        contact_point_id=people.point_id,  # type: ignore[arg-type]  # ids are texts
         channel=Channel.SMS,
         mode=Mode.BLAST,
         debt_ids=(),
@@ -220,7 +220,7 @@ async def test_an_intent_that_loses_keeps_no_text(people: People) -> None:
         person_id=people.ana,
         at_ms=NOW_MS,
         body=body,
-        expected={people.ana: 0},  # type: ignore[dict-item]
+        expected={people.ana: 0},  # type: ignore[dict-item]  # ids are texts
         writes=(OpenAttempt(),),
     )
     assert await people.store.append([event]) == [None]
