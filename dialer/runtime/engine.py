@@ -180,6 +180,7 @@ class Engine:
             desk=self.desk,
             outcomes=self.outcomes,
             agents=self.agents,
+            offers=self.floor.offers,
         )
 
     def _make_post(self, messengers: Messengers, link_key: bytes) -> PostOffice:

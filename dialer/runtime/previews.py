@@ -93,10 +93,8 @@ class PreviewPump(Pump):
     def __init__(
         self, parts: PumpParts, *, offers: Offers, screens: Screens, settings: PreviewSettings
     ) -> None:
-        lease_ms = parts.settings.lease_ms + settings.limit_s * 1000
-        held = msgspec.structs.replace(parts.settings, lease_ms=lease_ms)
         is_idle = partial(self._is_free, parts.agent_is_idle)
-        super().__init__(parts._replace(settings=held, agent_is_idle=is_idle))
+        super().__init__(parts._replace(agent_is_idle=is_idle))
         self._offers = offers
         self._screens = screens
         self._preview = settings

@@ -27,6 +27,7 @@ from dialer.runtime.calls import Calls
 from dialer.runtime.clock import Clock
 from dialer.runtime.desk import Desk
 from dialer.runtime.outcomes import Outcomes, default_said
+from dialer.runtime.previews import Offers
 from dialer.runtime.pump import LiveContact
 from dialer.runtime.recorder import placement
 from dialer.stores.ledger.ids import new_id
@@ -84,6 +85,7 @@ class Sweeps:
         desk: Desk,
         outcomes: Outcomes,
         agents: AgentService,
+        offers: Offers,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -93,6 +95,7 @@ class Sweeps:
         self._desk = desk
         self._outcomes = outcomes
         self._agents = agents
+        self._offers = offers
         self.counts = SweepCounts()
 
     async def run(
@@ -117,12 +120,13 @@ class Sweeps:
     # --- leases ------------------------------------------------------------------------------
 
     async def _keep_leases(self, campaign_id: CampaignId, queue: CampaignQueue) -> None:
-        """The accounts of our live contacts stay ours."""
+        """The accounts of our live contacts, and those that agents look at, stay ours."""
         claims = [
             live.claim
             for live in self._outcomes.contacts.values()
             if live.contact.campaign_id == campaign_id
         ]
+        claims += [offer.claim for offer in self._offers.of(campaign_id)]
         await queue.extend(
             claims, now_ms=to_ms(self._clock.now()), lease_ms=self._settings.lease_ms
         )

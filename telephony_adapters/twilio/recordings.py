@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -78,19 +79,20 @@ class Recordings(Wire):
             if self._tapes.live(recording_id) is not None:
                 raise TelephonyError(f"recording {recording_id} is being made")
             raise UnknownCall(f"there is no recording {recording_id!r}")
+        await self._delete(sid)
+
+    async def _delete(self, sid: str) -> None:
+        """Raises `UnknownCall` when Twilio has it no more."""
         try:
             await self._reached(self.api.delete_recording(sid))
         except Refused as refused:
             if refused.is_gone:
-                raise UnknownCall(f"Twilio has no recording {recording_id} any more") from refused
+                raise UnknownCall(f"Twilio has no recording {sid} any more") from refused
             raise
 
     async def _delete_unwanted(self, sid: str) -> None:
-        try:
-            await self._reached(self.api.delete_recording(sid))
-        except Refused as refused:
-            if not refused.is_gone:
-                raise
+        with contextlib.suppress(UnknownCall):
+            await self._delete(sid)
 
     def _file_of(self, recording_id: str) -> str | None:
         """Twilio's SID of a recording that is complete, or must be: its call has ended."""

@@ -331,3 +331,37 @@ async def test_a_store_that_is_away_gives_agent_and_account_back(
         await agent.say(DialPreview(offer_id=again.offer_id))
         await agent.hear(CallConnected)
         assert len(await rows(house, attempt)) == 1
+
+
+async def test_what_a_lost_owner_had_offered_is_ready_again(tmp_path: Path, redis_url: str) -> None:
+    """The next owner frees every lease; whoever looked at the account still calls once at most."""
+    world = FixedWorld(default=everybody_answers)
+    async with open_house(tmp_path, redis_url, world) as house:
+        campaign = await house.campaign(settings=preview())
+        agent = await house.agent("ana")
+        await agent.ready()
+        view = await offered(agent)
+        queue = house.engine.queue_of(campaign.campaign_id)
+        before = await queue.counts(0)
+        await house.engine.sweeps.reap(campaign.campaign_id, queue, all_leases=True)
+        after = await queue.counts(0)
+        assert (after.leased, after.ready) == (0, before.ready + 1)
+        await agent.say(DialPreview(offer_id=view.offer_id))
+        await agent.hear(CallConnected)
+        assert len(await rows(house, attempt)) == 1
+        assert (await verify_ledger(house.marcador.ledger)).problem_count == 0
+
+
+async def test_an_account_that_is_looked_at_for_long_stays_leased(
+    tmp_path: Path, redis_url: str
+) -> None:
+    world = FixedWorld(default=everybody_answers)
+    async with open_house(tmp_path, redis_url, world, overrides={"engine.lease_s": 60}) as house:
+        await house.campaign(settings=preview(limit_s=600))
+        agent = await house.agent("ana")
+        await agent.ready()
+        view = await offered(agent)
+        await house.engine.clock.sleep(180.0)
+        assert house.engine.sweeps.counts.leases_reaped == 0
+        await agent.say(DialPreview(offer_id=view.offer_id))
+        await agent.hear(CallConnected)
