@@ -36,7 +36,7 @@ def test_up_and_down(server: subprocess.Popen[str], name: signal.Signals) -> Non
     _, err = server.communicate(timeout=60)
     assert server.returncode == ExitCode.OK, err
     assert "Ended." in err
-    assert "Traceback" not in err
+    assert "Traceback" not in err, err
 
 
 def _status(url: str, path: str) -> int:

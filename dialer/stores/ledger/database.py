@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from functools import partial
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import asyncpg
+import structlog
 from sqlalchemy import event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -25,6 +26,8 @@ from dialer.stores.ledger import migrations
 from dialer.stores.ledger.audit import SYSTEM, record_audit
 from dialer.stores.ledger.bulk import DamagedAnswer, Dialect
 from dialer.stores.ledger.direct import STATEMENTS_KEPT, Conn, SqliteThread
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -213,7 +216,7 @@ class Ledger:
         try:
             yield conn
         finally:
-            await conn.close()
+            await _to_the_end(conn.close())
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -227,6 +230,21 @@ class Ledger:
             raise LedgerUnavailable(trouble, self.where, _said(error)) from error
         except DamagedAnswer as error:
             raise LedgerUnavailable(Trouble.DAMAGED, self.where, str(error)) from error
+
+
+async def _to_the_end(closing: Coroutine[Any, Any, None]) -> None:
+    """Give a connection back whole, also when this task is cancelled in the middle of that.
+
+    Broken off there, the connection would be thrown away, with a complaint of the pool.
+    """
+    task = asyncio.create_task(closing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("connection_not_given_back", error=str(error))
+        raise
 
 
 async def open_ledger(url: str, *, now_ms: int, mapped: bool = True) -> Ledger:

@@ -227,6 +227,28 @@ async def test_sqlite_waits_for_the_disk(tmp_path: Path) -> None:
     await ledger.close()
 
 
+async def test_a_reader_cancelled_while_it_ends_gives_its_connection_back_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stop does that: the pool throws a connection away that is not given back whole."""
+    ledger = await open_ledger(f"sqlite:///{tmp_path}/ledger.db", now_ms=OPENED_MS)
+    ending = asyncio.Event()
+    rollback = aiosqlite.Connection.rollback
+
+    async def noted(connection: aiosqlite.Connection) -> None:
+        ending.set()
+        await rollback(connection)
+
+    monkeypatch.setattr(aiosqlite.Connection, "rollback", noted)
+    task = asyncio.create_task(count_notes(ledger))
+    await ending.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await ledger.close()
+    assert [r.message for r in caplog.records if r.name.startswith("sqlalchemy")] == []
+
+
 async def test_a_write_inside_a_write_is_told(tmp_path: Path) -> None:
     ledger = await open_ledger(f"sqlite:///{tmp_path}/ledger.db", now_ms=0)
     async with ledger.write():
