@@ -8,6 +8,9 @@ RAMP_S = 60.0
 RAMP_GROWTH, RAMP_EVERY_S = 1.25, 5.0
 """After the answer rate jumped, or was first known, lines grow at most so much in this time."""
 
+COLD_RAMP_S = 600.0
+"""After so long without a call that has rung out the ramp grows no further."""
+
 
 class RampState(msgspec.Struct):
     from_s: float | None = None
@@ -36,7 +39,8 @@ class Ramp:
         """Most lines while it is not known how late people pick up: one an agent at first."""
         if self.state.first_s is None:
             self.state.first_s = now_s
-        since_s = max(0.0, now_s - self.state.first_s)
+        # A campaign may wait for hours until it may dial at all; by then nothing is limited.
+        since_s = min(COLD_RAMP_S, max(0.0, now_s - self.state.first_s))
         return int(staffed * RAMP_GROWTH ** (since_s / RAMP_EVERY_S))
 
     def limit(self, now_s: float) -> int | None:

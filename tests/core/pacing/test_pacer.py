@@ -109,7 +109,7 @@ def test_predictive_begins_with_one_call_an_idle_agent_and_says_why() -> None:
     decision = make_pacer(PacingConfig()).decide(snapshot())
     assert (decision.calls_to_place, decision.clamp) == (4, Clamp.COLD_START)
     assert "not known yet" in decision.reason
-    assert decision.estimates.pickup_rate == pytest.approx(0.5)
+    assert 0.5 < decision.estimates.pickup_rate < 0.8
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,10 @@ def test_events_and_decisions_are_the_same_in_json() -> None:
     text = b'{"type":"wrap_up_ended","at_s":3.5,"agent_id":"a7","wrap_up_s":12.0,"stays":false}'
     event = msgspec.json.decode(text, type=PacingEvent)
     assert msgspec.json.decode(msgspec.json.encode(event), type=PacingEvent) == event
+
+
+def test_a_cold_campaign_that_could_not_dial_for_a_day_still_decides() -> None:
+    pacer = make_pacer(PacingConfig())
+    for hour in range(25):
+        decision = pacer.decide(snapshot(100.0 + 3600.0 * hour, caps={"supply": 0}))
+        assert (decision.calls_to_place, decision.cap_name) == (0, "supply")
