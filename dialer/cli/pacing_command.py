@@ -30,6 +30,7 @@ CLAMPS: Final[dict[Clamp, tuple[str, str]]] = {
     Clamp.BUDGET: ("presupuesto de abandono usado", "abandonment budget used up"),
     Clamp.COLD_START: ("arranque en frío", "cold start"),
     Clamp.RAMP: ("subida gradual", "ramp"),
+    Clamp.JUMP_RESERVE: ("reserva para un salto de la tasa", "reserve for a jump"),
     Clamp.MAX_LINES: ("líneas por agente", "lines per agent"),
     Clamp.CAP: ("tope", "cap"),
     Clamp.BAD_SNAPSHOT: ("reloj incorrecto", "wrong clock"),

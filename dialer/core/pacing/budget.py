@@ -49,7 +49,7 @@ HARD_FROM, HARD_TO = 0.9, 1.0
 """Shares of the hard limit between which the last 30 minutes take the rest away."""
 LONG_TAPER = 0.33
 """The same width for 24 hours and 30 days, which are the law's own and end at the limit."""
-WINDOW_Z, WINDOW_DISPERSION = 3.9, 1.7
+WINDOW_Z, WINDOW_DISPERSION = 3.6, 1.7
 """The 30 minutes are aimed so low that the limit lies so many standard deviations away, of a
 count whose variance is so many times its mean: abandonments come in clusters."""
 FEW_ANSWERS, SMALL_WINDOW_ANSWERS = 150, 200
@@ -134,8 +134,10 @@ class BudgetState(msgspec.Struct):
     predicted: float = 0.0
     """Abandonments predicted for the calls placed, within the memory."""
     happened: float = 0.0
-    """Abandonments that came, within the same memory."""
-    losses_at_start: float = 1.0
+    """Abandonments that came, within the same memory; both begin with what is known of teams of
+    this size, which is forgotten like everything else."""
+    steered: bool = False
+    """Calls have been accounted: the first tolerance is no longer chosen."""
     margin: float = TARGET_MARGINS[0][1]
     heard: float = 0.0
     """Calls that were taken for answered by a person, within a memory."""
@@ -168,9 +170,10 @@ class AbandonmentBudget:
         if agents <= state.team:
             return
         state.team = agents
-        if state.log_tolerance is None or state.predicted <= 0.0:
+        if not state.steered:
             state.log_tolerance = log(start_tolerance(agents) * self._target)
-        state.losses_at_start = _between(LOSSES_PER_PREDICTED, agents)
+            state.predicted = LOSSES_PRIOR
+            state.happened = LOSSES_PRIOR * _between(LOSSES_PER_PREDICTED, agents)
         state.margin = _between(TARGET_MARGINS, agents)
 
     def advance(self, now_s: float) -> None:
@@ -187,6 +190,7 @@ class AbandonmentBudget:
         state = self.state
         if state.log_tolerance is None:
             return
+        state.steered = True
         keep = exp(-losses / LOSSES_MEMORY)
         state.predicted = (state.predicted + losses) * keep
         state.happened *= keep
@@ -224,9 +228,7 @@ class AbandonmentBudget:
     def losses_per_predicted(self) -> float:
         """Abandonments for each predicted one: learned, from a prior by team size."""
         state = self.state
-        return (LOSSES_PRIOR * state.losses_at_start + state.happened) / (
-            LOSSES_PRIOR + state.predicted
-        )
+        return state.happened / state.predicted if state.predicted > 0.0 else 1.0
 
     def aim(self) -> float:
         """Share of abandonments steered for: below the target, and where 30 minutes hold a few
@@ -244,6 +246,14 @@ class AbandonmentBudget:
             width = SMALL_WINDOW_ANSWERS - FEW_ANSWERS
             safe += (aim - safe) * (SMALL_WINDOW_ANSWERS - seen) / width
         return min(aim, safe)
+
+    def left_in_half_hour(self) -> float | None:
+        """Abandonments before the half hour is at its limit; None: too few answers to say."""
+        window = self.windows["30min"]
+        if window.total_answered < FEW_ANSWERS:
+            return None
+        answers = max(window.total_answered, SMALL_WINDOW_ANSWERS)
+        return self._limit * answers - window.total_abandoned
 
     def tolerance(self) -> float:
         """Highest risk that the next call may carry: 0 when a window is used up."""

@@ -203,6 +203,9 @@ class Clamp(StrEnum):
     """The first calls have not rung out yet: the answer rate is taken to be high."""
     RAMP = "ramp"
     """Lines grow slowly after the answer rate has jumped."""
+    JUMP_RESERVE = "jump_reserve"
+    """With more calls placed in the last seconds, a jump of the answer rate that nobody can know
+    of yet would break the half hour's limit."""
     MAX_LINES = "max_lines"
     """The configured lines per agent are in use."""
     CAP = "cap"

@@ -14,8 +14,10 @@ import msgspec
 
 from dialer.core.pacing import snapshots
 from dialer.core.pacing.budget import AbandonmentBudget, BudgetState
+from dialer.core.pacing.cold import ColdShapes
 from dialer.core.pacing.hazards import DurationEstimator, DurationState
 from dialer.core.pacing.history import History
+from dialer.core.pacing.jumps import UNSEEN_STEPS, room_for_jump
 from dialer.core.pacing.messages import (
     Clamp,
     Decision,
@@ -33,7 +35,12 @@ from dialer.core.pacing.outlook import (
     weigh,
 )
 from dialer.core.pacing.pacer import checked, refusal
-from dialer.core.pacing.priors import detection_prior, pickup_prior, unanswered_prior
+from dialer.core.pacing.priors import (
+    detection_prior,
+    pickup_prior,
+    pickup_shapes,
+    unanswered_prior,
+)
 from dialer.core.pacing.ramp import Ramp, RampState
 from dialer.core.pacing.rates import (
     COLD_RATE,
@@ -68,6 +75,7 @@ LOST_AFTER_RING_TIMEOUT_S = 20.0
 MAX_CATCH_UP_STEPS = 120
 """After a longer silence every dial has ended; the steps between teach nothing."""
 ENDS_BEFORE_NEW_TABLES = 8
+"""Until the first calls have rung out every second teaches: tables are made at once then."""
 
 
 class PredictiveSave(msgspec.Struct, tag="predictive"):
@@ -91,6 +99,7 @@ class PredictiveSave(msgspec.Struct, tag="predictive"):
     ends_at_shape: int
     ramp: RampState
     idle_loss: IdleLossState = msgspec.field(default_factory=IdleLossState)
+    cold_weights: list[float] = []
 
 
 class PredictivePacer:
@@ -117,14 +126,14 @@ class PredictivePacer:
         self._idle_loss = IdleLoss()
         self._step: int | None = None
         self._mature = False
+        self._cold = ColdShapes(pickup_shapes(self._lags, config.ring_timeout_s))
+        """Read only until the first calls have rung out."""
         self._delays = self._pickup.density()
         """When pickups come, by lag, as known before the events of the running step."""
         self._tables = Tables(self._shape([], []), self._connect_limit_s).complete()
         self._next: Tables | None = None
         self._ends_at_shape = 0
         self._ramp = Ramp()
-        self._cold_answered_by = cumulative(self._delays)
-        """Share of the pickups to come by a ring age, before any was seen."""
 
     # --- learning -----------------------------------------------------------------------------
 
@@ -135,8 +144,9 @@ class PredictivePacer:
         self._cohorts(segment).placed[0] += 1.0
 
     def on_pickup(self, segment: str, ring_s: float) -> None:
-        self._cohorts(segment).rate.event()
-        self._pickup.event(int(ring_s / STEP_S))
+        lag = int(ring_s / STEP_S)
+        self._cohorts(segment).pickup(lag)
+        self._pickup.event(lag)
 
     def on_unanswered(self, segment: str, ring_s: float) -> None:
         self._unanswered.event(int(ring_s / STEP_S))
@@ -190,19 +200,22 @@ class PredictivePacer:
         now_s = snapshot.at_s
         self._budget.start(ages.staffed)
         self._budget.advance(now_s)
+        was_mature = self._mature
         self._advance(now_s, ages)
-        self._renew_tables(ages)
+        self._renew_tables(ages, self._mature and not was_mature)
         self._rates.clear()
         scene = self._scene(ages, snapshot.upcoming)
         risk = weigh(scene, self._tables)
         tolerance = self._budget.tolerance()
         room = max(0, int(self._config.max_lines_per_agent * ages.staffed) - ages.ringing)
         next_call_risk = risk.of(1, tolerance)
-        asked = 0
+        asked, most = 0, room
         if next_call_risk <= tolerance and ages.staffed:
-            asked = largest_within(risk, tolerance, room)
+            most = self._room_for_jump(room, scene, risk, ages)
+            asked = largest_within(risk, tolerance, most)
         floor = self._floor(room, tolerance, ages, risk)
-        calls, clamp, cap_name = self._bounded(asked, room, floor, tolerance, now_s, ages, snapshot)
+        clamp = self._clamp(asked, room, most, tolerance, ages)
+        calls, clamp, cap_name = self._bounded(asked, clamp, floor, now_s, ages, snapshot)
         tracker.asked(now_s, calls)
         self._account(calls, asked, risk, next_call_risk, scene)
         return Decision(
@@ -218,26 +231,23 @@ class PredictivePacer:
             faults=dict(tracker.state.faults),
         )
 
-    def _bounded(
-        self,
-        asked: int,
-        room: int,
-        floor: int,
-        tolerance: float,
-        now_s: float,
-        ages: Ages,
-        snapshot: Snapshot,
-    ) -> tuple[int, Clamp, str]:
-        """Floor, ramp and caps, in this order; the last that changed the number is named."""
-        calls, clamp = asked, Clamp.NONE
+    def _clamp(self, asked: int, room: int, most: int, tolerance: float, ages: Ages) -> Clamp:
+        """What bound the law itself, which was allowed `most` calls of the `room` on the lines."""
         if not ages.staffed:
-            clamp = Clamp.NONE  # nobody to dial for: no budget is used up
-        elif tolerance <= 0.0:
-            clamp = Clamp.BUDGET
-        elif not self._mature:
-            clamp = Clamp.COLD_START
-        elif asked >= room and asked > 0:
-            clamp = Clamp.MAX_LINES
+            return Clamp.NONE  # nobody to dial for: no budget is used up
+        if tolerance <= 0.0:
+            return Clamp.BUDGET
+        if not self._mature:
+            return Clamp.COLD_START
+        if asked == most < room:
+            return Clamp.JUMP_RESERVE
+        return Clamp.MAX_LINES if asked >= room and asked > 0 else Clamp.NONE
+
+    def _bounded(
+        self, asked: int, clamp: Clamp, floor: int, now_s: float, ages: Ages, snapshot: Snapshot
+    ) -> tuple[int, Clamp, str]:
+        """Ramp, floor and caps, in this order; the last that changed the number is named."""
+        calls = asked
         ramp = self._ramp.limit(now_s)
         if not self._mature:
             ramp = self._ramp.cold_limit(now_s, ages.staffed)
@@ -249,6 +259,21 @@ class PredictivePacer:
                 clamp = Clamp.PROGRESSIVE_FLOOR
         calls, cap, cap_name = snapshots.capped(calls, snapshot.caps)
         return calls, (clamp if cap is Clamp.NONE else cap), cap_name
+
+    def _room_for_jump(self, room: int, scene: Scene, risk: Risk, ages: Ages) -> int:
+        """How much of the room a jump of the answer rate that is not known yet leaves."""
+        allowance = self._budget.left_in_half_hour()
+        if allowance is None or not self._mature:
+            return room
+        answers, freed = risk.expected(HORIZONS_S.index(10))
+        left = room_for_jump(
+            rate=scene.new_rate,
+            live_share=scene.live_share,
+            placed_lately=sum(sum(c.placed[:UNSEEN_STEPS]) for c in self._segments.values()),
+            spare_agents=ages.idle - ages.waiting + freed - answers,
+            allowance=allowance,
+        )
+        return room if left is None else min(room, left)
 
     def _floor(self, room: int, tolerance: float, ages: Ages, risk: Risk) -> int:
         """Calls that have an agent each, who waits for them: one an idle agent.
@@ -293,6 +318,9 @@ class PredictivePacer:
             self._step = step
         pending = min(step - self._step, MAX_CATCH_UP_STEPS)
         self._step = step
+        if pending and not self._mature:
+            columns = zip(*(c.placed for c in self._segments.values()), strict=True)
+            self._cold.weigh(self._pickup.state.events, [float(sum(n)) for n in columns])
         for _ in range(pending):
             if ages.staffed:
                 self._idle_loss.advance()
@@ -329,23 +357,28 @@ class PredictivePacer:
             cohorts.begin(answered_by)
         self._start_ramp(now_s, ages)
 
-    def _renew_tables(self, ages: Ages) -> None:
+    def _renew_tables(self, ages: Ages, ripe: bool) -> None:
+        """`ripe`: delays have just become known."""
         if self._next is not None:
             self._next.stage()
             if self._next.finished:
                 self._tables, self._next = self._next, None
             return
-        if not self._mature:
-            return
         ends = self._talk.state.count + self._wrap_up.state.count + self._pickup.state.count
-        if ends - self._ends_at_shape >= max(ENDS_BEFORE_NEW_TABLES, min(ends // 20, 200)):
-            self._ends_at_shape = ends
-            shape = self._shape(ages.talking_s, ages.wrapping_s)
-            self._next = Tables(shape, self._connect_limit_s)
+        enough = max(ENDS_BEFORE_NEW_TABLES, min(ends // 20, 200))
+        if ends - self._ends_at_shape < enough and not ripe:
+            return
+        self._ends_at_shape = ends
+        shape = self._shape(ages.talking_s, ages.wrapping_s)
+        tables = Tables(shape, self._connect_limit_s)
+        if ripe or not self._mature:
+            self._tables = tables.complete()
+        else:
+            self._next = tables
 
     def _shape(self, talking_s: list[float], wrapping_s: list[float]) -> Shape:
         return Shape(
-            pickup=self._pickup.density(),
+            pickup=self._pickup.density() if self._mature else self._cold.density(),
             unanswered=self._unanswered.density(),
             detection=self._detection.density(),
             talk=self._talk.hazards(talking_s),
@@ -390,7 +423,7 @@ class PredictivePacer:
         cohorts = self._segments.get(segment) or self._segments.get(OVERFLOW_SEGMENT)
         if not self._mature:
             cohorts = cohorts or Cohorts.empty(self._lags)
-            rate, variance = cohorts.cold_rate(self._cold_answered_by)
+            rate, variance = self._cold.rate(cohorts.rate.state.open_events, cohorts.placed)
         else:
             estimator = cohorts.rate if cohorts else RateEstimator()
             rate, variance = estimator.wary_rate, estimator.relative_variance
@@ -475,6 +508,7 @@ class PredictivePacer:
                 ends_at_shape=self._ends_at_shape,
                 ramp=self._ramp.state,
                 idle_loss=self._idle_loss.state,
+                cold_weights=self._cold.weights,
             )
         )
 
@@ -498,6 +532,7 @@ class PredictivePacer:
         self._stays = state.stays
         self._step = state.step
         self._mature = state.mature
+        self._cold.weights = state.cold_weights
         self._delays = state.delays
         self._tables = Tables(state.shape, self._connect_limit_s).complete()
         self._next = None
@@ -518,6 +553,7 @@ class PredictivePacer:
             (state.talk, self._talk.state),
             (state.wrap_up, self._wrap_up.state),
             (state.delays, self._delays),
+            (state.cold_weights, self._cold.weights),
             (state.shape, self._tables.shape),
             (state.budget.windows, self._budget.state.windows),
         ]

@@ -8,6 +8,8 @@ within the shortest ring delay instead of after the ring timeout.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import accumulate
 from math import exp, sqrt
 from operator import mul
 
@@ -19,12 +21,20 @@ FAST_EVENTS, FAST_S = 8.0, 6.0
 """A memory reaches back over this many events, and at least this long."""
 COLD_RATE, COLD_EVENTS = 0.4, 2.5
 """Before anything is known: answer rates are assumed high, which dials little."""
-FIRST_RATE, FIRST_EVENTS = 0.5, 2.0
-"""The same while no call has rung out: nothing is known of delays either."""
-RISE_Z, FALL_Z = 2.3, -3.0
-"""Where z = 2 (sqrt(observed) - sqrt(expected)) leaves these, the rate has jumped."""
+RISE_Z, FALL_Z = 2.3, -2.2
+"""Where z = 2 (sqrt(observed) - sqrt(expected)) is above the first, the rate has risen; where it is
+below the second with one event more than were observed, it has fallen: a few seconds without any
+are no fall yet, and dialing more because of them costs people."""
 WARY_Z = 1.0
 """From here on, up to a jump, dialing goes by more and more of what the last seconds show."""
+YOUNG_WITHIN_STEPS = (5, 7, 9, 12, 16)
+YOUNG_RISE_Z, YOUNG_WARY_Z = 3.0, 2.0
+"""The same for the calls placed within the last so many steps alone. Where new contacts answer
+more often than those before, theirs are the first answers that tell, and the answers still to come
+of older calls would hide them."""
+RISING_S, RISING_BY = 60.0, 0.25
+"""After a rise the rate is taken to be still rising: so much higher at first than seen, and no
+more at the end of this time."""
 IDLE_LOSS_S, IDLE_LOSS_PRIOR_S = 1200.0, 300.0
 """How far back idle agents who went are remembered, and a quiet time taken to have been before."""
 SHAPE_PRIOR_EVENTS = 20.0
@@ -38,10 +48,16 @@ class RateState(msgspec.Struct, array_like=True):
     fast_exposure: float = 0.0
     open_events: int = 0
     """Events since the last `advance`; their exposure is not known yet."""
+    young_events: float = 0.0
+    young_exposure: float = 0.0
+    """Of the youngest calls that surprise most."""
+    rising_s: float = 0.0
+    """How long the rate is still taken to be rising."""
 
 
 class RateEstimator:
-    """Events per exposure with a slow memory, and a fast one that notices jumps."""
+    """Events per exposure with a slow memory, and two views of the last seconds that notice jumps:
+    a fast memory of all events, and what the youngest calls have brought."""
 
     __slots__ = ("state",)
 
@@ -51,13 +67,19 @@ class RateEstimator:
     def event(self) -> None:
         self.state.open_events += 1
 
-    def advance(self, exposure: float, elapsed_s: float) -> int:
-        """Account one step. Returns 1 after an upward jump, -1 after a downward one, else 0."""
+    def advance(
+        self, exposure: float, elapsed_s: float, young: Iterable[tuple[float, float]] = ()
+    ) -> int:
+        """Account one step. Returns 1 after an upward jump, -1 after a downward one, else 0.
+
+        `young`: events and exposure of the youngest calls, for several ages up to which they are.
+        """
         s = self.state
         events, s.open_events = s.open_events, 0
         if exposure <= 0.0 and events == 0:
             return 0
         rate = self.rate
+        s.rising_s = max(0.0, s.rising_s - elapsed_s)
         expected = exposure * rate
         keep = exp(-min(expected / SLOW_EVENTS, elapsed_s / SLOW_S))
         s.slow_events = s.slow_events * keep + events
@@ -65,15 +87,28 @@ class RateEstimator:
         keep = exp(-min(expected / FAST_EVENTS, elapsed_s / FAST_S))
         s.fast_events = s.fast_events * keep + events
         s.fast_exposure = s.fast_exposure * keep + exposure
-        z = self._surprise(rate)
-        if FALL_Z < z < RISE_Z:
-            return 0
-        jump = 1 if z > 0 else -1
-        # Two cold events keep a rate of nothing from becoming certain.
-        s.slow_events = s.fast_events + 1.0
-        s.slow_exposure = s.fast_exposure + 1.0 / rate
+        s.young_events, s.young_exposure = max(
+            young, key=lambda seen: surprise(seen[0], seen[1], rate), default=(0.0, 0.0)
+        )
+        if surprise(s.fast_events + 1.0, s.fast_exposure, rate) <= FALL_Z:
+            self._start_again(s.fast_events, s.fast_exposure, rate)
+            return -1
+        if surprise(s.fast_events, s.fast_exposure, rate) >= RISE_Z:
+            self._start_again(s.fast_events, s.fast_exposure, rate)
+            s.rising_s = RISING_S
+            return 1
+        if surprise(s.young_events, s.young_exposure, rate) >= YOUNG_RISE_Z:
+            self._start_again(s.young_events, s.young_exposure, rate)
+            s.rising_s = RISING_S
+            return 1
+        return 0
+
+    def _start_again(self, events: float, exposure: float, rate: float) -> None:
+        s = self.state
+        # One event at the old rate keeps a rate of nothing from becoming certain.
+        s.slow_events, s.slow_exposure = events + 1.0, exposure + 1.0 / rate
         s.fast_events = s.fast_exposure = 0.0
-        return jump
+        s.young_events = s.young_exposure = 0.0
 
     @property
     def rate(self) -> float:
@@ -89,20 +124,29 @@ class RateEstimator:
         counts in part, and all of it when it is about to be taken for one.
         """
         s, rate = self.state, self.rate
-        part = (self._surprise(rate) - WARY_Z) / (RISE_Z - WARY_Z)
-        if part <= 0.0:
-            return rate
-        lately = (s.fast_events + 1.0) / (s.fast_exposure + 1.0 / rate)
-        return min(0.98, rate + max(0.0, lately - rate) * min(1.0, part))
-
-    def _surprise(self, rate: float) -> float:
-        """How far the last seconds lie above a rate, in about standard deviations."""
-        return 2.0 * (sqrt(self.state.fast_events) - sqrt(self.state.fast_exposure * rate))
+        return max(
+            min(0.98, rate * (1.0 + RISING_BY * s.rising_s / RISING_S)),
+            _wary(s.fast_events, s.fast_exposure, rate, WARY_Z, RISE_Z),
+            _wary(s.young_events, s.young_exposure, rate, YOUNG_WARY_Z, YOUNG_RISE_Z),
+        )
 
     @property
     def relative_variance(self) -> float:
         """Variance of the estimate over its square."""
         return 1.0 / max(self.state.slow_events, 1.0)
+
+
+def surprise(events: float, exposure: float, rate: float) -> float:
+    """How far events lie above what a rate lets expect, in about standard deviations."""
+    return 2.0 * (sqrt(events) - sqrt(exposure * rate))
+
+
+def _wary(events: float, exposure: float, rate: float, from_z: float, to_z: float) -> float:
+    part = (surprise(events, exposure, rate) - from_z) / (to_z - from_z)
+    if part <= 0.0:
+        return rate
+    lately = (events + 1.0) / (exposure + 1.0 / rate)
+    return min(0.98, rate + max(0.0, lately - rate) * min(1.0, part))
 
 
 class IdleLossState(msgspec.Struct, array_like=True):
@@ -189,49 +233,57 @@ class LagDensity:
 class CohortState(msgspec.Struct, array_like=True):
     placed: list[float]
     """Calls placed 0, 1, 2 ... steps ago."""
+    answered: list[float]
+    """Those of them that were picked up."""
     rate: RateState
 
 
 class Cohorts:
     """The dials of one segment by age, and the answer rate they show."""
 
-    __slots__ = ("placed", "rate")
+    __slots__ = ("answered", "placed", "rate")
 
     def __init__(self, state: CohortState) -> None:
         self.placed = state.placed
+        self.answered = state.answered
         self.rate = RateEstimator(state.rate)
 
     @classmethod
     def empty(cls, lags: int) -> Cohorts:
-        return cls(CohortState([0.0] * lags, RateState()))
+        return cls(CohortState([0.0] * lags, [0.0] * lags, RateState()))
 
     def state(self) -> CohortState:
-        return CohortState(self.placed, self.rate.state)
+        return CohortState(self.placed, self.answered, self.rate.state)
+
+    def pickup(self, lag: int) -> None:
+        """A call placed so many steps ago was picked up."""
+        self.rate.event()
+        self.answered[min(max(lag, 0), len(self.answered) - 1)] += 1.0
 
     def step(self, density: list[float]) -> int:
         """Account one step and age every cohort by one. Returns the jump seen, as `advance`."""
-        jump = self.rate.advance(sum(map(mul, self.placed, density)), STEP_S)
+        exposure = sum(map(mul, self.placed, density))
+        jump = self.rate.advance(exposure, STEP_S, self._young(density))
         self.age()
         return jump
 
+    def _young(self, density: list[float]) -> list[tuple[float, float]]:
+        """Pickups of the youngest calls, and their exposure since they were placed."""
+        picked_by = accumulate(density)
+        exposure = list(accumulate(map(mul, self.placed, picked_by)))
+        answered = list(accumulate(self.answered))
+        return [(answered[n], exposure[n]) for n in YOUNG_WITHIN_STEPS if n < len(answered)]
+
     def age(self) -> None:
         """Age every cohort by one step; the pickups of the step wait for `begin`."""
-        self.placed.insert(0, 0.0)
-        self.placed.pop()
+        for counts in (self.placed, self.answered):
+            counts.insert(0, 0.0)
+            counts.pop()
 
     def forget_dials(self) -> None:
         """What is still to come of calls already placed will not be heard."""
         self.placed = [0.0] * len(self.placed)
-
-    def cold_rate(self, happened_by: list[float]) -> tuple[float, float]:
-        """Rate and its relative variance from pickups so far, before delays are known.
-
-        `happened_by` is late on purpose, so the rate comes out high, which dials less.
-        """
-        events = self.rate.state.open_events
-        exposure = max(sum(map(mul, self.placed, happened_by)), float(events))
-        rate = (events + FIRST_EVENTS) / (exposure + FIRST_EVENTS / FIRST_RATE)
-        return min(0.95, rate), 1.0 / (events + FIRST_EVENTS)
+        self.answered = [0.0] * len(self.answered)
 
     def begin(self, happened_by: list[float]) -> None:
         """Account all calls still in the memory at once, with the delays now known.

@@ -9,10 +9,14 @@ import pytest
 from dialer.core.pacing.rates import (
     COLD_EVENTS,
     COLD_RATE,
+    RISING_BY,
+    RISING_S,
     STEP_S,
+    YOUNG_WITHIN_STEPS,
     Cohorts,
     LagDensity,
     RateEstimator,
+    RateState,
     cumulative,
 )
 
@@ -135,3 +139,65 @@ def test_on_the_way_to_a_rise_dialing_goes_by_more_than_what_is_believed() -> No
     assert wary == sorted(wary)
     assert wary[-1] > 1.3
     assert estimator.rate > 1.5 * believed
+
+
+def test_a_few_seconds_without_an_answer_are_no_fall() -> None:
+    """None where 2.3 were expected happens to one campaign in ten, none where five were to one in
+    150."""
+    estimator = RateEstimator(RateState(slow_events=20.0, slow_exposure=40.0))
+    seen = 0.0
+    while estimator.advance(0.4, STEP_S) == 0:
+        seen += 0.2
+        assert seen < 15.0
+    assert seen > 4.0, "a tenth of all campaigns would be taken to have fallen"
+    assert estimator.rate < 0.2
+
+
+def test_after_a_rise_the_rate_is_taken_to_rise_further_for_a_minute() -> None:
+    estimator = RateEstimator()
+    for _ in range(400):
+        estimator.event()
+        estimator.advance(10.0, STEP_S)
+    jumped = 0
+    while jumped <= 0:
+        for _ in range(6):
+            estimator.event()
+        jumped = estimator.advance(10.0, STEP_S)
+    assert estimator.wary_rate == pytest.approx(estimator.rate * (1.0 + RISING_BY))
+    margins = []
+    for _ in range(int(RISING_S) + 5):
+        for _ in range(6):
+            estimator.event()
+        estimator.advance(10.0, STEP_S)
+        margins.append(estimator.wary_rate / estimator.rate)
+    assert margins[5:] == sorted(margins[5:], reverse=True)
+    assert margins[5] > 1.15
+    assert margins[-1] == pytest.approx(1.0)
+    assert estimator.state.rising_s == 0.0
+
+
+def place_and_answer(cohorts: Cohorts, lags: list[int]) -> list[int]:
+    """So many seconds of ten calls each at a tenth; then the calls of lag 0, 1 ... of the last
+    seconds are answered at once, as many as said."""
+    for _ in range(600):
+        cohorts.placed[0] += 10.0
+        for lag, share in enumerate(DELAYS):
+            # Not at random: what is told of is just what is expected.
+            cohorts.answered[lag] += share
+        cohorts.rate.event()
+        cohorts.step(DELAYS)
+    for lag, answers in enumerate(lags):
+        for _ in range(answers):
+            cohorts.pickup(lag)
+    return [cohorts.step(DELAYS)]
+
+
+def test_new_calls_that_answer_early_tell_of_a_rise_that_all_calls_together_hide() -> None:
+    """Six answers of calls of the last seconds, where one was expected, among the ten that calls
+    of all ages bring in that time."""
+    young = Cohorts.empty(LAGS)
+    assert place_and_answer(young, [0, 0, 4, 4, 3]) == [1]
+    assert young.rate.wary_rate > 0.2
+    old = Cohorts.empty(LAGS)
+    assert place_and_answer(old, [0] * (max(YOUNG_WITHIN_STEPS) + 1) + [2]) == [0]
+    assert old.rate.wary_rate == pytest.approx(old.rate.rate)
