@@ -149,7 +149,7 @@ SCENARIOS: dict[str, World] = {
         ),
         World(
             name="leave",
-            departures=(Departure(share=0.6, from_s=_DAY_S / 2, within_s=120.0),),
+            departures=(Departure(share=0.6, from_s=_DAY_S * 3 / 4, within_s=120.0),),
         ),
         World(name="long_talk", talk_mean_s=240.0, talk_cv=2.0),
         World(name="amd", machine_rate=0.35),

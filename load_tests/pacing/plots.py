@@ -18,7 +18,7 @@ def plot_frontier(path: Path, rows: Sequence[Row], scenario: str) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    shown = [r.outcome for r in rows if r.outcome.world == scenario]
+    shown = [r.outcome for r in rows if r.outcome.world == scenario and r.outcome.beside_peers]
     sizes = sorted({o.agents for o in shown})
     if not sizes:
         return

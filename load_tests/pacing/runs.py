@@ -12,7 +12,7 @@ from dialer.core.pacing import Decider, Law, RatioPacer, make_pacer
 from dialer.simulation.floor import Minute
 from dialer.simulation.pacing import run_pacing
 from dialer.simulation.report import config_for, scenario
-from dialer.simulation.worlds import Curve, World
+from dialer.simulation.worlds import Curve, Segment, World
 from load_tests.pacing.goals import GATES, goal_of
 from load_tests.pacing.peers import (
     DropRule,
@@ -24,8 +24,9 @@ from load_tests.pacing.peers import (
 from load_tests.pacing.unseen import WORLDS, unseen_pacer
 
 DAY_S = 8 * 3600.0
-HOURS = {3: 8.0, 10: 8.0, 30: 8.0, 100: 4.0, 300: 2.0, 1000: 1.0}
-"""Length of a run by size: enough answers for a rate, few enough for an afternoon."""
+PEER_HOURS = {3: 8.0, 10: 8.0, 30: 8.0, 100: 4.0, 300: 2.0, 1000: 1.0}
+"""Length of a run beside peers by size: enough answers for a rate, few enough for an afternoon.
+Ours and progressive dialing without peers run a whole day of `DAY_S`."""
 OURS, PROGRESSIVE, TUNED = "marcador", "progressive", "fixed ratio in hindsight"
 RATIOS = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0, 7.0, 10.0, 14.0, 20.0)
 TARGET = 0.01
@@ -77,6 +78,8 @@ class Job(Message, frozen=True, kw_only=True):
     contender: str
     seeds: tuple[int, ...]
     timeline: bool = False
+    beside_peers: bool = False
+    """Over `PEER_HOURS`, to be compared with the peers and held to no goal."""
 
 
 class Outcome(Message, frozen=True, kw_only=True):
@@ -97,6 +100,7 @@ class Outcome(Message, frozen=True, kw_only=True):
     bad_days: int
     idle_wait_s: float
     lines_per_agent: float
+    beside_peers: bool = False
     note: str = ""
     timeline: tuple[Minute, ...] = ()
 
@@ -128,6 +132,7 @@ def _pooled(job: Job, factory: Factory, note: str = "") -> Outcome:
         bad_days=sum(r.abandoned_share > GATES.day for r in results),
         idle_wait_s=_mean([r.idle_wait_s for r in results]),
         lines_per_agent=_mean([r.lines_per_agent for r in results]),
+        beside_peers=job.beside_peers,
         note=note,
         timeline=results[0].timeline if job.timeline else (),
     )
@@ -149,14 +154,14 @@ def _tuned(job: Job) -> Outcome:
 
 
 def goal_world(name: str, agents: int, hours: float | None = None) -> World:
-    """A scenario of the goals at a size, over the hours the benchmark gives that size."""
-    return _shortened(scenario(name, agents), hours or HOURS.get(agents, 8.0))
+    """A scenario of the goals at a size; a working day unless told otherwise."""
+    return _shortened(scenario(name, agents), hours or DAY_S / 3600.0)
 
 
 def unseen_world(name: str, agents: int, hours: float | None = None) -> World:
     """A world of `unseen` at a size."""
     world = msgspec.structs.replace(WORLDS[name], agents=agents)
-    return _shortened(world, hours or HOURS.get(agents, 8.0))
+    return _shortened(world, hours or DAY_S / 3600.0)
 
 
 def _shortened(world: World, hours: float) -> World:
@@ -190,12 +195,13 @@ def _shortened(world: World, hours: float) -> World:
     )
 
 
-def memoryless_world(agents: int, hours: float | None = None) -> World:
+def memoryless_world(agents: int, answer_rate: float, hours: float) -> World:
     """The world that `mdp` solves, a decision every quarter of a second."""
     return World(
-        name="memoryless",
+        name=f"memoryless {answer_rate:.0%}",
         agents=agents,
-        duration_s=(hours or HOURS.get(agents, 8.0)) * 3600.0,
+        duration_s=hours * 3600.0,
+        segments=(Segment(live_rate=((0.0, answer_rate),)),),
         tick_s=0.25,
         memoryless=True,
         ring_delay_min_s=0.0,
@@ -226,7 +232,8 @@ def judge(outcome: Outcome, progressive: Outcome) -> Row:
     """Hold an outcome against the gates, its goal, and progressive dialing on the same seeds."""
     by_seed = dict(zip(progressive.seeds, progressive.occupancy_by_seed, strict=True))
     base = _mean([by_seed[seed] for seed in outcome.seeds])
-    goal = goal_of(outcome.world, outcome.agents) if outcome.contender == OURS else None
+    held = outcome.contender == OURS and not outcome.beside_peers
+    goal = goal_of(outcome.world, outcome.agents) if held else None
     missed = max(0.0, goal / 100.0 - outcome.occupancy) if goal else 0.0
     return Row(
         outcome=outcome,

@@ -22,7 +22,7 @@ def cells(row: Row) -> tuple[str, ...]:
     goal = "" if row.goal is None else f"{row.goal:.1%}".removesuffix("%")
     verdict = ""
     if row.goal is not None:
-        verdict = f"missed by {row.goal_missed_by:.1%}" if row.goal_missed_by else "met"
+        verdict = f"missed by {row.goal_missed_by:.2%}" if row.goal_missed_by else "met"
     return (
         o.world,
         str(o.agents),

@@ -41,6 +41,10 @@ WORLDS: dict[str, World] = {
             arrivals=(Arrival(share=0.5, from_s=DAY_S / 4, within_s=20.0),),
             departures=(Departure(share=0.3, from_s=DAY_S * 0.7, within_s=30.0),),
         ),
+        World(
+            name="leave_at_noon",
+            departures=(Departure(share=0.6, from_s=DAY_S / 2, within_s=120.0),),
+        ),
         World(name="oscillating", segments=(Segment(live_rate=OSCILLATING),)),
         World(name="quarter_second", tick_s=0.25),
         World(name="mistaken_amd", machine_rate=0.35, amd_false_machine=0.003),

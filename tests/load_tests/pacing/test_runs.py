@@ -45,7 +45,7 @@ def test_misses_are_told_with_their_size() -> None:
         GOOD, occupancy=0.8, abandoned=0.0125, worst_30min=0.041, bad_windows=1, bad_days=1
     )
     line = dict(zip(COLUMNS, cells(judge(bad, BASE)), strict=True))
-    assert line["goal"] == "missed by 9.2%"
+    assert line["goal"] == "missed by 9.20%"
     assert "pooled +0.25%" in line["hard gates"]
     assert "30 min +1.10% (1 of 2 runs)" in line["hard gates"]
     assert "1 of 2 days" in line["hard gates"]
@@ -57,6 +57,11 @@ def test_one_seed_is_compared_with_progressive_on_that_seed() -> None:
     row = judge(peer, BASE)
     assert row.progressive == 0.8
     assert row.goal is None
+
+
+def test_ours_beside_peers_is_shorter_and_held_to_no_goal() -> None:
+    beside = msgspec.structs.replace(GOOD, beside_peers=True, hours=2.0)
+    assert judge(beside, BASE).goal is None
 
 
 def test_cold_start_has_gates_of_its_own() -> None:
@@ -74,7 +79,7 @@ def test_a_shorter_day_keeps_its_jump_as_steep_and_in_the_middle() -> None:
     (low_s, low), (high_s, high) = world.segments[0].live_rate
     assert (low_s, low, high) == (3600.0, 0.10, 0.50)
     assert high_s - low_s == 60.0
-    assert goal_world("leave", 10, hours=2.0).departures[0].from_s == 3600.0
+    assert goal_world("leave", 10, hours=2.0).departures[0].from_s == 5400.0
     assert goal_world("cold_start", 10).duration_s == 1200.0
 
 
@@ -110,7 +115,7 @@ def test_the_budget_holds_where_the_pacer_is_told_less_than_the_truth(name: str)
 
 
 def test_the_memoryless_world_is_the_solved_one() -> None:
-    world = memoryless_world(20, hours=0.8)
+    world = memoryless_world(20, 0.25, hours=0.8)
     progressive = play(Job(world=world, contender=PROGRESSIVE, seeds=(1,)))
     # One call at a time an agent: ring / p idle, then talk.
     assert progressive.occupancy == pytest.approx(140.0 / (140.0 + 32.0), abs=0.03), "seed 1"
