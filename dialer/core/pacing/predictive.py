@@ -17,7 +17,7 @@ from dialer.core.pacing.budget import AbandonmentBudget, BudgetState
 from dialer.core.pacing.cold import ColdShapes
 from dialer.core.pacing.hazards import DurationEstimator, DurationState
 from dialer.core.pacing.history import History
-from dialer.core.pacing.jumps import UNSEEN_STEPS, room_for_jump
+from dialer.core.pacing.jumps import room_for_jump
 from dialer.core.pacing.messages import (
     Clamp,
     Decision,
@@ -190,6 +190,11 @@ class PredictivePacer:
             cohorts = self._segments.setdefault(segment, Cohorts.empty(self._lags))
         return cohorts
 
+    def _placed(self) -> list[float]:
+        """Calls by age in steps, of all segments."""
+        columns = zip(*(c.placed for c in self._segments.values()), strict=True)
+        return [float(sum(column)) for column in columns]
+
     # --- deciding -----------------------------------------------------------------------------
 
     def decide(self, snapshot: Snapshot) -> Decision:
@@ -269,7 +274,8 @@ class PredictivePacer:
         left = room_for_jump(
             rate=scene.new_rate,
             live_share=scene.live_share,
-            placed_lately=sum(sum(c.placed[:UNSEEN_STEPS]) for c in self._segments.values()),
+            placed=self._placed(),
+            picked_by=cumulative(self._delays),
             spare_agents=ages.idle - ages.waiting + freed - answers,
             allowance=allowance,
         )
@@ -319,8 +325,7 @@ class PredictivePacer:
         pending = min(step - self._step, MAX_CATCH_UP_STEPS)
         self._step = step
         if pending and not self._mature:
-            columns = zip(*(c.placed for c in self._segments.values()), strict=True)
-            self._cold.weigh(self._pickup.state.events, [float(sum(n)) for n in columns])
+            self._cold.weigh(self._pickup.state.events, self._placed())
         for _ in range(pending):
             if ages.staffed:
                 self._idle_loss.advance()

@@ -33,8 +33,8 @@ YOUNG_RISE_Z, YOUNG_WARY_Z = 3.0, 2.0
 more often than those before, theirs are the first answers that tell, and the answers still to come
 of older calls would hide them."""
 RISING_S, RISING_BY = 60.0, 0.25
-"""After a rise the rate is taken to be still rising: so much higher at first than seen, and no
-more at the end of this time."""
+"""After a rise the rate is taken to be still rising for so long: at first by so much of the rise
+seen, a doubling at most, and by nothing in the end."""
 IDLE_LOSS_S, IDLE_LOSS_PRIOR_S = 1200.0, 300.0
 """How far back idle agents who went are remembered, and a quiet time taken to have been before."""
 SHAPE_PRIOR_EVENTS = 20.0
@@ -53,6 +53,8 @@ class RateState(msgspec.Struct, array_like=True):
     """Of the youngest calls that surprise most."""
     rising_s: float = 0.0
     """How long the rate is still taken to be rising."""
+    rising_by: float = 0.0
+    """By what share it was at first."""
 
 
 class RateEstimator:
@@ -94,14 +96,17 @@ class RateEstimator:
             self._start_again(s.fast_events, s.fast_exposure, rate)
             return -1
         if surprise(s.fast_events, s.fast_exposure, rate) >= RISE_Z:
-            self._start_again(s.fast_events, s.fast_exposure, rate)
-            s.rising_s = RISING_S
+            self._rise(s.fast_events, s.fast_exposure, rate)
             return 1
         if surprise(s.young_events, s.young_exposure, rate) >= YOUNG_RISE_Z:
-            self._start_again(s.young_events, s.young_exposure, rate)
-            s.rising_s = RISING_S
+            self._rise(s.young_events, s.young_exposure, rate)
             return 1
         return 0
+
+    def _rise(self, events: float, exposure: float, rate: float) -> None:
+        self._start_again(events, exposure, rate)
+        s = self.state
+        s.rising_s, s.rising_by = RISING_S, RISING_BY * min(1.0, max(0.0, self.rate / rate - 1.0))
 
     def _start_again(self, events: float, exposure: float, rate: float) -> None:
         s = self.state
@@ -125,7 +130,7 @@ class RateEstimator:
         """
         s, rate = self.state, self.rate
         return max(
-            min(0.98, rate * (1.0 + RISING_BY * s.rising_s / RISING_S)),
+            min(0.98, rate * (1.0 + s.rising_by * s.rising_s / RISING_S)),
             _wary(s.fast_events, s.fast_exposure, rate, WARY_Z, RISE_Z),
             _wary(s.young_events, s.young_exposure, rate, YOUNG_WARY_Z, YOUNG_RISE_Z),
         )

@@ -18,21 +18,36 @@ from dialer.core.pacing import (
     WrapUpEnded,
     make_pacer,
 )
-from dialer.core.pacing.jumps import RISE_FACTOR, RISE_TO, USABLE_SHARE, room_for_jump
+from dialer.core.pacing.jumps import RISE_FACTOR, RISE_TO, room_for_jump
+
+LATE = [0.0] * 20
+"""Nobody picks up for so long: every call is unseen."""
 
 
 def test_calls_of_the_last_seconds_and_the_abandonments_left_decide() -> None:
-    # At 10 % a rise to 50 % brings 0.4 answers a call more: 5 left abandonments, three fifths of
-    # them usable, and 5 spare agents are good for 20 calls.
-    assert room_for_jump(0.1, 1.0, 0.0, 5.0, 5.0) == 20
-    assert room_for_jump(0.1, 1.0, 15.0, 5.0, 5.0) == 5
-    assert room_for_jump(0.1, 1.0, 40.0, 5.0, 5.0) == 0
-    assert room_for_jump(0.1, 0.5, 0.0, 5.0, 5.0) == 40
+    # At 10 % a rise to 50 % brings 0.4 answers a call more: nine abandonments left, 3.6 of them
+    # kept for chance, and 5 spare agents are good for 26 calls.
+    assert room_for_jump(0.1, 1.0, [], LATE, 5.0, 9.0) == 26
+    assert room_for_jump(0.1, 1.0, [5.0, 5.0, 5.0], LATE, 5.0, 9.0) == 11
+    assert room_for_jump(0.1, 1.0, [40.0], LATE, 5.0, 9.0) == 0
+    assert room_for_jump(0.1, 0.5, [], LATE, 5.0, 9.0) == 52
+
+
+def test_the_more_calls_the_sooner_their_answers_tell() -> None:
+    picked_by = [min(1.0, step / 20) for step in range(21)]
+    unseen = []
+    for calls in (2.0, 20.0, 200.0):
+        room = room_for_jump(0.1, 1.0, [calls] * 20, picked_by, 0.0, 10_000.0)
+        assert room is not None
+        unseen.append((24_700 - room) / calls)
+    assert unseen == sorted(unseen, reverse=True)
+    assert unseen[0] > 8
+    assert unseen[-1] < 3
 
 
 def test_a_rate_that_is_high_already_cannot_jump() -> None:
-    assert room_for_jump(RISE_TO, 1.0, 100.0, 0.0, 1.0) is None
-    assert room_for_jump(0.9, 1.0, 100.0, 0.0, 1.0) is None
+    assert room_for_jump(RISE_TO, 1.0, [100.0], LATE, 0.0, 1.0) is None
+    assert room_for_jump(0.9, 1.0, [100.0], LATE, 0.0, 1.0) is None
 
 
 @given(
@@ -44,11 +59,11 @@ def test_a_rate_that_is_high_already_cannot_jump() -> None:
 def test_what_is_allowed_survives_the_rise_on_average(
     rate: float, placed: float, spare: float, allowance: float
 ) -> None:
-    room = room_for_jump(rate, 1.0, placed, spare, allowance)
+    room = room_for_jump(rate, 1.0, [placed], LATE, spare, allowance)
     assert room is not None
     if room > 0:
         rise = min(RISE_TO, RISE_FACTOR * rate) - rate
-        assert (placed + room) * rise - spare <= USABLE_SHARE * allowance + 1e-6
+        assert (placed + room) * rise - spare <= allowance + 1e-6
 
 
 def busy_team_at_ten_percent(idle: int) -> Decision:
