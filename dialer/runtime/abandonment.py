@@ -10,7 +10,7 @@ from compliance.packs import PackSet
 from compliance.rules.traffic import abandonment_windows_s
 from compliance.types import CampaignId
 from dialer.core.pacing import History, Spell
-from dialer.core.pacing.budget import history_stretches
+from dialer.core.pacing.windows import history_stretches
 from dialer.core.records import to_ms
 from dialer.stores.ledger.reads import EventReader
 

@@ -36,7 +36,7 @@ def make_pacer(config: PacingConfig) -> Pacer:
         case Law.PREDICTIVE:
             return PredictivePacer(config)
         case Law.FIXED_RATIO:
-            return RatioPacer(config.law, config.lines_per_idle_agent)
+            return RatioPacer(config.law, config.lines_per_idle_agent, config.hard_limit)
         case Law.LINES:
             return LinesPacer(config)
         case Law.PROGRESSIVE | Law.PREVIEW:

@@ -22,8 +22,14 @@ from math import exp, log, sqrt
 
 import msgspec
 
-from dialer.core.pacing.history import History, Stretch
+from dialer.core.pacing.history import History
 from dialer.core.pacing.messages import PacingConfig
+from dialer.core.pacing.windows import (
+    SMALL_WINDOW_ANSWERS,
+    RollingState,
+    Windows,
+    empty_windows,
+)
 
 TARGET_MARGINS = ((3, 0.66), (10, 0.77), (30, 0.85), (100, 0.92))
 """Agents to the share of the target that is steered for; the rest is for the noise of a day."""
@@ -52,80 +58,14 @@ LONG_TAPER = 0.33
 WINDOW_Z, WINDOW_DISPERSION = 3.6, 1.7
 """The 30 minutes are aimed so low that the limit lies so many standard deviations away, of a
 count whose variance is so many times its mean: abandonments come in clusters."""
-FEW_ANSWERS, SMALL_WINDOW_ANSWERS = 150, 200
-"""Rates over fewer answers than the second are too noisy to act on and are taken over so many;
-below the first, no window is aimed at."""
+FEW_ANSWERS = 150
+"""In fewer answers than these no window is aimed at."""
 
 HEARD_MEMORY = 500.0
 """Answers after which the share of machines among them is forgotten."""
 HEARD_PRIOR = 20.0
 """Answers by persons that are taken to have been before the first."""
 LEAST_PERSONS = 0.05
-WINDOWS_S = {"30min": 1800.0, "24h": 86_400.0, "30d": 30 * 86_400.0}
-WINDOW_BUCKETS = 120
-
-
-class RollingState(msgspec.Struct, array_like=True):
-    window_s: float
-    index: int
-    """Number of the newest bucket on the time axis."""
-    answered: list[float]
-    abandoned: list[float]
-
-
-class RollingShare:
-    """Abandoned and answered over a sliding window, in `WINDOW_BUCKETS` buckets."""
-
-    def __init__(self, state: RollingState) -> None:
-        self.state = state
-        self._width_s = state.window_s / WINDOW_BUCKETS
-        self.total_answered = sum(state.answered)
-        self.total_abandoned = sum(state.abandoned)
-
-    @classmethod
-    def empty(cls, window_s: float) -> RollingShare:
-        zeros = [0.0] * WINDOW_BUCKETS
-        return cls(RollingState(window_s, 0, zeros, zeros.copy()))
-
-    def advance(self, now_s: float) -> None:
-        """Forget what has left the window. A clock that was set back keeps everything."""
-        state = self.state
-        index = int(now_s // self._width_s)
-        if index <= state.index:
-            state.index = index
-            return
-        for i in range(state.index + 1, min(index, state.index + WINDOW_BUCKETS) + 1):
-            slot = i % WINDOW_BUCKETS
-            self.total_answered -= state.answered[slot]
-            self.total_abandoned -= state.abandoned[slot]
-            state.answered[slot] = state.abandoned[slot] = 0.0
-        state.index = index
-
-    def count(self, answered: int, abandoned: int) -> None:
-        slot = self.state.index % WINDOW_BUCKETS
-        self.state.answered[slot] += answered
-        self.state.abandoned[slot] += abandoned
-        self.total_answered += answered
-        self.total_abandoned += abandoned
-
-    def recall(self, history: History) -> None:
-        """Count what the history says, and nothing else."""
-        state = self.state
-        state.index = int(history.until_s // self._width_s)
-        state.answered = [0.0] * WINDOW_BUCKETS
-        state.abandoned = [0.0] * WINDOW_BUCKETS
-        for spell in history.spells:
-            # What lies ahead, because a clock was set back, is as good as of now.
-            index = min(int(spell.at_s // self._width_s), state.index)
-            if index > state.index - WINDOW_BUCKETS:
-                state.answered[index % WINDOW_BUCKETS] += spell.answered
-                state.abandoned[index % WINDOW_BUCKETS] += spell.abandoned
-        self.total_answered = sum(state.answered)
-        self.total_abandoned = sum(state.abandoned)
-
-    def share(self, at_least: int = 1) -> float:
-        """Abandoned per live answer, over no fewer than `at_least` answers."""
-        return self.total_abandoned / max(self.total_answered, at_least)
 
 
 class BudgetState(msgspec.Struct):
@@ -155,10 +95,8 @@ class AbandonmentBudget:
         self._limit = config.hard_limit
         self.state = state or BudgetState()
         if not self.state.windows:
-            self.state.windows = {
-                name: RollingShare.empty(length_s).state for name, length_s in WINDOWS_S.items()
-            }
-        self.windows = {name: RollingShare(s) for name, s in self.state.windows.items()}
+            self.state.windows = empty_windows()
+        self.windows = Windows(self.state.windows)
 
     def start(self, agents: int) -> None:
         """Choose aim and first tolerance by the size of the team, as large as it was ever seen.
@@ -177,13 +115,11 @@ class AbandonmentBudget:
         state.margin = _between(TARGET_MARGINS, agents)
 
     def advance(self, now_s: float) -> None:
-        for window in self.windows.values():
-            window.advance(now_s)
+        self.windows.advance(now_s)
 
     def recall(self, history: History) -> None:
         """The windows become the history's; what was steered stays as it is."""
-        for window in self.windows.values():
-            window.recall(history)
+        self.windows.recall(history)
 
     def on_placed(self, answers: float, losses: float) -> None:
         """Calls were placed that are expected to bring so many answers and abandonments."""
@@ -202,16 +138,14 @@ class AbandonmentBudget:
         self._steer(max(-MOST_STEP, min(MOST_STEP, step)))
 
     def on_answer(self) -> None:
-        for window in self.windows.values():
-            window.count(1, 0)
+        self.windows.count(1, 0)
         keep = 1.0 - 1.0 / HEARD_MEMORY
         self.state.heard = self.state.heard * keep + 1.0
         self.state.machines *= keep
 
     def on_found_machine(self) -> None:
         """What had counted as a live answer was none."""
-        for window in self.windows.values():
-            window.count(-1, 0)
+        self.windows.count(-1, 0)
         self.state.machines += 1.0
 
     def persons(self) -> float:
@@ -221,8 +155,7 @@ class AbandonmentBudget:
         return max(LEAST_PERSONS, 1.0 - state.machines / heard)
 
     def on_abandonment(self) -> None:
-        for window in self.windows.values():
-            window.count(0, 1)
+        self.windows.count(0, 1)
         self.state.happened += 1.0
 
     def losses_per_predicted(self) -> float:
@@ -234,7 +167,7 @@ class AbandonmentBudget:
         """Share of abandonments steered for: below the target, and where 30 minutes hold a few
         hundred answers, as far below the hard limit as their noise asks for."""
         aim = self.state.margin * self._target
-        seen = self.windows["30min"].total_answered
+        seen = self.windows.by_name["30min"].total_answered
         if seen < FEW_ANSWERS:
             return aim
         answers = max(seen, SMALL_WINDOW_ANSWERS)
@@ -249,7 +182,7 @@ class AbandonmentBudget:
 
     def left_in_half_hour(self) -> float | None:
         """Abandonments before the half hour is at its limit; None: too few answers to say."""
-        window = self.windows["30min"]
+        window = self.windows.by_name["30min"]
         if window.total_answered < FEW_ANSWERS:
             return None
         answers = max(window.total_answered, SMALL_WINDOW_ANSWERS)
@@ -263,7 +196,7 @@ class AbandonmentBudget:
         return tolerance * min(1.0, self._soft_taper(), self._hard_taper())
 
     def _repayment(self) -> float:
-        day = self.windows["24h"]
+        day = self.windows.by_name["24h"]
         allowed = self.state.margin * self._target * day.total_answered
         excess = (day.total_abandoned - allowed) / sqrt(1.0 + DEBT_NOISE * max(0.0, allowed))
         if excess > 0.0:
@@ -271,13 +204,13 @@ class AbandonmentBudget:
         return exp(CREDIT_GAIN * min(MOST_CREDIT, -excess))
 
     def _soft_taper(self) -> float:
-        used = self.windows["30min"].share(SMALL_WINDOW_ANSWERS) / self._limit
+        used = self.windows.by_name["30min"].share(SMALL_WINDOW_ANSWERS) / self._limit
         part = min(1.0, max(0.0, (used - SOFT_FROM) / (SOFT_TO - SOFT_FROM)))
         return exp(part * log(SOFT_TOLERANCE))
 
     def _hard_taper(self) -> float:
         left = 1.0
-        for name, window in self.windows.items():
+        for name, window in self.windows.by_name.items():
             width = HARD_TO - HARD_FROM if name == "30min" else LONG_TAPER
             used = window.share(SMALL_WINDOW_ANSWERS) / self._limit
             left = min(left, (HARD_TO - used) / width)
@@ -305,16 +238,3 @@ def _between(points: tuple[tuple[int, float], ...], agents: int) -> float:
             share = log(agents / low) / log(high / low)
             return at_low + share * (at_high - at_low)
     return points[-1][1]
-
-
-def history_stretches(until_s: float) -> tuple[Stretch, ...]:
-    """How finely a history has to be told for the windows to be exact, the finest stretch first.
-
-    Each ends where the one before it begins, on an edge that both have.
-    """
-    widths_s = sorted(length_s / WINDOW_BUCKETS for length_s in WINDOWS_S.values())
-    stretches = []
-    for width_s, edge_s in zip(widths_s, [*widths_s[1:], widths_s[-1]], strict=True):
-        since_s = (until_s // width_s - WINDOW_BUCKETS + 1) * width_s
-        stretches.append(Stretch(since_s=since_s // edge_s * edge_s, width_s=width_s))
-    return tuple(stretches)

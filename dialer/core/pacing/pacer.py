@@ -17,7 +17,9 @@ from dialer.core.pacing.messages import (
     PacingEvent,
     Snapshot,
 )
+from dialer.core.pacing.saves import same_shape
 from dialer.core.pacing.tracker import Tracker, TrackerState
+from dialer.core.pacing.windows import RollingState, Windows, empty_windows
 
 LEAST_RING_S = 15.0
 """Nobody's telephone rings for less, unless the person or the network ends it."""
@@ -78,9 +80,27 @@ class Unlearned:
     def on_idle_off(self) -> None: ...
 
 
+class Counting(Unlearned):
+    """Learns nothing but what was abandoned of what was answered."""
+
+    def __init__(self, states: dict[str, RollingState]) -> None:
+        self.states = states
+        self.windows = Windows(states)
+
+    def on_answer(self) -> None:
+        self.windows.count(1, 0)
+
+    def on_abandonment(self) -> None:
+        self.windows.count(0, 1)
+
+    def on_found_machine(self) -> None:
+        self.windows.count(-1, 0)
+
+
 class RatioSave(msgspec.Struct, tag="ratio"):
     law: Law
     tracker: TrackerState
+    windows: dict[str, RollingState]
 
 
 class RatioPacer:
@@ -88,14 +108,19 @@ class RatioPacer:
 
     With one line an agent this is progressive dialing: an agent is free for every call, and a
     call is abandoned only if that agent leaves. With more lines (fixed ratio) the user takes the
-    risk by hand. In preview the agent has asked for the one call, so it is progressive too.
+    risk by hand; where an abandonment window has reached `hard_limit`, it is one line an agent
+    until that has passed. In preview the agent has asked for the one call, so it is progressive
+    too.
     """
 
-    def __init__(self, law: Law, lines_per_idle_agent: float = 1.0) -> None:
+    def __init__(
+        self, law: Law, lines_per_idle_agent: float = 1.0, hard_limit: float | None = None
+    ) -> None:
         self.law = law
         self._lines = max(0.0, lines_per_idle_agent)
+        self._limit = hard_limit
         self._tracker = Tracker()
-        self._listener = Unlearned()
+        self._listener = Counting(empty_windows())
 
     def observe(self, event: PacingEvent) -> None:
         self._tracker.observe(event, self._listener)
@@ -105,36 +130,52 @@ class RatioPacer:
         if not tracker.snapshot_at(snapshot.at_s, self._listener):
             return refusal(snapshot, self.law, tracker.state.faults)
         ages = snapshots.read(snapshot, tracker)
+        self._listener.windows.advance(snapshot.at_s)
+        lines, clamp = self._lines, Clamp.NONE
+        spent = self._limit is not None and self._listener.windows.reached(self._limit)
+        if lines > 1.0 and spent:
+            lines, clamp = 1.0, Clamp.BUDGET
         under_way = ages.ringing + ages.waiting
-        asked = max(0, int(ages.idle * self._lines) - under_way)
-        calls, clamp, cap_name = snapshots.capped(asked, snapshot.caps)
+        asked = max(0, int(ages.idle * lines) - under_way)
+        calls, cap, cap_name = snapshots.capped(asked, snapshot.caps)
         tracker.asked(snapshot.at_s, calls)
+        shares = self._listener.windows.shares()
         return Decision(
             at_s=snapshot.at_s,
             calls_to_place=calls,
             law=self.law,
-            clamp=clamp,
+            clamp=clamp if cap is Clamp.NONE else cap,
             cap_name=cap_name,
             asked=asked,
-            reason=f"{ages.idle} idle x {self._lines:g} lines, {under_way} calls under way",
+            reason=f"{ages.idle} idle x {lines:g} lines, {under_way} calls under way",
             estimates=Estimates(
-                idle=ages.idle, ringing=ages.ringing, waiting=ages.waiting, staffed=ages.staffed
+                idle=ages.idle,
+                ringing=ages.ringing,
+                waiting=ages.waiting,
+                staffed=ages.staffed,
+                abandonment_30min=shares["30min"],
+                abandonment_24h=shares["24h"],
+                abandonment_30d=shares["30d"],
             ),
             faults=dict(tracker.state.faults),
         )
 
     def save(self) -> bytes:
-        return msgspec.json.encode(RatioSave(self.law, self._tracker.state))
+        save = RatioSave(self.law, self._tracker.state, self._listener.states)
+        return msgspec.json.encode(save)
 
     def restore(self, saved: bytes) -> None:
         state = msgspec.json.decode(saved, type=RatioSave)
         if state.law is not self.law:
             raise ValueError(f"saved by the {state.law} law, cannot continue as {self.law}")
+        if not same_shape(state.windows, empty_windows()):
+            raise ValueError("saved by another release; start the pacer afresh")
         self._tracker = Tracker(state.tracker)
+        self._listener = Counting(state.windows)
 
     def resume(self, history: History) -> None:
-        """These laws keep no budget, so the history changes nothing."""
         self._tracker.resume()
+        self._listener.windows.recall(history)
 
 
 def refusal(snapshot: Snapshot, law: Law, faults: dict[str, int]) -> Decision:

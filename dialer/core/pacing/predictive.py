@@ -455,7 +455,7 @@ class PredictivePacer:
         self, scene: Scene, ages: Ages, risk: Risk, next_call_risk: float, tolerance: float
     ) -> Estimates:
         answers, freed = risk.expected(HORIZONS_S.index(10))
-        shares = {name: w.share() for name, w in self._budget.windows.items()}
+        shares = self._budget.windows.shares()
         return Estimates(
             idle=ages.idle,
             ringing=ages.ringing,

@@ -25,13 +25,9 @@ from dialer.core.pacing import (
     Spell,
     make_pacer,
 )
-from dialer.core.pacing.budget import (
-    WINDOW_BUCKETS,
-    WINDOWS_S,
-    AbandonmentBudget,
-    history_stretches,
-)
+from dialer.core.pacing.budget import AbandonmentBudget
 from dialer.core.pacing.messages import PacingConfig
+from dialer.core.pacing.windows import WINDOW_BUCKETS, WINDOWS_S, history_stretches
 from dialer.simulation.pacing import run_pacing
 from dialer.simulation.report import config_for, scenario
 
@@ -90,7 +86,7 @@ def test_recalled_and_observed_budgets_are_the_same(
     for _ in range(2):
         assert recalled.state.windows == observed.state.windows
         for name in WINDOWS_S:
-            mine, live = recalled.windows[name], observed.windows[name]
+            mine, live = recalled.windows.by_name[name], observed.windows.by_name[name]
             assert (mine.total_answered, mine.total_abandoned) == (
                 live.total_answered,
                 live.total_abandoned,
@@ -105,14 +101,15 @@ def test_a_recalled_history_takes_the_place_of_what_was_counted() -> None:
     budget.on_answer()
     budget.on_abandonment()
     budget.recall(History(until_s=NOW_S, spells=(Spell(at_s=NOW_S, answered=7, abandoned=2),)))
-    assert all((w.total_answered, w.total_abandoned) == (7, 2) for w in budget.windows.values())
+    windows = budget.windows.by_name.values()
+    assert all((w.total_answered, w.total_abandoned) == (7, 2) for w in windows)
 
 
 def test_what_lies_ahead_of_a_clock_that_was_set_back_still_counts() -> None:
     budget = AbandonmentBudget(PacingConfig())
     ahead = Spell(at_s=NOW_S + 7_200.0, answered=9, abandoned=3)
     budget.recall(History(until_s=NOW_S, spells=(ahead,)))
-    assert all(w.total_abandoned == 3 for w in budget.windows.values())
+    assert all(w.total_abandoned == 3 for w in budget.windows.by_name.values())
 
 
 def test_a_history_is_told_in_few_spells() -> None:

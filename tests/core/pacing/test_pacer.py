@@ -8,13 +8,18 @@ import msgspec
 import pytest
 
 from dialer.core.pacing import (
+    Abandoned,
     Clamp,
     Decision,
     DialPlaced,
+    History,
     Law,
+    LiveAnswer,
+    Pacer,
     PacingConfig,
     PacingEvent,
     Snapshot,
+    Spell,
     make_pacer,
 )
 
@@ -63,6 +68,37 @@ def test_preview_is_progressive_under_its_own_name() -> None:
 def test_fixed_ratio_multiplies_idle_agents() -> None:
     pacer = make_pacer(PacingConfig(law=Law.FIXED_RATIO, lines_per_idle_agent=2.5))
     assert pacer.decide(snapshot()).calls_to_place == 10
+
+
+def answer(pacer: Pacer, at_s: float, answers: int, abandonments: int) -> None:
+    for i in range(answers):
+        call_id = f"{at_s}.{i}"
+        pacer.observe(DialPlaced(at_s=at_s, call_id=call_id))
+        pacer.observe(LiveAnswer(at_s=at_s, call_id=call_id))
+        if i < abandonments:
+            pacer.observe(Abandoned(at_s=at_s, call_id=call_id))
+
+
+def test_a_fixed_ratio_ends_at_the_limit_of_any_window_until_that_has_passed() -> None:
+    config = PacingConfig(law=Law.FIXED_RATIO, lines_per_idle_agent=2.5)
+    pacer = make_pacer(config)
+    pacer.decide(snapshot(100.0))
+    answer(pacer, 101.0, 300, 8)
+    below = pacer.decide(snapshot(120.0))
+    assert (below.calls_to_place, below.clamp) == (10, Clamp.NONE)
+    answer(pacer, 121.0, 10, 2)
+    spent = pacer.decide(snapshot(140.0))
+    assert (spent.calls_to_place, spent.clamp) == (4, Clamp.BUDGET)
+    assert spent.estimates.abandonment_30min == pytest.approx(10 / 310)
+    saved = make_pacer(config)
+    saved.restore(pacer.save())
+    assert saved.decide(snapshot(160.0)).clamp is Clamp.BUDGET
+    resumed = make_pacer(config)
+    past = History(until_s=150.0, spells=(Spell(at_s=140.0, answered=300, abandoned=9),))
+    resumed.resume(past)
+    assert resumed.decide(snapshot(160.0)).clamp is Clamp.BUDGET
+    month_s = 31 * 86_400.0
+    assert saved.decide(snapshot(160.0 + month_s)).calls_to_place == 10
 
 
 @pytest.mark.parametrize("law", [Law.PREVIEW, Law.PROGRESSIVE, Law.PREDICTIVE])
