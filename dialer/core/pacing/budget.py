@@ -31,7 +31,7 @@ from dialer.core.pacing.windows import (
     empty_windows,
 )
 
-TARGET_MARGINS = ((3, 0.66), (10, 0.77), (30, 0.85), (100, 0.92))
+TARGET_MARGINS = ((3, 0.66), (10, 0.77), (30, 0.85), (100, 0.92), (1000, 0.95))
 """Agents to the share of the target that is steered for; the rest is for the noise of a day."""
 PREDICTED_GAIN = 0.02
 """eta: how far one expected answer moves the logarithm of the tolerance."""
@@ -55,7 +55,7 @@ HARD_FROM, HARD_TO = 0.9, 1.0
 """Shares of the hard limit between which the last 30 minutes take the rest away."""
 LONG_TAPER = 0.33
 """The same width for 24 hours and 30 days, which are the law's own and end at the limit."""
-WINDOW_Z, WINDOW_DISPERSION = 3.6, 1.7
+WINDOW_Z, WINDOW_DISPERSION = 3.9, 1.7
 """The 30 minutes are aimed so low that the limit lies so many standard deviations away, of a
 count whose variance is so many times its mean: abandonments come in clusters."""
 FEW_ANSWERS = 150
