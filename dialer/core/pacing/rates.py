@@ -227,12 +227,16 @@ class LagDensity:
         """Shares by lag; sum 1."""
         s = self.state
         prior_weight = SHAPE_PRIOR_EVENTS * s.weight
-        raw = [
-            (n + prior_weight * f) / (e + prior_weight)
-            for n, e, f in zip(s.events, s.exposure, self._prior, strict=True)
-        ]
-        total = sum(raw)
-        return [x / total for x in raw] if total > 0 else list(self._prior)
+        total = [e + prior_weight for e in s.exposure]
+        seen = [n / t for n, t in zip(s.events, total, strict=True)]
+        assumed = [prior_weight * f / t for f, t in zip(self._prior, total, strict=True)]
+        # What was seen is a share of all already; only what was assumed gives way to it, or early
+        # lags would count for less than they are until the late ones have been seen.
+        left = 1.0 - sum(seen)
+        if left <= 0.0:
+            return [x / sum(seen) for x in seen]
+        scale = left / sum(assumed)
+        return [x + scale * y for x, y in zip(seen, assumed, strict=True)]
 
 
 class CohortState(msgspec.Struct, array_like=True):

@@ -111,6 +111,20 @@ def test_delays_are_found_again_although_young_calls_are_not_over() -> None:
         assert found == pytest.approx(truth, abs=0.035), f"lag {lag}, seed 4"
 
 
+def test_what_was_seen_early_is_not_diluted_by_what_is_only_assumed_of_later() -> None:
+    """A third of all calls ends in the first two seconds, and the rest is taken to ring out: known
+    before any has."""
+    density = LagDensity([0.05, 0.05, *([0.0] * 17), 0.9])
+    for lag in (0, 1):
+        for _ in range(170):
+            density.event(lag)
+    density.expose([1000.0, 1000.0, *([0.0] * 18)])
+    found = density.density()
+    assert sum(found) == pytest.approx(1.0)
+    assert found[0] + found[1] == pytest.approx(0.34, abs=0.03)
+    assert found[-1] == pytest.approx(0.66, abs=0.03)
+
+
 def test_cumulative_ends_at_the_sum() -> None:
     assert cumulative([0.25, 0.5, 0.25]) == [0.0, 0.25, 0.75, 1.0]
 
