@@ -13,11 +13,12 @@ from operator import add, sub
 import msgspec
 
 from dialer.core.pacing import snapshots
-from dialer.core.pacing.budget import AbandonmentBudget, BudgetState
+from dialer.core.pacing.budget import AbandonmentBudget
 from dialer.core.pacing.cold import ColdShapes
-from dialer.core.pacing.hazards import DurationEstimator, DurationState
+from dialer.core.pacing.hazards import DurationEstimator
 from dialer.core.pacing.history import History
 from dialer.core.pacing.jumps import room_for_jump
+from dialer.core.pacing.learned import PredictiveSave
 from dialer.core.pacing.messages import (
     Clamp,
     Decision,
@@ -41,24 +42,20 @@ from dialer.core.pacing.priors import (
     pickup_shapes,
     unanswered_prior,
 )
-from dialer.core.pacing.ramp import Ramp, RampState
+from dialer.core.pacing.ramp import Ramp
 from dialer.core.pacing.rates import (
     COLD_RATE,
     STEP_S,
     Cohorts,
-    CohortState,
     IdleLoss,
-    IdleLossState,
     LagDensity,
-    LagState,
     RateEstimator,
-    RateState,
     cumulative,
 )
 from dialer.core.pacing.saves import same_shape
 from dialer.core.pacing.snapshots import Ages
 from dialer.core.pacing.tables import HORIZONS_S, Shape, Tables
-from dialer.core.pacing.tracker import Tracker, TrackerState
+from dialer.core.pacing.tracker import Tracker
 
 MAX_SEGMENTS = 12
 """Segments with their own answer rate; later ones share the last."""
@@ -76,30 +73,6 @@ MAX_CATCH_UP_STEPS = 120
 """After a longer silence every dial has ended; the steps between teach nothing."""
 ENDS_BEFORE_NEW_TABLES = 8
 """Until the first calls have rung out every second teaches: tables are made at once then."""
-
-
-class PredictiveSave(msgspec.Struct, tag="predictive"):
-    tracker: TrackerState
-    budget: BudgetState
-    segments: dict[str, CohortState]
-    pickup: LagState
-    unanswered: LagState
-    detection: LagState
-    live: RateState
-    machines_seen: bool
-    talk: DurationState
-    wrap_up: DurationState
-    stays: float
-    step: int | None
-    mature: bool
-    delays: list[float]
-    shape: Shape
-    next_shape: Shape | None
-    stages_done: int
-    ends_at_shape: int
-    ramp: RampState
-    idle_loss: IdleLossState = msgspec.field(default_factory=IdleLossState)
-    cold_weights: list[float] = []
 
 
 class PredictivePacer:
