@@ -37,7 +37,7 @@ def cells(row: Row) -> tuple[str, ...]:
         goal,
         verdict,
         "broken: " + "; ".join(row.gates) if row.gates else "met",
-        o.note,
+        o.note or ("beside peers" if o.beside_peers else ""),
     )
 
 

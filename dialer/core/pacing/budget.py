@@ -74,10 +74,10 @@ class BudgetState(msgspec.Struct):
     predicted: float = 0.0
     """Abandonments predicted for the calls placed, within the memory."""
     happened: float = 0.0
-    """Abandonments that came, within the same memory; both begin with what is known of teams of
-    this size, which is forgotten like everything else."""
-    steered: bool = False
-    """Calls have been accounted: the first tolerance is no longer chosen."""
+    """Abandonments that came, within the same memory."""
+    prior: float = LOSSES_PRIOR
+    """Predicted abandonments that the first guess is still worth: it is forgotten like the rest."""
+    losses_at_start: float = 1.0
     margin: float = TARGET_MARGINS[0][1]
     heard: float = 0.0
     """Calls that were taken for answered by a person, within a memory."""
@@ -108,10 +108,9 @@ class AbandonmentBudget:
         if agents <= state.team:
             return
         state.team = agents
-        if not state.steered:
+        if state.log_tolerance is None or state.predicted <= 0.0:
             state.log_tolerance = log(start_tolerance(agents) * self._target)
-            state.predicted = LOSSES_PRIOR
-            state.happened = LOSSES_PRIOR * _between(LOSSES_PER_PREDICTED, agents)
+        state.losses_at_start = _between(LOSSES_PER_PREDICTED, agents)
         state.margin = _between(TARGET_MARGINS, agents)
 
     def advance(self, now_s: float) -> None:
@@ -126,10 +125,10 @@ class AbandonmentBudget:
         state = self.state
         if state.log_tolerance is None:
             return
-        state.steered = True
         keep = exp(-losses / LOSSES_MEMORY)
         state.predicted = (state.predicted + losses) * keep
         state.happened *= keep
+        state.prior *= keep
         # Without machine detection many an answer is none, and allows nothing.
         answers *= self.persons()
         error = self.aim() * answers - self.losses_per_predicted() * losses
@@ -161,7 +160,9 @@ class AbandonmentBudget:
     def losses_per_predicted(self) -> float:
         """Abandonments for each predicted one: learned, from a prior by team size."""
         state = self.state
-        return state.happened / state.predicted if state.predicted > 0.0 else 1.0
+        return (state.prior * state.losses_at_start + state.happened) / (
+            state.prior + state.predicted
+        )
 
     def aim(self) -> float:
         """Share of abandonments steered for: below the target, and where 30 minutes hold a few

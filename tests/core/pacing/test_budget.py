@@ -219,3 +219,13 @@ def test_what_is_known_of_teams_of_a_size_is_forgotten_like_everything_else() ->
             due -= 1.0
             b.on_abandonment()
     assert b.losses_per_predicted() == pytest.approx(first / 4, rel=0.1)
+
+
+def test_what_is_first_taken_for_true_grows_with_the_team_also_after_the_first_calls() -> None:
+    """Agents log in one after the other: the third of them dials before the hundredth is there."""
+    b, whole = budget(3), budget(100)
+    for team in (b, whole):
+        team.on_placed(1.0, 0.01)
+    assert b.losses_per_predicted() < whole.losses_per_predicted() / 2
+    b.start(100)
+    assert b.losses_per_predicted() == pytest.approx(whole.losses_per_predicted())

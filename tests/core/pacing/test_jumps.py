@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dialer.core.pacing import (
+    AgentOn,
     Clamp,
     Connected,
     Decision,
@@ -69,6 +70,8 @@ def test_what_is_allowed_survives_the_rise_on_average(
 def busy_team_at_ten_percent(idle: int) -> Decision:
     """Half an hour of a team of thirty whose every tenth call is answered; then so many idle."""
     pacer = make_pacer(PacingConfig(ring_timeout_s=20.0))
+    for i in range(30):
+        pacer.observe(AgentOn(at_s=0.0, agent_id=f"a{i}"))
     answered = 0
     for second in range(1800):
         now = float(second)
@@ -105,5 +108,6 @@ def test_the_reserve_binds_a_small_team_with_many_lines_and_is_named() -> None:
     bound = busy_team_at_ten_percent(20)
     assert bound.clamp is Clamp.JUMP_RESERVE
     assert 0 < bound.calls_to_place == bound.asked
+    assert bound.faults == {}
     free = busy_team_at_ten_percent(3)
     assert free.clamp is not Clamp.JUMP_RESERVE
