@@ -77,6 +77,7 @@ async def run_workers(field: Field) -> list[RaceReport]:
                 country=field.country,
                 packs=str(field.packs),
                 result=str(results[number]),
+                racers=WORKERS,
             ),
         )
         for number in range(WORKERS)
