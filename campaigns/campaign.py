@@ -164,6 +164,9 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     """Abandoned calls per call answered by a live person that the pacer aims to stay under."""
     max_lines_per_agent: Annotated[float, Meta(ge=1, le=20)] = 6.0
     """Most calls in progress for each staffed agent (predictive only)."""
+    lines_per_idle_agent: Annotated[float, Meta(ge=1, le=10)] = 1.0
+    """Calls for each agent who waits (progressive only). Above 1 it is a fixed ratio: nothing
+    learns how many are answered, until an abandonment window is at its limit."""
     connect_limit_ms: Annotated[int, Meta(ge=100, le=MAX_CONNECT_MS)] = MAX_CONNECT_MS
     """From the person's greeting to an agent; later than that the call is abandoned."""
     ring_timeout_s: Annotated[int, Meta(ge=MIN_RING_TIMEOUT_S, le=MAX_RING_TIMEOUT_S)] = 25
@@ -270,6 +273,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
             raise ValueError("`inbound_flow` must be given to a campaign of calls")
         if self.preview is not None and self.mode is not Mode.PREVIEW:
             raise ValueError("`preview` must come with mode preview")
+        if self.lines_per_idle_agent != 1.0 and self.mode is not Mode.PROGRESSIVE:
+            raise ValueError("`lines_per_idle_agent` must come with mode progressive")
         if self.leave_message and not (self.amd and self.flow):
             raise ValueError("`leave_message` must come with mode ivr and amd")
         if any(team != team.strip().casefold() or not team for team in self.teams):
@@ -324,6 +329,14 @@ def load_settings(source: bytes | str | dict[str, object]) -> CampaignSettings:
         raise _explain(str(error)) from error
     except msgspec.DecodeError as error:
         raise CampaignSettingsError("", f"not valid JSON: {error}") from error
+
+
+def in_mode(settings: dict[str, object], mode: str) -> dict[str, object]:
+    """Settings, as a mapping, in another mode: without what only their own mode takes."""
+    kept = {**settings, "mode": mode}
+    if mode != Mode.PROGRESSIVE:
+        kept.pop("lines_per_idle_agent", None)
+    return kept
 
 
 def dump_settings(settings: CampaignSettings) -> str:

@@ -32,6 +32,7 @@ from dialer.stores.ledger.campaigns import campaign_called
 KEYS: Final = (
     "mode",
     "target_abandonment",
+    "lines_per_idle_agent",
     "max_lines_per_agent",
     "connect_limit_ms",
     "ring_timeout_s",

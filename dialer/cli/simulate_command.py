@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from campaigns.campaign import in_mode
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
 from dialer.cli.shell import Shell, write_json, write_page
@@ -154,7 +155,7 @@ def _changed(shell: Shell, options: SimulateOptions, definition: TwinDefinition)
     tree = msgspec.to_builtins(definition, str_keys=True)
     campaign = dict(tree.get("campaign", {}))
     if options.law is not None:
-        campaign["mode"] = options.law
+        campaign = in_mode(campaign, options.law)
     if options.target is not None:
         campaign["target_abandonment"] = options.target
     if options.day is not None:

@@ -100,8 +100,8 @@ def replay(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="What to change: mode, target_abandonment, max_lines_per_agent, "
-            "connect_limit_ms, ring_timeout_s, give_up_after_s, amd.",
+            help="What to change: mode, target_abandonment, lines_per_idle_agent, "
+            "max_lines_per_agent, connect_limit_ms, ring_timeout_s, give_up_after_s, amd.",
         ),
     ] = None,
     agents: Annotated[str, typer.Option(help="More agents, or fewer: +2, -1.")] = "0",

@@ -71,6 +71,7 @@ _SPANISH: Final[tuple[tuple[re.Pattern[str], str], ...]] = tuple(
         ),
         (r"`(\w+)` must come with mode ivr and amd", r"`\1` debe ir con modo ivr y amd"),
         (r"`(\w+)` must come with mode preview", r"`\1` debe ir con modo preview"),
+        (r"`(\w+)` must come with mode progressive", r"`\1` debe ir con modo progressive"),
         (
             r"`(\w+)` must be names of teams in small letters, not (.*)",
             r"`\1` deben ser nombres de equipos en minúsculas, no \2",

@@ -17,8 +17,8 @@ from dialer.core.allocation import Claim
 from dialer.core.call import Call
 from dialer.core.figures import LiveFigures, Tally
 from dialer.core.pacing import make_pacer
-from dialer.core.pacing.laws import LAWS
-from dialer.core.pacing.messages import Clamp, Decision, Law, PacingConfig
+from dialer.core.pacing.laws import pacing_config
+from dialer.core.pacing.messages import Clamp, Decision, Law
 from dialer.core.records import to_ms
 from dialer.runtime.abandonment import AbandonmentFigures
 from dialer.runtime.batches import PumpReport
@@ -124,16 +124,8 @@ class CampaignRunner:
         self._last = Decision(at_s=0.0, calls_to_place=0, law=Law.PROGRESSIVE)
         settings = self.campaign.settings
         flow = self.campaign.scripts.flow
-        self._pacing_config = PacingConfig(
-            law=LAWS[settings.mode],
-            target_abandonment=settings.target_abandonment,
-            max_lines_per_agent=settings.max_lines_per_agent,
-            lines=settings.lines,
-            for_agents=flow is not None and flow.transfers,
-            ring_timeout_s=float(settings.ring_timeout_s),
-            give_up_after_s=settings.give_up_after_s,
-            connect_limit_s=settings.connect_limit_ms / 1000,
-            amd=settings.amd,
+        self._pacing_config = pacing_config(
+            settings, for_agents=flow is not None and flow.transfers
         )
         self._pacer = make_pacer(self._pacing_config)
         self._daily_cap: DailyCap | None = None

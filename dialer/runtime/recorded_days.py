@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from campaigns.campaign import CampaignSettings, load_settings
+from campaigns.campaign import CampaignSettings, in_mode, load_settings
 from compliance.messages import Message
 from compliance.types import CampaignId
 from dialer.core.pacing import Decision
@@ -301,7 +301,10 @@ def _notes(campaign: Campaign, day: RecordedDay) -> tuple[Note, ...]:
 
 def changed_settings(settings: CampaignSettings, changes: dict[str, object]) -> CampaignSettings:
     """The settings with changes. Raises `CampaignSettingsError` with the key."""
-    return load_settings({**msgspec.to_builtins(settings), **changes})
+    tree: dict[str, object] = msgspec.to_builtins(settings)
+    if "mode" in changes:
+        tree = in_mode(tree, str(changes["mode"]))
+    return load_settings({**tree, **changes})
 
 
 def _minute(at_s: float, minutes: int) -> int:

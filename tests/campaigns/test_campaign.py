@@ -15,6 +15,7 @@ from campaigns.campaign import (
     ImpossibleAction,
     RetrySettings,
     dump_settings,
+    in_mode,
     load_settings,
     possible_actions,
     step,
@@ -81,6 +82,13 @@ def test_defaults_are_cautious_and_round_trip() -> None:
     assert load_settings(msgspec.to_builtins(changed)) == changed
 
 
+def test_what_only_one_mode_takes_stays_behind_when_the_mode_changes() -> None:
+    ratio = CampaignSettings(mode=Mode.PROGRESSIVE, lines_per_idle_agent=2.0)
+    tree: dict[str, object] = msgspec.to_builtins(ratio)
+    assert load_settings(in_mode(tree, "predictive")) == CampaignSettings()
+    assert load_settings(in_mode(tree, "progressive")) == ratio
+
+
 def test_equal_settings_give_equal_text() -> None:
     one = load_settings('{"amd": true, "daily_cap": 9}')
     two = load_settings('{"daily_cap": 9, "amd": true}')
@@ -100,6 +108,12 @@ def test_equal_settings_give_equal_text() -> None:
         ),
         ('{"spoken": {"return_number": "600"}}', "spoken.return_number", "E.164"),
         ('{"lines": 0}', "lines", ">= 1"),
+        ('{"lines_per_idle_agent": 2}', "lines_per_idle_agent", "come with mode progressive"),
+        (
+            '{"mode": "progressive", "lines_per_idle_agent": 0.5}',
+            "lines_per_idle_agent",
+            ">= 1",
+        ),
         ('{"mode": "warp"}', "mode", "invalid enum value"),
         ('{"target_abandonment": 0.05}', "target_abandonment", "<= 0.03"),
         ('{"target_abandonment": 0}', "target_abandonment", "> 0"),

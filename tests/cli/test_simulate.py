@@ -230,6 +230,9 @@ def test_a_recorded_day_beside_the_twin_and_beside_changed_settings(recorded: Cl
     for word in ("recorded", "twin, same", "twin, changed", "mode predictive → progressive"):
         assert word in ran.out
     assert page.read_text("utf-8").count("<svg") >= 5
+    ran = recorded("replay", "twin", "--set", "mode=progressive", "--set", "lines_per_idle_agent=2")
+    assert ran.code == ExitCode.OK, ran.err
+    assert "lines_per_idle_agent 1.0 → 2.0" in ran.out
     report = recorded("replay", "twin", "--agents", "3", "--json").json
     was, same, other = report["recorded"], report["same"], report["other"]
     assert was["dials"] > 60

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from campaigns.campaign import CampaignSettings
+from compliance.types import Mode
 from dialer.stores.redis import EmbeddedRedis, RedisClient
 from dialer.stores.redis.queue import CampaignQueue
 from telephony_adapters.messages import HangupCause, Originate
@@ -46,6 +48,23 @@ async def test_what_happens_while_the_queue_answers_does_not_spoil_the_decision(
         await runner.tick()
         assert heard
         assert "snapshot time" not in (await runner.figures()).pacing_reason
+
+
+async def test_a_fixed_ratio_calls_so_many_for_each_agent_who_waits(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """Every telephone rings on, so that all calls of one waiting agent are up at once."""
+    settings = CampaignSettings(mode=Mode.PROGRESSIVE, lines_per_idle_agent=3.0, ring_timeout_s=60)
+    async with open_house(tmp_path, redis_url, FixedWorld(), accounts=12) as house:
+        campaign = await house.campaign(settings=settings)
+        runner = house.engine.runner_of(campaign.campaign_id)
+        agent = await house.agent("ana")
+        await agent.ready()
+        await house.until("the agent's three calls", lambda: house.carrier.placed >= 3)
+        await runner.tick()
+        figures = await runner.figures()
+        assert (house.carrier.placed, figures.calls_to_place) == (3, 0)
+        assert figures.pacing_reason == "1 idle x 3 lines, 3 calls under way"
 
 
 class NarrowCarrier(SimulatedCarrier):

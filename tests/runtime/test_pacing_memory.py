@@ -199,8 +199,16 @@ async def test_a_used_budget_binds_the_next_engine_from_its_first_decision(
     assert all(d.clamp is not Clamp.BAD_SNAPSHOT for d in decisions)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        CampaignSettings(ring_timeout_s=30),
+        CampaignSettings(mode=Mode.PROGRESSIVE, lines_per_idle_agent=4.0),
+    ],
+    ids=["predictive", "fixed ratio"],
+)
 async def test_changed_settings_start_afresh_but_keep_the_budget(
-    tmp_path: Path, redis_url: str
+    tmp_path: Path, redis_url: str, changed: CampaignSettings
 ) -> None:
     world = FixedWorld(default=everybody_answers)
     async with open_house(tmp_path, redis_url, world, accounts=40) as house:
@@ -210,7 +218,6 @@ async def test_changed_settings_start_afresh_but_keep_the_budget(
         placed = (await runner.pump.run(15)).placed
         await house.until("abandonments", lambda: runner.tally.abandoned == placed)
         await house.engine.recorder.flush()
-        changed = msgspec.structs.replace(PREDICTIVE, ring_timeout_s=30)
         now_ms = to_ms(house.marcador.clock.now())
         async with house.marcador.ledger.write() as conn:
             await change_settings(conn, campaign.campaign_id, changed, actor="test", now_ms=now_ms)

@@ -26,11 +26,12 @@ from dialer.core.desk_messages import (
 )
 from dialer.core.figures import LiveFigures
 from dialer.core.pacing import Decision, make_pacer
+from dialer.core.pacing.laws import pacing_config
 from dialer.core.records import to_ms
 from dialer.runtime.pacing_feed import MIX_CALLS
 from dialer.simulation.floor import Ending, Fate, Floor
 from dialer.simulation.pacing import lognormal
-from dialer.simulation.twin.run import floor_settings, pacing_config
+from dialer.simulation.twin.run import floor_settings
 from dialer.stores.ledger.campaigns import create_campaign, enrol
 from dialer.stores.ledger.pacing_reads import PacingReader
 from telephony_adapters.messages import AmdVerdict, HangupCause, Originate

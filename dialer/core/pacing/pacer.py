@@ -131,10 +131,10 @@ class RatioPacer:
             return refusal(snapshot, self.law, tracker.state.faults)
         ages = snapshots.read(snapshot, tracker)
         self._listener.windows.advance(snapshot.at_s)
-        lines, clamp = self._lines, Clamp.NONE
+        lines, clamp, because = self._lines, Clamp.NONE, ""
         spent = self._limit is not None and self._listener.windows.reached(self._limit)
         if lines > 1.0 and spent:
-            lines, clamp = 1.0, Clamp.BUDGET
+            lines, clamp, because = 1.0, Clamp.BUDGET, "an abandonment window is used up: "
         under_way = ages.ringing + ages.waiting
         asked = max(0, int(ages.idle * lines) - under_way)
         calls, cap, cap_name = snapshots.capped(asked, snapshot.caps)
@@ -147,7 +147,7 @@ class RatioPacer:
             clamp=clamp if cap is Clamp.NONE else cap,
             cap_name=cap_name,
             asked=asked,
-            reason=f"{ages.idle} idle x {lines:g} lines, {under_way} calls under way",
+            reason=f"{because}{ages.idle} idle x {lines:g} lines, {under_way} calls under way",
             estimates=Estimates(
                 idle=ages.idle,
                 ringing=ages.ringing,

@@ -19,9 +19,10 @@ import msgspec
 from campaigns.campaign import CampaignSettings
 from compliance.messages import Message
 from dialer.core.pacing import make_pacer
+from dialer.core.pacing.laws import pacing_config
 from dialer.simulation.floor import Ending, Fate, Floor
 from dialer.simulation.twin.results import TwinResult, figures_of
-from dialer.simulation.twin.run import ClampCount, floor_settings, pacing_config
+from dialer.simulation.twin.run import ClampCount, floor_settings
 
 SLOT_S: Final = 1800.0
 """People answer alike for half an hour."""

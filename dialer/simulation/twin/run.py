@@ -16,8 +16,8 @@ import msgspec
 from campaigns.campaign import CampaignSettings
 from compliance.messages import Message
 from compliance.types import Mode
-from dialer.core.pacing import Decision, PacingConfig, make_pacer
-from dialer.core.pacing.laws import LAWS, paces_agents
+from dialer.core.pacing import Decision, make_pacer
+from dialer.core.pacing.laws import paces_agents, pacing_config
 from dialer.simulation.floor import Floor, FloorSettings, share
 from dialer.simulation.twin.callbacks import PromisedCalls
 from dialer.simulation.twin.callers import TwinCallers
@@ -88,19 +88,6 @@ class TwinReport(Message, frozen=True, kw_only=True):
     refused: dict[str, str] = {}
     """Segments that may not be dialed at all that day, and the rule that says so."""
     notes: tuple[tuple[str, str], ...] = ()
-
-
-def pacing_config(settings: CampaignSettings) -> PacingConfig:
-    """What the engine's pacer is made of for these settings."""
-    return PacingConfig(
-        law=LAWS[settings.mode],
-        target_abandonment=settings.target_abandonment,
-        max_lines_per_agent=settings.max_lines_per_agent,
-        ring_timeout_s=float(settings.ring_timeout_s),
-        give_up_after_s=settings.give_up_after_s,
-        connect_limit_s=settings.connect_limit_ms / 1000,
-        amd=settings.amd,
-    )
 
 
 def floor_settings(settings: CampaignSettings, duration_s: float) -> FloorSettings:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from dialer.core.pacing import Connected, Decider, Decision, PacingEvent, Snapshot, make_pacer
+from dialer.core.pacing.laws import pacing_config
 from dialer.core.planning import OWN_AGENT_PATIENCE
 from dialer.simulation.floor import Floor
 from dialer.simulation.twin.callbacks import PromisedCalls
@@ -21,7 +22,7 @@ from dialer.simulation.twin.law import LegalDay
 from dialer.simulation.twin.people import TwinPeople
 from dialer.simulation.twin.results import CallbackFigures, InboundFigures, TwinResult
 from dialer.simulation.twin.rota import ShiftRota
-from dialer.simulation.twin.run import Case, floor_settings, pacing_config, run_case, run_day
+from dialer.simulation.twin.run import Case, floor_settings, run_case, run_day
 from tests.simulation.twin.cases import HOUR_S, PREDICTIVE, case, definition
 
 ALWAYS = CallbackSpec(by_hour={10: 30}, live_rate=1.0, right_party=1.0, promise=1.0)

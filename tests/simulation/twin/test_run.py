@@ -99,6 +99,15 @@ def test_a_campaign_asks_for_less_than_the_law() -> None:
     assert run_day(case(capped), 1).dials == 50
 
 
+def test_a_fixed_ratio_talks_more_and_abandons_more_than_one_call_an_agent() -> None:
+    one = run_day(case(), 1)
+    ratio = CampaignSettings(mode=Mode.PROGRESSIVE, lines_per_idle_agent=2.0)
+    two = run_day(case(definition(campaign=ratio)), 1)
+    assert two.law == "fixed_ratio"
+    assert two.occupancy > one.occupancy
+    assert two.abandoned > one.abandoned == 0
+
+
 def test_every_team_meets_the_same_people() -> None:
     small, large = case(), case(resized(definition(), 12))
     one, other = dialed_out(small, 5), dialed_out(large, 5, every_s=120.0)
