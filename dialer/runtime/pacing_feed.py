@@ -81,10 +81,14 @@ class PacingFeed:
 
     def _dialed(self, call: Call, at_s: float) -> None:
         self.dialed += 1
-        self._mix[call.segment] += 1
+        has_agent = self._calls.has_its_agent(call.call_id)
+        if not has_agent:
+            self._mix[call.segment] += 1
         if self._mix.total() > MIX_CALLS:
             self._mix = Counter({k: n // 2 for k, n in self._mix.items() if n > 1})
-        self._tell(DialPlaced(at_s=at_s, call_id=call.call_id, segment=call.segment))
+        self._tell(
+            DialPlaced(at_s=at_s, call_id=call.call_id, segment=call.segment, has_agent=has_agent)
+        )
 
     def _over_without_agent(self, call: Call, at_s: float) -> None:
         call_id = call.call_id

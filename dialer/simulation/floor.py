@@ -216,6 +216,8 @@ class Floor:
         self._talking: dict[str, float] = {}
         self._wrapping: dict[str, float] = {}
         self._ringing: dict[str, dict[str, float]] = {}
+        """By segment; those with an agent of their own compete for none, and are kept apart."""
+        self._ringing_for_agent: set[str] = set()
         self._fates: dict[str, Fate] = {}
         """Of calls that ring."""
         self._in_amd: dict[str, float] = {}
@@ -287,7 +289,7 @@ class Floor:
     def _sample(self, now_s: float) -> None:
         settings, tally = self._settings, self.tally
         minute = int(now_s // MINUTE_S)
-        ringing = sum(map(len, self._ringing.values()))
+        ringing = sum(map(len, self._ringing.values())) + len(self._ringing_for_agent)
         if self._on_progress is not None and minute and not tally.ringing[minute]:
             self._on_progress(now_s)
         tally.staffed[minute] = self.staffed
@@ -305,19 +307,23 @@ class Floor:
         self.dialed += 1
         call_id = f"c{self.dialed}"
         self.tally.dials[int(now_s // MINUTE_S)] += 1
-        self._ringing.setdefault(fate.segment, {})[call_id] = now_s
-        self._tell(DialPlaced(at_s=now_s, call_id=call_id, segment=fate.segment))
+        has_agent = fate.agent is not None
+        if has_agent:
+            self._ringing_for_agent.add(call_id)
+        else:
+            self._ringing.setdefault(fate.segment, {})[call_id] = now_s
+        self._tell(
+            DialPlaced(at_s=now_s, call_id=call_id, segment=fate.segment, has_agent=has_agent)
+        )
         self._fates[call_id] = fate
         self.clock.at(now_s + fate.after_s, self._rung, call_id, fate)
         return True
 
     def _give_up_ringing(self, now_s: float, after_s: float) -> None:
-        """Hang up what has rung for so long, unless an agent was reserved for it."""
+        """Hang up what has rung for so long, unless it has an agent of its own."""
         for segment, calls in self._ringing.items():
             late = [call_id for call_id, since_s in calls.items() if now_s - since_s >= after_s]
             for call_id in late:
-                if self._fates[call_id].agent is not None:
-                    continue
                 del self._ringing[segment][call_id]
                 fate = self._fates.pop(call_id)
                 self.given_up += 1
@@ -329,14 +335,18 @@ class Floor:
         if self._fates.pop(call_id, None) is None:
             return  # given up meanwhile
         now_s = self.clock.now_s
-        del self._ringing[fate.segment][call_id]
+        if fate.agent is None:
+            del self._ringing[fate.segment][call_id]
+        else:
+            self._ringing_for_agent.remove(call_id)
         if fate.ending is Ending.FAILED:
             self._tell(Failed(at_s=now_s, call_id=call_id, cause="busy"))
         elif fate.ending is Ending.RANG_OUT:
             self._tell(NoAnswer(at_s=now_s, call_id=call_id))
         elif self._settings.amd:
             self._tell(Pickup(at_s=now_s, call_id=call_id))
-            self._in_amd[call_id] = now_s
+            if fate.agent is None:
+                self._in_amd[call_id] = now_s
             delay_s, mistaken = self._people.detection(fate)
             self.clock.at(now_s + delay_s, self._detected, call_id, fate, mistaken)
             return
@@ -346,7 +356,7 @@ class Floor:
         self._over(fate)
 
     def _detected(self, call_id: str, fate: Fate, mistaken: bool) -> None:
-        del self._in_amd[call_id]
+        self._in_amd.pop(call_id, None)
         now_s = self.clock.now_s
         if fate.ending is not Ending.MACHINE and mistaken:
             self._count_answer()

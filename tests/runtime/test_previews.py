@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import ColumnElement, RowMapping, Table, select
@@ -32,9 +33,11 @@ from dialer.core.desk_messages import (
     SkipReason,
     Snapshot,
 )
+from dialer.core.pacing.messages import Decision
 from dialer.core.records import AttemptPlanned, SubjectChanged, to_ms
 from dialer.core.writes import AddSuppression
 from dialer.stores.ledger.database import LedgerUnavailable, Trouble
+from dialer.stores.ledger.pacing_log import PacingLog
 from dialer.stores.ledger.schema import attempt, audit_event, enrolment
 from dialer.stores.ledger.streams import AppendResult, NewEvent
 from dialer.stores.ledger.verify import verify_ledger
@@ -129,6 +132,24 @@ async def test_an_agent_looks_and_calls(tmp_path: Path, redis_url: str) -> None:
         figures = await runner.figures()
         assert (figures.dialed, figures.connected, figures.abandoned) == (1, 1, 0)
         assert (await verify_ledger(house.marcador.ledger)).problem_count == 0
+
+
+async def test_a_colleagues_call_takes_nobodys_turn(tmp_path: Path, redis_url: str) -> None:
+    async with open_house(tmp_path, redis_url, FixedWorld()) as house:
+        campaign = await house.campaign(settings=preview())
+        ana, bea = await house.agent("ana"), await house.agent("bea")
+        decided: list[Decision] = []
+        runner = house.engine.runner_of(campaign.campaign_id)
+        await ana.ready()
+        view = await offered(ana)
+        with patch.object(PacingLog, "add", lambda _, __, decision: decided.append(decision)):
+            await ana.say(DialPreview(offer_id=view.offer_id))
+            await house.until("the call", lambda: house.carrier.placed == 1)
+            await bea.ready()
+            await offered(bea)
+            await runner.tick()
+        with_bea = [d for d in decided if d.estimates.idle == 1]
+        assert {d.calls_to_place for d in with_bea} == {1}
 
 
 async def test_an_account_that_is_skipped_rests(tmp_path: Path, redis_url: str) -> None:

@@ -22,6 +22,9 @@ class DialPlaced(Message, frozen=True, kw_only=True, tag="dial_placed"):
     call_id: str
     segment: str = ""
     """Group of contacts that share an answer rate (a list, a stage); empty where none is kept."""
+    has_agent: bool = False
+    """An agent is held for it from the start (a callback, a preview). It takes nobody's turn, says
+    nothing of how others answer, and snapshots do not show it."""
 
 
 class NoAnswer(Message, frozen=True, kw_only=True, tag="no_answer"):

@@ -115,6 +115,8 @@ class TrackedCall(msgspec.Struct, array_like=True):
     state: CallState
     placed_at_s: float
     since_s: float
+    has_agent: bool = False
+    """It teaches nothing but that it was answered, or abandoned."""
 
 
 class TrackerState(msgspec.Struct):
@@ -196,7 +198,7 @@ class Tracker:
         for call in reversed(state.calls.values()):
             if now_s - call.placed_at_s >= STALE_S:
                 break
-            dialed += call.state is CallState.RINGING
+            dialed += call.state is CallState.RINGING and not call.has_agent
         # Half a second wider: a dial and what is shown of it may differ by a moment.
         shown = sum(age_s < STALE_S + 0.5 for age_s in shown_s)
         told = max(0, snapshot.pending) + max(0, shown - dialed)
@@ -275,12 +277,15 @@ class Tracker:
             self.fault(FaultKind.DUPLICATE)
             return
         at_s = event.at_s if timely else (self.state.clock_s or 0.0)
-        self.state.calls[event.call_id] = TrackedCall(event.segment, CallState.RINGING, at_s, at_s)
+        self.state.calls[event.call_id] = TrackedCall(
+            event.segment, CallState.RINGING, at_s, at_s, event.has_agent
+        )
         if self.state.asked:
             asked_s, calls = self.state.asked[0]
             self.state.asked[:1] = [(asked_s, calls - 1)] if calls > 1 else []
         # An untimely dial counts too: its answer will come, and must have been expected.
-        listener.on_dial(event.segment)
+        if not event.has_agent:
+            listener.on_dial(event.segment)
 
     def _call(
         self,
@@ -310,7 +315,7 @@ class Tracker:
             _teach(event, before, call, listener)
         elif before is CallState.RINGING and isinstance(event, Pickup | LiveAnswer):
             # When it came is not known, but that it came must not be missing from the rate.
-            listener.on_lost(call.segment)
+            _lost(call, listener)
         if after is None:
             del state.calls[event.call_id]
             _remember(state.ended_ids, event.call_id)
@@ -372,7 +377,7 @@ class Tracker:
             if now_s - call.placed_at_s <= self._lost_after_s:
                 return
             if call.state is CallState.RINGING:
-                listener.on_lost(call.segment)
+                _lost(call, listener)
             del calls[call_id]
             _remember(self.state.ended_ids, call_id)
             self.fault(FaultKind.MISSING_END)
@@ -384,6 +389,11 @@ def _remember(ids: dict[str, None], call_id: str) -> None:
         del ids[next(iter(ids))]
 
 
+def _lost(call: TrackedCall, listener: Listener) -> None:
+    if not call.has_agent:
+        listener.on_lost(call.segment)
+
+
 def _teach(
     event: NoAnswer | Failed | Pickup | MachineDetected | LiveAnswer | Connected | Abandoned,
     before: CallState,
@@ -391,6 +401,10 @@ def _teach(
     listener: Listener,
 ) -> None:
     age_s = max(0.0, event.at_s - call.since_s)
+    if call.has_agent:
+        if isinstance(event, LiveAnswer):
+            listener.on_answer()
+        return
     match event:
         case NoAnswer() | Failed() if before is CallState.RINGING:
             listener.on_unanswered(call.segment, age_s)

@@ -60,6 +60,19 @@ def test_calls_asked_for_are_not_asked_for_again_while_news_of_them_is_late(law:
     assert pacer.decide(snapshot(105.0)).calls_to_place == 4
 
 
+@pytest.mark.parametrize("law", [Law.PREVIEW, Law.PROGRESSIVE, Law.PREDICTIVE])
+def test_a_call_with_an_agent_of_its_own_takes_nobodys_turn(law: Law) -> None:
+    pacer = make_pacer(PacingConfig(law=law))
+    pacer.decide(snapshot(100.0, idle_since_s=(), talking_since_s=(90.0,) * 4))
+    pacer.observe(DialPlaced(at_s=100.5, call_id="held", has_agent=True))
+    # Of four agents one is held for that call, two talk, and one has just become free.
+    now = snapshot(101.0, idle_since_s=(101.0,), talking_since_s=(90.0, 91.0, 100.0), settled=True)
+    saved = make_pacer(PacingConfig(law=law))
+    saved.restore(pacer.save())
+    assert pacer.decide(now).calls_to_place >= 1
+    assert saved.decide(now).calls_to_place >= 1
+
+
 def test_preview_is_progressive_under_its_own_name() -> None:
     decision = make_pacer(PacingConfig(law=Law.PREVIEW)).decide(snapshot())
     assert (decision.calls_to_place, decision.law) == (4, Law.PREVIEW)

@@ -208,6 +208,26 @@ def test_a_call_whose_end_is_lost_counts_as_picked_up() -> None:
     assert tracker.state.faults == {FaultKind.MISSING_END: 1}
 
 
+def test_a_call_with_an_agent_of_its_own_teaches_only_that_it_was_answered_or_abandoned() -> None:
+    held = DialPlaced(at_s=0.0, call_id="c", segment="s", has_agent=True)
+    _, heard = play(
+        held,
+        Pickup(at_s=4.0, call_id="c"),
+        LiveAnswer(at_s=6.0, call_id="c"),
+        Abandoned(at_s=8.0, call_id="c"),
+    )
+    assert heard.lines == ["answer", "abandonment"]
+    _, heard = play(held, NoAnswer(at_s=25.0, call_id="c"))
+    assert heard.lines == []
+    tracker, heard = play(held, LiveAnswer(at_s=nan, call_id="c"))
+    assert heard.lines == []
+    tracker, heard = play(held)
+    for tick in range(int(MAX_CALL_AGE_S) + 2):
+        assert tracker.snapshot_at(float(tick), heard)
+    assert heard.lines == []
+    assert tracker.state.faults == {FaultKind.MISSING_END: 1}
+
+
 def test_an_agent_nobody_knows_teaches_nothing() -> None:
     tracker, heard = play(
         *TO_CALL_STATE[CallState.WAITING],
