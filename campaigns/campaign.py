@@ -334,9 +334,18 @@ def load_settings(source: bytes | str | dict[str, object]) -> CampaignSettings:
 def in_mode(settings: dict[str, object], mode: str) -> dict[str, object]:
     """Settings, as a mapping, in another mode: without what only their own mode takes."""
     kept = {**settings, "mode": mode}
-    if mode != Mode.PROGRESSIVE:
-        kept.pop("lines_per_idle_agent", None)
+    for own, key in ((Mode.PROGRESSIVE, "lines_per_idle_agent"), (Mode.PREVIEW, "preview")):
+        if mode != own:
+            kept.pop(key, None)
     return kept
+
+
+def changed_settings(settings: CampaignSettings, changes: dict[str, object]) -> CampaignSettings:
+    """The settings with changes. Raises `CampaignSettingsError` with the key."""
+    tree: dict[str, object] = msgspec.to_builtins(settings)
+    if "mode" in changes:
+        tree = in_mode(tree, str(changes["mode"]))
+    return load_settings({**tree, **changes})
 
 
 def dump_settings(settings: CampaignSettings) -> str:

@@ -16,7 +16,7 @@ from dialer.core.pacing.messages import Clamp
 from dialer.core.pacing_story import MINUTE_MS, PacingMinute, in_slots
 from dialer.core.records import from_ms
 from dialer.runtime.pacing_report import PacingReport
-from dialer.simulation.floor import WINDOW_MINUTES
+from dialer.simulation.tally import WINDOW_MINUTES
 from dialer.stores.ledger.campaigns import Campaign
 
 SLOTS: Final = 240

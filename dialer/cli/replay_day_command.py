@@ -14,6 +14,7 @@ from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
 from dialer.cli.shell import Shell, write_page
 from dialer.cli.simulate_command import day_of
+from dialer.cli.spanish import in_spanish
 from dialer.cli.stores import existing_ledger
 from dialer.cli.texts import Texts
 from dialer.cli.twin_page import day_charts
@@ -22,9 +23,9 @@ from dialer.core import pages
 from dialer.runtime.recorded_days import (
     Recorded,
     ReplayedDay,
-    changed_settings,
     read_day,
     replayed,
+    settings_to_replay,
 )
 from dialer.simulation.twin.results import Pooled
 from dialer.stores.ledger.campaigns import campaign_called
@@ -63,7 +64,7 @@ def run_replay_day(shell: Shell, options: ReplayOptions) -> None:
         async with existing_ledger(shell) as ledger:
             async with ledger.read() as conn:
                 campaign = await campaign_called(conn, options.campaign)
-            changed = changed_settings(campaign.settings, changes)
+            changed = settings_to_replay(campaign.settings, changes)
             found, began, recorded = await read_day(ledger, campaign, day)
         seeds = range(options.seed, options.seed + options.runs)
         total = round(2 * len(seeds) * recorded.duration_s)
@@ -79,7 +80,7 @@ def run_replay_day(shell: Shell, options: ReplayOptions) -> None:
         value = changes.get(error.key)
         raise CliError(
             ExitCode.BAD_INPUT,
-            f"--set {error.key}={value}: {error.problem}",
+            f"--set {error.key}={value}: {_problem(shell, error)}",
             shell.texts.say(
                 "un replay no puede pedir más de lo que una campaña puede tener",
                 "a replay cannot ask for more than a campaign may be set to",
@@ -96,6 +97,12 @@ def run_replay_day(shell: Shell, options: ReplayOptions) -> None:
         shell.say(f"• {line}")
     for note in result.notes:
         shell.say(shell.texts.say(*note), style="dim")
+
+
+def _problem(shell: Shell, error: CampaignSettingsError) -> str:
+    key = f"`{error.key}` "
+    spanish = in_spanish(key + error.problem).removeprefix(key)
+    return shell.texts.say(in_spanish(spanish), error.problem)
 
 
 def _change(shell: Shell, given: str) -> tuple[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from campaigns.campaign import in_mode
+from campaigns.campaign import changed_settings, in_mode
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
 from dialer.cli.shell import Shell, write_json, write_page
@@ -104,11 +104,19 @@ def _campaign_case(shell: Shell, options: SimulateOptions) -> Case:
 
     name = str(options.campaign)
     shift = _shift(shell, options)
+    changes: dict[str, object] = {
+        key: value
+        for key, value in (("mode", options.law), ("target_abandonment", options.target))
+        if value is not None
+    }
 
     async def work() -> Case:
         async with existing_ledger(shell) as ledger:
             async with ledger.read() as conn:
                 campaign = await campaign_called(conn, name)
+            # Before the gate is asked: the law looks at the mode.
+            settings = changed_settings(campaign.settings, changes)
+            campaign = msgspec.structs.replace(campaign, settings=settings)
             return await case_of_campaign(
                 ledger,
                 load_rule_packs(shell.config),
@@ -118,12 +126,7 @@ def _campaign_case(shell: Shell, options: SimulateOptions) -> Case:
                 now=datetime.now(UTC),
             )
 
-    case = shell.run(work())
-    try:
-        definition = _changed(shell, options, case.definition)
-    except DefinitionError as error:
-        raise definition_error(shell, name, error) from error
-    return msgspec.structs.replace(case, definition=definition)
+    return shell.run(work())
 
 
 def _shift(shell: Shell, options: SimulateOptions) -> ShiftSpec:
@@ -259,6 +262,18 @@ def _run_scenario(shell: Shell, options: SimulateOptions) -> None:
             shell.texts.say(
                 "por ejemplo `marcador simulate docs/examples/twin.toml --html dia.html`",
                 "for example `marcador simulate docs/examples/twin.toml --html day.html`",
+            ),
+        )
+    if options.law == Law.PREVIEW:
+        raise CliError(
+            ExitCode.BAD_INPUT,
+            shell.texts.say(
+                "en los escenarios nadie mira cuentas antes de llamar",
+                "in scenarios nobody looks at accounts before calling",
+            ),
+            shell.texts.say(
+                "simule una definición o una campaña con --mode preview",
+                "simulate a definition or a campaign with --mode preview",
             ),
         )
     try:

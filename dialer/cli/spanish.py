@@ -355,9 +355,14 @@ SPANISH: Final[dict[str, str]] = {
     "no flow {name} comes with Marcador; there are: {known}": (
         "ningún flujo {name} viene con Marcador; hay: {known}"
     ),
-    "campaign {name} is of mode {mode}, which paces no agents: there is no twin of it; choose a "
-    "predictive or progressive one": (
-        "la campaña {name} es de modo {mode}, que no acompasa agentes: no tiene gemelo; elija una "
+    "campaign {name} is of mode {mode}, which is not for agents: there is no twin of it; choose a "
+    "predictive, progressive or preview one": (
+        "la campaña {name} es de modo {mode}, que no es para agentes: no tiene gemelo; elija una "
+        "predictiva, progresiva o de vista previa"
+    ),
+    "campaign {name} is of mode {mode}, whose days cannot be replayed; choose a predictive or "
+    "progressive one": (
+        "la campaña {name} es de modo {mode}, y sus días no se pueden repetir; elija una "
         "predictiva o progresiva"
     ),
     "{path} holds no key of opt-out links; restore it from a backup: without it the links in "
@@ -378,8 +383,11 @@ SPANISH: Final[dict[str, str]] = {
     "`{key}` must be an IANA zone such as America/Bogota, got {given}": (
         "`{key}` debe ser una zona IANA como America/Bogota, no {given}"
     ),
-    "`{key}` must be predictive or progressive, got {given}": (
-        "`{key}` debe ser predictive o progressive, no {given}"
+    "`{key}` must be predictive or progressive in a replay, not {given}": (
+        "`{key}` debe ser predictive o progressive en una repetición, no {given}"
+    ),
+    "`{key}` must be predictive, progressive or preview, got {given}": (
+        "`{key}` debe ser predictive, progressive o preview, no {given}"
     ),
     "`{key}` must have different names, got {given} twice": (
         "`{key}` deben tener nombres distintos, y {given} está dos veces"

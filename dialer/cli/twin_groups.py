@@ -11,9 +11,10 @@ import typer
 from dialer.cli.shell import shell_of
 
 
-class PacedMode(StrEnum):
+class TwinMode(StrEnum):
     PREDICTIVE = "predictive"
     PROGRESSIVE = "progressive"
+    PREVIEW = "preview"
 
 
 Html = Annotated[Path | None, typer.Option(help="Write a page with charts, one file, there.")]
@@ -51,7 +52,7 @@ def simulate(
         str | None, typer.Option(help="Day whose law is asked. Default: the next working day.")
     ] = None,
     mode: Annotated[
-        PacedMode | None, typer.Option(help="How calls are paced. Default: as set, or predictive.")
+        TwinMode | None, typer.Option(help="How calls are paced. Default: as set, or predictive.")
     ] = None,
     target: Target = None,
     staff: Annotated[

@@ -16,7 +16,7 @@ from dialer.cli.twin_text import (
 )
 from dialer.core import pages
 from dialer.core.charts import Limit, Line, bar_chart, line_chart
-from dialer.simulation.floor import MINUTE_S, WINDOW_MINUTES, Minute
+from dialer.simulation.tally import MINUTE_S, WINDOW_MINUTES, Minute
 from dialer.simulation.twin.run import TwinReport
 
 SLOT_MINUTES: Final = 10

@@ -12,6 +12,7 @@ from dialer.simulation.twin.results import (
     CallbackFigures,
     InboundFigures,
     Pooled,
+    PreviewFigures,
     Spread,
     TwinResult,
 )
@@ -68,11 +69,22 @@ def figure_rows(texts: Texts, total: Pooled, target: float) -> list[Row]:
     if total.given_up:
         given_up = say("dejadas de timbrar sin agente libre", "hung up for want of an agent")
         rows.append((given_up, f"{total.given_up:,.0f}"))
+    if total.previews is not None:
+        rows.append(_preview_row(texts, total.previews))
     if total.callbacks is not None:
         rows += _callback_rows(texts, total.callbacks)
     if total.inbound is not None:
         rows += _inbound_rows(texts, total.inbound)
     return rows
+
+
+def _preview_row(texts: Texts, looks: PreviewFigures) -> Row:
+    say = texts.say
+    return (
+        say("vistas antes de llamar: cuentas, dejadas, media",
+            "looked at before calling: accounts, skipped, mean"),
+        f"{looks.looked:,.0f}, {looks.skipped:,.0f}, {looks.look_mean_s:.1f} s",
+    )  # fmt: skip
 
 
 def _callback_rows(texts: Texts, calls: CallbackFigures) -> list[Row]:

@@ -7,14 +7,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import msgspec
-
-from campaigns.campaign import CampaignSettings, in_mode, load_settings
+from campaigns.campaign import (
+    CampaignSettings,
+    CampaignSettingsError,
+    changed_settings,
+)
 from compliance.messages import Message
 from compliance.types import CampaignId
 from dialer.core.pacing import Decision
+from dialer.core.pacing.laws import paces_agents
 from dialer.core.records import to_ms
-from dialer.simulation.floor import MINUTE_S, Ending, Minute, share, worst_window
+from dialer.simulation.floor import Ending
+from dialer.simulation.tally import MINUTE_S, Minute, share, worst_window
 from dialer.simulation.twin.recorded import (
     Changes,
     RecordedDay,
@@ -25,7 +29,6 @@ from dialer.simulation.twin.recorded import (
     team_at,
 )
 from dialer.simulation.twin.results import Pooled, TwinResult, pooled, worst_day
-from dialer.simulation.twin.run import check_mode
 from dialer.stores.ledger.campaigns import Campaign
 from dialer.stores.ledger.database import Ledger
 from dialer.stores.ledger.pacing_reads import PacingReader
@@ -91,7 +94,12 @@ async def read_day(
 
     Raises `LookupError` where the ledger holds nothing of it.
     """
-    check_mode(campaign.name, campaign.settings.mode)
+    mode = campaign.settings.mode
+    if not paces_agents(mode):
+        raise LookupError(
+            f"campaign {campaign.name!r} is of mode {mode.value}, whose days cannot be replayed; "
+            "choose a predictive or progressive one"
+        )
     zone = ZoneInfo(campaign.settings.timezone)
     if day is None:
         last_ms = await last_worked_ms(ledger, campaign.campaign_id)
@@ -299,12 +307,14 @@ def _notes(campaign: Campaign, day: RecordedDay) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def changed_settings(settings: CampaignSettings, changes: dict[str, object]) -> CampaignSettings:
+def settings_to_replay(settings: CampaignSettings, changes: dict[str, object]) -> CampaignSettings:
     """The settings with changes. Raises `CampaignSettingsError` with the key."""
-    tree: dict[str, object] = msgspec.to_builtins(settings)
-    if "mode" in changes:
-        tree = in_mode(tree, str(changes["mode"]))
-    return load_settings({**tree, **changes})
+    changed = changed_settings(settings, changes)
+    if not paces_agents(changed.mode):
+        raise CampaignSettingsError(
+            "mode", f"must be predictive or progressive in a replay, not {changed.mode.value}"
+        )
+    return changed
 
 
 def _minute(at_s: float, minutes: int) -> int:

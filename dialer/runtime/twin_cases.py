@@ -13,7 +13,7 @@ import msgspec
 
 from campaigns.campaign import CampaignSettings
 from compliance.packs import PackSet
-from compliance.types import EventKind
+from compliance.types import EventKind, Mode
 from dialer.core.records import from_ms, to_ms
 from dialer.core.snapshots import in_house
 from dialer.runtime.shift import working_moment
@@ -55,6 +55,12 @@ ASKED_PER_SEGMENT: Final = 40
 """Accounts of each segment whose lawful day the gate is asked for; the others share theirs."""
 
 Note = tuple[str, str]
+LOOK_NOTE: Final[Note] = (
+    "Vista previa: el libro no dice cuánto miran los agentes; se toman los valores de fábrica "
+    "(una definición los cambia: [work] look, skipped)",
+    "Preview: the ledger does not tell how long agents look; these are the defaults (a definition "
+    "changes them: [work] look, skipped)",
+)
 
 
 def case_of_definition(definition: TwinDefinition, packs: PackSet, now: datetime) -> Case:
@@ -114,7 +120,7 @@ async def case_of_campaign(
     definition = msgspec.structs.replace(definition, callbacks=_callbacks(promised, opens_at, zone))
     legal = await _legal(ledger, packs, campaign, definition, opens_at)
     asked = sum(map(len, legal.values()))
-    notes = (
+    notes: tuple[Note, ...] = (
         (
             f"Tasas y duraciones: de {len(seen):,} intentos de 30 días, mezclados con los valores "
             f"de fábrica, que pesan como {PRIOR_DIALS} marcaciones por segmento",
@@ -128,6 +134,8 @@ async def case_of_campaign(
             "each segment are like them",
         ),
     )
+    if definition.campaign.mode is Mode.PREVIEW:
+        notes += (LOOK_NOTE,)
     return _case(definition, opens_at, legal, notes)
 
 

@@ -7,7 +7,7 @@ the limit, and tell the pacer of everything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -32,11 +32,7 @@ from dialer.core.pacing import (
     WrapUpEnded,
 )
 from dialer.simulation.clock import VirtualClock
-
-MINUTE_S = 60.0
-WINDOW_MINUTES = 30
-WINDOW_ANSWERS = 200
-"""A 30-minute window with fewer answers says nothing about a rate."""
+from dialer.simulation.tally import MINUTE_S, Tally
 
 
 class Ending(StrEnum):
@@ -49,6 +45,8 @@ class Ending(StrEnum):
     """Picked up by a machine that only the agent's ear finds."""
     FAILED = "failed"
     RANG_OUT = "rang_out"
+    NOT_CALLED = "not_called"
+    """An agent looked at the account, and did not call it."""
 
 
 class Fate(NamedTuple):
@@ -64,6 +62,8 @@ class Fate(NamedTuple):
     """Hangs up after so long without an agent."""
     agent: str | None = None
     """Reserved before the call is placed: an idle one, who takes nobody else meanwhile."""
+    look_s: float = 0.0
+    """How long that agent looks at the account before it is called, or left."""
 
 
 class People(Protocol):
@@ -118,20 +118,6 @@ class Callers(Protocol):
         """Who waits longest gets this idle agent (`Floor.engage`). False: nobody waits."""
 
 
-class Minute(Message, frozen=True, kw_only=True):
-    """One minute of a run."""
-
-    at_s: float
-    staffed: int
-    """Agents at the end of the minute."""
-    ringing: int
-    """Calls at the end of the minute."""
-    dials: int
-    answered: int
-    abandoned: int
-    occupancy: float
-
-
 class FloorSettings(Message, frozen=True, kw_only=True):
     duration_s: float
     tick_s: float = 1.0
@@ -141,53 +127,6 @@ class FloorSettings(Message, frozen=True, kw_only=True):
     """Calls that have rung for so long are hung up when the pacer says so."""
     amd: bool = False
     """Every pickup goes through machine detection."""
-
-
-class Tally:
-    """Counters of a run, by minute where they are plotted."""
-
-    def __init__(self, minutes: int) -> None:
-        self.dials = [0] * minutes
-        self.answered = [0] * minutes
-        self.abandoned = [0] * minutes
-        self.busy_s = [0.0] * minutes
-        self.staffed_s = [0.0] * minutes
-        self.staffed = [0] * minutes
-        self.ringing = [0] * minutes
-        self.connected = 0
-        self.waits_s: list[float] = []
-        """How long agents waited for each call they had."""
-        self.line_s = 0.0
-
-    def minutes(self) -> tuple[Minute, ...]:
-        return tuple(
-            Minute(
-                at_s=i * MINUTE_S,
-                staffed=self.staffed[i],
-                ringing=self.ringing[i],
-                dials=self.dials[i],
-                answered=self.answered[i],
-                abandoned=self.abandoned[i],
-                occupancy=share(self.busy_s[i], self.staffed_s[i]),
-            )
-            for i in range(len(self.dials))
-        )
-
-    @property
-    def worst_30min(self) -> float | None:
-        """Highest abandoned share of 30 minutes with at least 200 answers; None: there are none."""
-        return worst_window(self.answered, self.abandoned)
-
-
-def worst_window(answered: Sequence[int], abandoned: Sequence[int]) -> float | None:
-    """The same of answers and abandonments by minute."""
-    worst: float | None = None
-    for i in range(len(answered) - WINDOW_MINUTES + 1):
-        answers = sum(answered[i : i + WINDOW_MINUTES])
-        if answers >= WINDOW_ANSWERS:
-            part = sum(abandoned[i : i + WINDOW_MINUTES]) / answers
-            worst = part if worst is None else max(worst, part)
-    return worst
 
 
 class Floor:
@@ -223,7 +162,9 @@ class Floor:
         self._in_amd: dict[str, float] = {}
         self._waiting: dict[str, tuple[float, Fate]] = {}
         self._reserved: dict[str, tuple[float, float]] = {}
-        """Since when idle, and since when reserved for a call that rings."""
+        """Since when idle, and since when reserved for a call that rings, or will."""
+        self._without_call_since_s: dict[str, float] = {}
+        """When an agent who is here came, or had wrapped up the last call."""
         self._leaving: set[str] = set()
         self.faults: dict[str, int] = {}
         self.law = ""
@@ -304,9 +245,23 @@ class Floor:
             return False
         if fate.agent is not None:
             self._reserved[fate.agent] = (self._idle.pop(fate.agent), now_s)
+        if fate.look_s > 0.0:
+            self.clock.at(now_s + fate.look_s, self._looked, fate)
+        else:
+            self._place(fate)
+        return True
+
+    def _looked(self, fate: Fate) -> None:
+        if fate.ending is Ending.NOT_CALLED:
+            self._over(fate)
+        else:
+            self._place(fate)
+
+    def _place(self, fate: Fate) -> None:
+        now_s = self.clock.now_s
         self.dialed += 1
         call_id = f"c{self.dialed}"
-        self.tally.dials[int(now_s // MINUTE_S)] += 1
+        self.tally.dials[self._minute()] += 1
         has_agent = fate.agent is not None
         if has_agent:
             self._ringing_for_agent.add(call_id)
@@ -317,7 +272,6 @@ class Floor:
         )
         self._fates[call_id] = fate
         self.clock.at(now_s + fate.after_s, self._rung, call_id, fate)
-        return True
 
     def _give_up_ringing(self, now_s: float, after_s: float) -> None:
         """Hang up what has rung for so long, unless it has an agent of its own."""
@@ -412,6 +366,7 @@ class Floor:
         self._leaving.discard(agent)
         self._tell(AgentOn(at_s=self.clock.now_s, agent_id=agent))
         self._rota.came(self, agent)
+        self._without_call_since_s[agent] = self.clock.now_s
         self._free(agent)
 
     def leave(self, agent: str) -> None:
@@ -455,7 +410,7 @@ class Floor:
         now_s = self.clock.now_s
         reserved = self._reserved.pop(agent, None)
         idle_since_s = self._idle.pop(agent) if reserved is None else reserved[0]
-        self.tally.waits_s.append(now_s - idle_since_s)
+        self.tally.waits_s.append(now_s - self._without_call_since_s[agent])
         self._staffed_for(idle_since_s, now_s, busy=False)
         self._talking[agent] = now_s
 
@@ -495,6 +450,7 @@ class Floor:
             self._rota.left(self, agent)
         else:
             self._tell(AgentOn(at_s=now_s, agent_id=agent))
+            self._without_call_since_s[agent] = now_s
             self._free(agent)
 
     def _talk_over(self, agent: str, call_id: str, fate: Fate, talk_s: float) -> None:
@@ -518,6 +474,7 @@ class Floor:
         if goes:
             self._rota.left(self, agent)
         else:
+            self._without_call_since_s[agent] = now_s
             self._free(agent)
 
     # --- measuring ----------------------------------------------------------------------------
@@ -540,8 +497,3 @@ class Floor:
             self._staffed_for(since_s, end_s, busy=False)
         for since_s in (*self._talking.values(), *self._wrapping.values()):
             self._staffed_for(since_s, end_s, busy=True)
-
-
-def share(part: float, whole: float) -> float:
-    """A ratio; 0 of nothing."""
-    return part / whole if whole > 0 else 0.0

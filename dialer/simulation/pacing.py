@@ -8,14 +8,8 @@ from random import Random
 
 from compliance.messages import Message
 from dialer.core.pacing import Decider, Decision
-from dialer.simulation.floor import (
-    Ending,
-    Fate,
-    Floor,
-    FloorSettings,
-    Minute,
-    share,
-)
+from dialer.simulation.floor import Ending, Fate, Floor, FloorSettings
+from dialer.simulation.tally import Minute, share
 from dialer.simulation.worlds import World, check, value_at
 
 

@@ -9,9 +9,9 @@ import msgspec
 
 from compliance.messages import Message
 from dialer.core.pacing import Decider, Law, RatioPacer, make_pacer
-from dialer.simulation.floor import Minute
 from dialer.simulation.pacing import run_pacing
 from dialer.simulation.report import config_for, scenario
+from dialer.simulation.tally import Minute
 from dialer.simulation.worlds import Curve, Segment, World
 from load_tests.pacing.goals import GATES, goal_of
 from load_tests.pacing.peers import (

@@ -13,6 +13,7 @@ from campaigns.campaign import (
     CampaignSettingsError,
     CampaignState,
     ImpossibleAction,
+    PreviewSettings,
     RetrySettings,
     dump_settings,
     in_mode,
@@ -87,6 +88,8 @@ def test_what_only_one_mode_takes_stays_behind_when_the_mode_changes() -> None:
     tree: dict[str, object] = msgspec.to_builtins(ratio)
     assert load_settings(in_mode(tree, "predictive")) == CampaignSettings()
     assert load_settings(in_mode(tree, "progressive")) == ratio
+    looking = CampaignSettings(mode=Mode.PREVIEW, preview=PreviewSettings(limit_s=30))
+    assert load_settings(in_mode(msgspec.to_builtins(looking), "predictive")) == CampaignSettings()
 
 
 def test_equal_settings_give_equal_text() -> None:

@@ -159,6 +159,24 @@ def test_a_campaign_is_simulated_as_the_ledger_knows_it(english: Cli, made: Made
     assert "nobody" in unknown.err
 
 
+def test_a_preview_campaign_has_a_twin_that_looks_first(
+    english: Cli, made: Made, file: Path
+) -> None:
+    args = ("simulate", "--campaign", CAMPAIGN, "--agents", "3", "--from", "11:00", "--hours", "1",
+            "--day", "2026-11-30", "--staff", "none", "--mode", "preview")  # fmt: skip
+    ran = english(*args)
+    assert "looked at before calling: accounts, skipped, mean" in ran.out
+    assert "the ledger does not tell how long agents look" in ran.out
+    total = english(*args, "--json").json["total"]
+    assert total["abandoned"] == 0 < total["dials"] <= total["previews"]["looked"]
+    page = english.folder / "looked.html"
+    assert english("simulate", file, "--mode", "preview", "--html", page).code == ExitCode.OK
+    assert "looked at before calling" in page.read_text("utf-8")
+    scenario = english("simulate", "steady", "--mode", "preview")
+    assert scenario.code == ExitCode.BAD_INPUT
+    assert "nobody looks" in scenario.err
+
+
 def test_its_open_callbacks_are_promised_calls(english: Cli, made: Made) -> None:
     """Of six, one is over, one is another day's, and one was due before anybody works: that one
     is kept as soon as somebody does."""
@@ -257,6 +275,7 @@ def test_what_cannot_be_replayed(english: Cli, made: Made) -> None:
         (("replay", "nobody"), "nobody"),
         (("replay", CAMPAIGN, "--set", "abandon_target=0.02"), "--set target_abandonment="),
         (("replay", CAMPAIGN, "--set", "target_abandonment=0.2"), "<= 0.03"),
+        (("replay", CAMPAIGN, "--set", "mode=preview"), "predictive or progressive in a replay"),
         (("replay", CAMPAIGN, "--agents", "many"), "--agents"),
     ):
         ran = english(*args)

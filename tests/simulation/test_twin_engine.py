@@ -90,6 +90,15 @@ def test_progressive_dialing_is_the_same_in_both(
     assert decided_alike(live, mirrored) == 1.0
 
 
+def test_agents_who_look_first_are_the_same_in_both(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = Shape(agents=8, minutes=10.0, mode=Mode.PREVIEW, seed=3, look_s=12.0)
+    live, mirrored = both(shape, tmp_path, redis_url, 300, monkeypatch)
+    assert live.abandoned == mirrored.abandoned == 0
+    assert (live.dials, live.answered) == (mirrored.dials, mirrored.answered)
+
+
 @pytest.mark.soak
 def test_a_hundred_agents_for_an_hour(
     tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch

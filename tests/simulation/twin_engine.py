@@ -20,8 +20,10 @@ from dialer.core.desk_messages import (
     AnyServerMessage,
     CallConnected,
     CallOver,
+    DialPreview,
     Dispose,
     Disposed,
+    PreviewOffered,
     SetReady,
 )
 from dialer.core.figures import LiveFigures
@@ -59,6 +61,8 @@ class Shape(NamedTuple):
     failed_rate: float = 0.10
     talk_s: float = 60.0
     wrap_up_s: float = 10.0
+    look_s: float = 0.0
+    """Preview only: a whole number, as the engine serves what agents chose at its ticks."""
 
     @property
     def settings(self) -> CampaignSettings:
@@ -122,8 +126,10 @@ class DeckPeople:
     Nobody is dialed in the first second: the engine's bucket of trunk tokens begins empty.
     """
 
-    def __init__(self, deck: Deck) -> None:
+    def __init__(self, deck: Deck, shape: Shape) -> None:
         self._deck = deck
+        self._looks = shape.mode is Mode.PREVIEW
+        self._look_s = shape.look_s
         self._dialed = 0
         self._mix: Counter[str] = Counter()
 
@@ -135,7 +141,8 @@ class DeckPeople:
         return {}
 
     def dial(self, now_s: float, idle: Collection[str]) -> Fate | None:
-        if now_s < 1.0:
+        agent = next(iter(idle), None) if self._looks else None
+        if now_s < 1.0 or (self._looks and agent is None):
             return None
         person = self._deck[self._dialed]
         known = self._deck.segments
@@ -144,7 +151,8 @@ class DeckPeople:
         if self._mix.total() > MIX_CALLS:
             self._mix = Counter({k: n // 2 for k, n in self._mix.items() if n > 1})
         self._dialed += 1
-        return Fate(person.ending, person.after_s, segment, self._dialed - 1)
+        who = self._dialed - 1
+        return Fate(person.ending, person.after_s, segment, who, agent=agent, look_s=self._look_s)
 
     def detection(self, fate: Fate) -> tuple[float, bool]:
         raise AssertionError("there is no detection here")
@@ -183,7 +191,7 @@ def twin(shape: Shape, deck: Deck, at_first: int | None = None) -> Outcome:
     decisions: list[Decision] = []
     floor = Floor(
         floor_settings(shape.settings, 60.0 * shape.minutes),
-        DeckPeople(deck),
+        DeckPeople(deck, shape),
         AllThere(shape.agents, shape.agents if at_first is None else at_first),
         make_pacer(pacing_config(shape.settings)),
         decisions.append,
@@ -240,8 +248,8 @@ def _heard(command: Originate, talk_s: float, wrap_up_s: float) -> Heard:
     )
 
 
-async def _work(house: House, world: DeckWorld, name: str) -> None:
-    """An agent who talks, wraps up as long as the deck says, and takes the next call."""
+async def _work(house: House, world: DeckWorld, name: str, look_s: float) -> None:
+    """An agent who looks, talks, wraps up as long as the deck says, and takes the next call."""
     service = house.engine.agents
     inbox: asyncio.Queue[AnyServerMessage] = asyncio.Queue()
     await service.join(agent_id=name, username=name, name=name, language="es")
@@ -249,6 +257,9 @@ async def _work(house: House, world: DeckWorld, name: str) -> None:
     await service.handle(name, SetReady())
     while True:
         message = await inbox.get()
+        if isinstance(message, PreviewOffered):
+            await asyncio.sleep(look_s - 0.5)
+            await service.handle(name, DialPreview(offer_id=message.preview.offer_id))
         if not isinstance(message, CallConnected):
             continue
         call_id = message.call.call_id
@@ -293,7 +304,8 @@ async def _engine(shape: Shape, deck: Deck, folder: Path, redis_url: str, accoun
         await enrol(marcador.ledger, campaign, now_ms=now_ms)
         await marcador.engine.start()
         agents = [
-            asyncio.create_task(_work(house, world, f"agent-{n}")) for n in range(shape.agents)
+            asyncio.create_task(_work(house, world, f"agent-{n}", shape.look_s))
+            for n in range(shape.agents)
         ]
         await asyncio.sleep(1.0)
         await marcador.engine.act(campaign.campaign_id, CampaignAction.START, actor="test")

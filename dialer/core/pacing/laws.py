@@ -24,9 +24,14 @@ def law_of(settings: CampaignSettings) -> Law:
     return law
 
 
+def is_for_agents(mode: Mode) -> bool:
+    """Whether every call of such a campaign is for an agent."""
+    return _LAWS.get(mode) in (Law.PREDICTIVE, Law.PROGRESSIVE, Law.PREVIEW)
+
+
 def paces_agents(mode: Mode) -> bool:
     """Whether a law decides when calls are placed for agents; in preview they do it themselves."""
-    return _LAWS.get(mode) in (Law.PREDICTIVE, Law.PROGRESSIVE)
+    return is_for_agents(mode) and mode is not Mode.PREVIEW
 
 
 def pacing_config(settings: CampaignSettings, *, for_agents: bool = False) -> PacingConfig:

@@ -17,9 +17,11 @@ import msgspec
 
 from dialer.core.inbound import CALLBACK_AFTER
 from dialer.core.planning import AGENT_RETRY, OWN_AGENT_PATIENCE
-from dialer.simulation.floor import Fate, share
+from dialer.simulation.floor import Fate
+from dialer.simulation.tally import share
 from dialer.simulation.twin.definition import TwinDefinition
 from dialer.simulation.twin.law import LegalDay, LegalDays
+from dialer.simulation.twin.looking import NO_LOOK, Look, Looks
 from dialer.simulation.twin.meeting import (
     Call,
     Chance,
@@ -72,9 +74,11 @@ class PromisedCalls:
         legal: LegalDays,
         opens_at: datetime,
         seed: int,
+        looks: Looks | None = None,
     ) -> None:
         self._definition = definition
         self._people = people
+        self._looks = looks
         self._agents = agents
         self._legal = legal
         self._chance = Chance(seed)
@@ -144,14 +148,24 @@ class PromisedCalls:
         self._wake(now_s)
         while self._due:
             promise = self._due.popleft()
-            if promise.day.open_at(now_s) != now_s:
-                self._sleep(promise, now_s)
+            look = self._look(promise)
+            dial_s = now_s + look.look_s
+            if promise.day.open_at(dial_s) != dial_s:
+                self._sleep(promise, dial_s)
                 continue
             agent = self._agent_for(promise, now_s, idle)
             if agent is not None:
-                return self._placed(promise, agent, now_s)
+                if self._looks is not None:
+                    self._looks.count(look)
+                return self._placed(promise, agent, dial_s)._replace(look_s=look.look_s)
             self._sleep(promise, now_s + AGENT_RETRY.total_seconds())
         return self._people.dial(now_s, idle)
+
+    def _look(self, promise: Promise) -> Look:
+        """An agent who looks at a promised call first never leaves it."""
+        if self._looks is None:
+            return NO_LOOK
+        return self._looks.at(f"callback|{promise.number}")._replace(skips=False)
 
     def _agent_for(self, promise: Promise, now_s: float, idle: Collection[str]) -> str | None:
         waited_s = now_s - promise.due_s

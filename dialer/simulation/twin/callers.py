@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from dialer.simulation.floor import Floor, share
+from dialer.simulation.floor import Floor
+from dialer.simulation.tally import share
 from dialer.simulation.twin.callbacks import Contacts, hour_of_day
 from dialer.simulation.twin.definition import TwinDefinition
 from dialer.simulation.twin.meeting import (

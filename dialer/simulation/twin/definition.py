@@ -20,7 +20,7 @@ from campaigns.campaign import CampaignSettings
 from compliance.messages import Message
 from compliance.types import CollectorRole, DebtClass
 from dialer.config import InboundConfig
-from dialer.core.pacing.laws import paces_agents
+from dialer.core.pacing.laws import is_for_agents
 from telephony_adapters.simulator.rates import STAGES, WorldRates
 from telephony_adapters.simulator.world import DailyHabit, hour_factor
 
@@ -91,7 +91,7 @@ class CallSpec(Message, frozen=True, kw_only=True):
 
 
 class WorkSpec(Message, frozen=True, kw_only=True):
-    """How long agents talk and wrap up, by what the call turned out to be."""
+    """How long agents talk and wrap up, by what the call turned out to be; and look before."""
 
     other: Duration = Duration(mean_s=RATES.talk_other_s, cv=0.53)
     """Wrong numbers and third parties."""
@@ -102,6 +102,10 @@ class WorkSpec(Message, frozen=True, kw_only=True):
     wrap_other: Duration = Duration(mean_s=RATES.wrap_other_s, cv=0.42)
     wrap_right_party: Duration = Duration(mean_s=RATES.wrap_right_s, cv=0.42)
     wrap_promise: Duration = Duration(mean_s=RATES.wrap_promise_s, cv=0.42)
+    look: Duration = Duration(mean_s=15.0, cv=0.6)
+    """How long an agent looks at an account before calling or leaving it; preview only."""
+    skipped: Share = 0.0
+    """Accounts that agents leave to somebody else, per account looked at; preview only."""
 
 
 class PauseSpec(Message, frozen=True, kw_only=True):
@@ -215,9 +219,10 @@ class TwinDefinition(Message, frozen=True, kw_only=True):
             raise ValueError(
                 f"`timezone` must be an IANA zone such as America/Bogota, got {self.timezone!r}"
             ) from error
-        if not paces_agents(self.campaign.mode):
+        if not is_for_agents(self.campaign.mode):
             raise ValueError(
-                f"`campaign.mode` must be predictive or progressive, got {self.campaign.mode.value}"
+                f"`campaign.mode` must be predictive, progressive or preview, got "
+                f"{self.campaign.mode.value}"
             )
         names = [segment.name for segment in self.segments]
         twice = next((name for name in names if names.count(name) > 1), None)

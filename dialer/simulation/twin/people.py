@@ -26,6 +26,7 @@ from compliance.types import AccountId, Channel, ContactPointId, EventKind
 from dialer.simulation.floor import Ending, Fate
 from dialer.simulation.twin.definition import TwinDefinition, live_at, rates_of
 from dialer.simulation.twin.law import LegalDay, LegalDays
+from dialer.simulation.twin.looking import Looks
 from dialer.simulation.twin.meeting import (
     Call,
     Chance,
@@ -116,9 +117,15 @@ class TwinPeople:
     """The portfolio of a definition, on one day, under one seed."""
 
     def __init__(
-        self, definition: TwinDefinition, legal: LegalDays, opens_at: datetime, seed: int
+        self,
+        definition: TwinDefinition,
+        legal: LegalDays,
+        opens_at: datetime,
+        seed: int,
+        looks: Looks | None = None,
     ) -> None:
         self._definition = definition
+        self._looks = looks
         self._chance = Chance(seed)
         self._opens_at = opens_at
         self._zone = ZoneInfo(definition.timezone)
@@ -135,6 +142,10 @@ class TwinPeople:
         self._live: list[float] = []
         self._rates_until_s = -math.inf
         self._in_hand: dict[int, Met] = {}
+        self._offers: dict[int, int] = {}
+        """How often agents have looked at an account and not called it."""
+        self._rests_s: dict[int, float] = {}
+        """Of accounts before an agent's eyes that will not be called: for how long they rest."""
         self.counts = {segment.name: Counts() for segment in definition.segments}
         self._by_index = [self.counts[segment.name] for segment in definition.segments]
         self._legal = [legal[segment.name] for segment in definition.segments]
@@ -200,14 +211,33 @@ class TwinPeople:
     # --- dialing ------------------------------------------------------------------------------
 
     def dial(self, now_s: float, idle: Collection[str]) -> Fate | None:
+        agent = None if self._looks is None else next(iter(idle), None)
+        if self._looks is not None and agent is None:
+            return None
         while self._ready:
             account = self._ready.popleft()
             self._left[self._segment[account]] -= 1
             open_s = self._day(account).open_at(now_s)
-            if open_s == now_s:
+            if open_s != now_s:
+                self._sleep(account, open_s)
+            elif self._looks is None:
                 return self._placed_to(account, now_s)
-            self._sleep(account, open_s)
+            else:
+                return self._looked_at(account, now_s, self._looks)._replace(agent=agent)
         return None
+
+    def _looked_at(self, account: int, now_s: float, looks: Looks) -> Fate:
+        """An agent looks at the account, and calls it where that is still lawful then."""
+        look = looks.at(f"{account}|{self._dials[account]}|{self._offers.get(account, 0)}")
+        looks.count(look)
+        dial_s = now_s + look.look_s
+        if not look.skips and self._day(account).open_at(dial_s) == dial_s:
+            return self._placed_to(account, dial_s)._replace(look_s=look.look_s)
+        self._offers[account] = self._offers.get(account, 0) + 1
+        segment = self._definition.segments[self._segment[account]].name
+        rests_s = float(looks.settings.skip_wait_s) if look.skips else 0.0
+        self._rests_s[account] = rests_s
+        return Fate(Ending.NOT_CALLED, 0.0, segment, account, look_s=look.look_s)
 
     def _placed_to(self, account: int, now_s: float) -> Fate:
         index = self._segment[account]
@@ -267,6 +297,9 @@ class TwinPeople:
 
     def ended(self, fate: Fate, now_s: float, *, abandoned: bool) -> None:
         account = fate.who
+        if fate.ending is Ending.NOT_CALLED:
+            self._sleep(account, self._day(account).open_at(now_s + self._rests_s.pop(account)))
+            return
         call = self._in_hand.pop(account).call
         if fate.ending is Ending.RANG_OUT:
             call = Call.RANG_OUT  # whoever would have picked up, had it rung on

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, sqrt
+from typing import TypeVar
 
 import msgspec
 
 from compliance.messages import Message
-from dialer.simulation.floor import Floor, Minute, share
+from dialer.simulation.floor import Floor
+from dialer.simulation.tally import Minute, share
 
 DAY_MINUTES = 24 * 60
 
@@ -40,6 +42,15 @@ class CallbackFigures(Message, frozen=True, kw_only=True):
     promises: float = 0.0
     late_mean_s: float = 0.0
     """From when a call fell due until it was dialed."""
+
+
+class PreviewFigures(Message, frozen=True, kw_only=True):
+    """Accounts that agents looked at on a day. What is counted is a mean where days are pooled."""
+
+    looked: float = 0.0
+    skipped: float = 0.0
+    """Left to somebody else."""
+    look_mean_s: float = 0.0
 
 
 class InboundFigures(Message, frozen=True, kw_only=True):
@@ -101,6 +112,8 @@ class TwinResult(Message, frozen=True, kw_only=True):
     """None: none was promised."""
     inbound: InboundFigures | None = None
     """None: nobody calls us."""
+    previews: PreviewFigures | None = None
+    """None: the campaign dials by itself."""
     timeline: tuple[Minute, ...] = ()
 
 
@@ -138,6 +151,7 @@ class Pooled(Message, frozen=True, kw_only=True):
     given_up: float = 0.0
     callbacks: CallbackFigures | None = None
     inbound: InboundFigures | None = None
+    previews: PreviewFigures | None = None
 
 
 def figures_of(floor: Floor, *, agents: int, seed: int, clamps: dict[str, int]) -> TwinResult:
@@ -212,23 +226,23 @@ def pooled(results: Sequence[TwinResult]) -> Pooled:
         promises=spread([r.promises for r in results]),
         lines_per_agent=mean([r.lines_per_agent for r in results]),
         given_up=mean([r.given_up for r in results]),
-        callbacks=_mean_callbacks([r.callbacks for r in results if r.callbacks is not None]),
-        inbound=_mean_inbound([r.inbound for r in results if r.inbound is not None]),
+        callbacks=_mean([r.callbacks for r in results]),
+        inbound=_mean([r.inbound for r in results]),
+        previews=_mean([r.previews for r in results]),
     )
 
 
-def _mean_callbacks(days: Sequence[CallbackFigures]) -> CallbackFigures | None:
-    return CallbackFigures(**_means(days)) if days else None
+Figures = TypeVar("Figures", CallbackFigures, InboundFigures, PreviewFigures)
 
 
-def _mean_inbound(days: Sequence[InboundFigures]) -> InboundFigures | None:
-    return InboundFigures(**_means(days)) if days else None
-
-
-def _means(days: Sequence[CallbackFigures] | Sequence[InboundFigures]) -> dict[str, float]:
-    """The mean of each figure."""
-    tables = [msgspec.structs.asdict(day) for day in days]
-    return {name: sum(table[name] for table in tables) / len(tables) for name in tables[0]}
+def _mean(days: Sequence[Figures | None]) -> Figures | None:
+    """The mean of each figure over the days that have them; None: none has."""
+    known = [day for day in days if day is not None]
+    if not known:
+        return None
+    tables = [msgspec.structs.asdict(day) for day in known]
+    means = {name: sum(table[name] for table in tables) / len(tables) for name in tables[0]}
+    return msgspec.structs.replace(known[0], **means)
 
 
 def spread(values: Sequence[float]) -> Spread:

@@ -17,12 +17,14 @@ from campaigns.campaign import CampaignSettings
 from compliance.messages import Message
 from compliance.types import Mode
 from dialer.core.pacing import Decision, make_pacer
-from dialer.core.pacing.laws import paces_agents, pacing_config
-from dialer.simulation.floor import Floor, FloorSettings, share
+from dialer.core.pacing.laws import is_for_agents, pacing_config
+from dialer.simulation.floor import Floor, FloorSettings
+from dialer.simulation.tally import share
 from dialer.simulation.twin.callbacks import PromisedCalls
 from dialer.simulation.twin.callers import TwinCallers
 from dialer.simulation.twin.definition import TwinDefinition, resized
 from dialer.simulation.twin.law import LegalDays
+from dialer.simulation.twin.looking import Looks
 from dialer.simulation.twin.people import TwinPeople
 from dialer.simulation.twin.results import (
     Pooled,
@@ -37,11 +39,11 @@ from dialer.simulation.twin.rota import ShiftRota
 
 
 def check_mode(name: str, mode: Mode) -> None:
-    """Only what agents are paced for has a twin. Raises `LookupError` for another campaign."""
-    if not paces_agents(mode):
+    """Only what calls for agents has a twin. Raises `LookupError` for another campaign."""
+    if not is_for_agents(mode):
         raise LookupError(
-            f"campaign {name!r} is of mode {mode.value}, which paces no agents: there is no twin "
-            "of it; choose a predictive or progressive one"
+            f"campaign {name!r} is of mode {mode.value}, which is not for agents: there is no twin "
+            "of it; choose a predictive, progressive or preview one"
         )
 
 
@@ -115,9 +117,12 @@ def run_day(
 ) -> TwinResult:
     """One day. The same case and seed give the same result."""
     definition = case.definition
-    people = TwinPeople(definition, case.legal, case.opens_at, seed)
+    looks = Looks.of(definition, seed)
+    people = TwinPeople(definition, case.legal, case.opens_at, seed, looks)
     rota = ShiftRota(definition)
-    promised = PromisedCalls(definition, people, rota.agents, case.legal, case.opens_at, seed)
+    promised = PromisedCalls(
+        definition, people, rota.agents, case.legal, case.opens_at, seed, looks
+    )
     callers = TwinCallers(definition, case.opens_at, seed, promised.add_missed)
     clamps = ClampCount()
     floor = Floor(
@@ -156,6 +161,7 @@ def run_day(
         segments=segments,
         callbacks=promised.figures(),
         inbound=callers.figures(),
+        previews=looks.figures() if looks is not None else None,
     )
 
 

@@ -178,7 +178,7 @@ def anything(draw: st.DrawFn) -> Input:
     )
     inputs: list[Input] = [
         snapshot,
-        DialPlaced(at_s=at_s, call_id=call_id, segment=agent_id),
+        DialPlaced(at_s=at_s, call_id=call_id, segment=agent_id, has_agent=draw(st.booleans())),
         NoAnswer(at_s=at_s, call_id=call_id),
         Failed(at_s=at_s, call_id=call_id),
         Pickup(at_s=at_s, call_id=call_id),

@@ -75,7 +75,7 @@ def _part(key: str, **changes: object) -> Callable[[dict[str, Any]], None]:
         (_part("shifts", end="08:00"), "shifts[0].end", "08:00", "must lie after start"),
         (_part("shifts", agents=0), "shifts[0].agents", 0, "int >= 1 is due"),
         (_set("timezone", "Mars"), "timezone", "Mars", "must be an IANA zone"),
-        (_set("campaign", {"mode": "preview"}), "campaign.mode", "preview", "predictive or"),
+        (_set("campaign", {"mode": "ivr", "flow": "f"}), "campaign.mode", "ivr", "predictive, "),
         (_set("campaign", {"target_abandonment": 0.2}), "campaign.target_abandonment", 0.2,
          "float <= 0.03 is due"),
         (_set("calls", {"machine_rate": 0.9}), "calls", {"machine_rate": 0.9}, "at most 1"),
