@@ -36,10 +36,17 @@ def make_pacer(config: PacingConfig) -> Pacer:
         case Law.PREDICTIVE:
             return PredictivePacer(config)
         case Law.FIXED_RATIO:
-            return RatioPacer(config.law, config.lines_per_idle_agent, config.hard_limit)
+            return RatioPacer(
+                config.law,
+                config.lines_per_idle_agent,
+                config.hard_limit,
+                config.target_abandonment,
+            )
         case Law.LINES:
             return LinesPacer(config)
-        case Law.PROGRESSIVE | Law.PREVIEW:
+        case Law.PROGRESSIVE:
+            return RatioPacer(config.law, target=config.target_abandonment)
+        case Law.PREVIEW:
             return RatioPacer(config.law)
 
 

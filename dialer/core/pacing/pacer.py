@@ -18,6 +18,7 @@ from dialer.core.pacing.messages import (
     Snapshot,
 )
 from dialer.core.pacing.saves import same_shape
+from dialer.core.pacing.snapshots import Ages
 from dialer.core.pacing.tracker import Tracker, TrackerState
 from dialer.core.pacing.windows import RollingState, Windows, empty_windows
 
@@ -107,18 +108,24 @@ class RatioPacer:
     """`lines` calls for every idle agent, less the calls under way.
 
     With one line an agent this is progressive dialing: an agent is free for every call, and a
-    call is abandoned only if that agent leaves. With more lines (fixed ratio) the user takes the
-    risk by hand; where an abandonment window has reached `hard_limit`, it is one line an agent
-    until that has passed. In preview the agent has asked for the one call, so it is progressive
-    too.
+    call is abandoned only if that agent leaves, or is taken by somebody who calls us. Where more
+    than `target` has been abandoned that way, one idle agent of a team is kept back for those.
+    With more lines (fixed ratio) the user takes the risk by hand; where an abandonment window has
+    reached `hard_limit`, it is one line an agent until that has passed. In preview the agent has
+    asked for the one call, so it is progressive too, and nothing can be abandoned.
     """
 
     def __init__(
-        self, law: Law, lines_per_idle_agent: float = 1.0, hard_limit: float | None = None
+        self,
+        law: Law,
+        lines_per_idle_agent: float = 1.0,
+        hard_limit: float | None = None,
+        target: float | None = None,
     ) -> None:
         self.law = law
         self._lines = max(0.0, lines_per_idle_agent)
         self._limit = hard_limit
+        self._target = target
         self._tracker = Tracker()
         self._listener = Counting(empty_windows())
 
@@ -131,12 +138,9 @@ class RatioPacer:
             return refusal(snapshot, self.law, tracker.state.faults)
         ages = snapshots.read(snapshot, tracker)
         self._listener.windows.advance(snapshot.at_s)
-        lines, clamp, because = self._lines, Clamp.NONE, ""
-        spent = self._limit is not None and self._listener.windows.reached(self._limit)
-        if lines > 1.0 and spent:
-            lines, clamp, because = 1.0, Clamp.BUDGET, "an abandonment window is used up: "
+        lines, spare, because = self._allowed(ages)
         under_way = ages.ringing + ages.waiting
-        asked = max(0, int(ages.idle * lines) - under_way)
+        asked = max(0, int((ages.idle - spare) * lines) - under_way)
         calls, cap, cap_name = snapshots.capped(asked, snapshot.caps)
         tracker.asked(snapshot.at_s, calls)
         shares = self._listener.windows.shares()
@@ -144,7 +148,7 @@ class RatioPacer:
             at_s=snapshot.at_s,
             calls_to_place=calls,
             law=self.law,
-            clamp=clamp if cap is Clamp.NONE else cap,
+            clamp=cap if cap is not Clamp.NONE else Clamp.BUDGET if because else Clamp.NONE,
             cap_name=cap_name,
             asked=asked,
             reason=f"{because}{ages.idle} idle x {lines:g} lines, {under_way} calls under way",
@@ -159,6 +163,18 @@ class RatioPacer:
             ),
             faults=dict(tracker.state.faults),
         )
+
+    def _allowed(self, ages: Ages) -> tuple[float, int, str]:
+        """Lines an idle agent, idle agents who are kept back, and what the budget has to say."""
+        windows = self._listener.windows
+        lines, because = self._lines, ""
+        if lines > 1.0 and self._limit is not None and windows.reached(self._limit):
+            lines, because = 1.0, "an abandonment window is used up: "
+        spent = self._target is not None and windows.reached(self._target)
+        # A team of one has nobody to keep back.
+        if spent and lines <= 1.0 and ages.idle and ages.staffed > 1:
+            return lines, 1, "the target is used up, one agent is kept back: "
+        return lines, 0, because
 
     def save(self) -> bytes:
         save = RatioSave(self.law, self._tracker.state, self._listener.states)

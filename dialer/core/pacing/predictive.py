@@ -257,14 +257,16 @@ class PredictivePacer:
     def _floor(self, room: int, tolerance: float, ages: Ages, risk: Risk) -> int:
         """Calls that have an agent each, who waits for them: one an idle agent.
 
-        Where idle agents are often taken by others, such a call has its risk too.
+        Where idle agents are often taken by others, such a call has its risk too: within the target
+        it is taken, until that much has been abandoned.
         """
         floor = max(0, min(room, ages.idle - ages.ringing - ages.waiting))
         if self._stays <= MIN_STAYS_FOR_FLOOR:
             return 0
         target = self._config.target_abandonment
         if self._idle_loss.per_s * ANSWER_S > target:
-            enough = max(tolerance, target)
+            spent = self._budget.windows.reached(target)
+            enough = tolerance if spent else max(tolerance, target)
             while floor and risk.of(floor, enough) > enough:
                 floor -= 1
         return floor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dialer.core.pacing.messages import (
+    Abandoned,
     AgentOff,
     AgentOn,
     Connected,
@@ -101,4 +102,11 @@ def test_an_idle_agent_is_no_promise_where_idle_agents_are_taken() -> None:
             # Nearly everybody picks up: each call will need its agent.
             cohorts.rate.state.slow_events, cohorts.rate.state.slow_exposure = 95.0, 100.0
     assert calm.decide(shown).calls_to_place == 4
-    assert busy.decide(shown).calls_to_place < 4
+    before = busy.decide(shown).calls_to_place
+    assert 0 < before < 4
+    # What is within the target is taken only until the target has been abandoned.
+    for i in range(4):
+        busy.observe(Abandoned(at_s=1500.5, call_id=f"lost{i}"))
+    after = busy.decide(msgspec.structs.replace(shown, at_s=1501.0))
+    assert after.calls_to_place < before
+    assert after.estimates.next_call_risk > after.estimates.tolerance

@@ -101,7 +101,8 @@ def test_a_fixed_ratio_ends_at_the_limit_of_any_window_until_that_has_passed() -
     assert (below.calls_to_place, below.clamp) == (10, Clamp.NONE)
     answer(pacer, 121.0, 10, 2)
     spent = pacer.decide(snapshot(140.0))
-    assert (spent.calls_to_place, spent.clamp) == (4, Clamp.BUDGET)
+    # One line an agent, and one of the four is kept back.
+    assert (spent.calls_to_place, spent.clamp) == (3, Clamp.BUDGET)
     assert spent.estimates.abandonment_30min == pytest.approx(10 / 310)
     saved = make_pacer(config)
     saved.restore(pacer.save())
@@ -112,6 +113,25 @@ def test_a_fixed_ratio_ends_at_the_limit_of_any_window_until_that_has_passed() -
     assert resumed.decide(snapshot(160.0)).clamp is Clamp.BUDGET
     month_s = 31 * 86_400.0
     assert saved.decide(snapshot(160.0 + month_s)).calls_to_place == 10
+
+
+def test_progressive_keeps_an_agent_back_where_the_target_is_used_up() -> None:
+    """It happens to it only where idle agents are taken by somebody else."""
+    pacer = make_pacer(PacingConfig(law=Law.PROGRESSIVE, target_abandonment=0.01))
+    pacer.decide(snapshot(100.0))
+    answer(pacer, 101.0, 150, 1)
+    assert pacer.decide(snapshot(120.0)).calls_to_place == 4
+    answer(pacer, 121.0, 1, 1)
+    spent = pacer.decide(snapshot(140.0))
+    assert (spent.calls_to_place, spent.clamp) == (3, Clamp.BUDGET)
+    assert "kept back" in spent.reason
+    # Nobody can be kept back in a team of one, or where nobody waits.
+    alone = snapshot(145.0, staffed=1, idle_since_s=(90.0,))
+    assert pacer.decide(alone).calls_to_place == 1
+    busy = snapshot(150.0, idle_since_s=(), talking_since_s=(90.0,) * 4)
+    assert pacer.decide(busy).clamp is Clamp.NONE
+    assert pacer.decide(snapshot(140.0 + 1.1 * 86_400.0)).calls_to_place == 3
+    assert pacer.decide(snapshot(140.0 + 31 * 86_400.0)).calls_to_place == 4
 
 
 @pytest.mark.parametrize("law", [Law.PREVIEW, Law.PROGRESSIVE, Law.PREDICTIVE])
