@@ -79,8 +79,8 @@ class DurationEstimator:
         """Ends per second in each bin, with the time of what is still going on."""
         s = self.state
         exposure_s = [x / s.weight for x in s.exposure_s]
-        for age_s in ongoing_s:
-            _expose(exposure_s, age_s, bin_of(age_s), 1.0)
+        for i, spent_s in enumerate(spent_in_bins(ongoing_s)):
+            exposure_s[i] += spent_s
         ends = [x / s.weight for x in s.ends]
         mean_hazard = (sum(ends) + MEAN_PRIOR_ENDS) / (
             sum(exposure_s) + MEAN_PRIOR_ENDS * self._mean_prior_s
@@ -102,6 +102,22 @@ def _expose(exposure_s: list[float], duration_s: float, last: int, weight: float
     for i in range(last):
         exposure_s[i] += weight * (EDGES_S[i + 1] - EDGES_S[i])
     exposure_s[last] += weight * (duration_s - EDGES_S[last])
+
+
+def spent_in_bins(ages_s: list[float]) -> list[float]:
+    """Time that conversations of these ages have spent in each bin, up to the last one reached.
+
+    Of a thousand conversations most share their bins, so each is looked at once and no more.
+    """
+    spent_s = [0.0] * len(counts := counted(ages_s))
+    for age_s in ages_s:
+        i = bin_of(age_s)
+        spent_s[i] += age_s - EDGES_S[i]
+    beyond = 0
+    for i in range(len(counts) - 1, 0, -1):
+        beyond += counts[i]
+        spent_s[i - 1] += beyond * (EDGES_S[i] - EDGES_S[i - 1])
+    return spent_s
 
 
 def ends_within(hazards: list[float], age_s: float, seconds: int) -> list[float]:

@@ -189,7 +189,7 @@ class ExactRisk:
         return distribution
 
     def _grow(self, distribution: list[float], p: float) -> list[float]:
-        return convolve_bernoulli(distribution, p)[: self._capacity]
+        return convolve_bernoulli(distribution, p, self._capacity)
 
 
 class MomentRisk:

@@ -17,10 +17,15 @@ def poisson_binomial(probabilities: Iterable[float]) -> list[float]:
     return distribution
 
 
-def convolve_bernoulli(distribution: list[float], p: float) -> list[float]:
-    """Distribution after one independent trial more."""
+def convolve_bernoulli(
+    distribution: list[float], p: float, at_most: int | None = None
+) -> list[float]:
+    """Distribution after one independent trial more; only its first `at_most` entries."""
     q = 1.0 - p
-    return [x * q + y * p for x, y in zip((*distribution, 0.0), (0.0, *distribution), strict=True)]
+    grown = [x * q + y * p for x, y in zip(distribution, (0.0, *distribution), strict=False)]
+    if at_most is None or len(grown) < at_most:
+        grown.append(distribution[-1] * p)
+    return grown
 
 
 def tail_at_least(distribution: list[float], threshold: int) -> float:

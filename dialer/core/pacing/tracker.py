@@ -200,7 +200,7 @@ class Tracker:
                 break
             dialed += call.state is CallState.RINGING and not call.has_agent
         # Half a second wider: a dial and what is shown of it may differ by a moment.
-        shown = sum(age_s < STALE_S + 0.5 for age_s in shown_s)
+        shown = sum([age_s < STALE_S + 0.5 for age_s in shown_s])
         told = max(0, snapshot.pending) + max(0, shown - dialed)
         unheard = sum(calls for _, calls in state.asked) - told
         return max(0, unheard) + max(0, dialed - shown)

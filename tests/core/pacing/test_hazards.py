@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import exp
+from math import exp, inf
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dialer.core.pacing.hazards import BINS, EDGES_S, DurationEstimator, bin_of, ends_within
+from dialer.core.pacing.hazards import (
+    BINS,
+    EDGES_S,
+    DurationEstimator,
+    bin_of,
+    ends_within,
+    spent_in_bins,
+)
 
 
 @given(st.floats(0.0, 10_000.0))
@@ -18,6 +25,17 @@ def test_every_age_has_the_bin_it_lies_in(age_s: float) -> None:
     i = bin_of(age_s)
     assert EDGES_S[i] <= age_s
     assert i == BINS - 1 or age_s < EDGES_S[i + 1]
+
+
+@given(st.lists(st.floats(0.0, 5_000.0), max_size=60))
+def test_time_spent_in_bins_is_the_sum_of_each_ones(ages_s: list[float]) -> None:
+    spent_s = spent_in_bins(ages_s)
+    assert sum(spent_s) == pytest.approx(sum(ages_s))
+    for i, low_s in enumerate(EDGES_S):
+        high_s = EDGES_S[i + 1] if i + 1 < BINS else inf
+        due_s = sum(max(0.0, min(age_s, high_s) - low_s) for age_s in ages_s)
+        found_s = spent_s[i] if i < len(spent_s) else 0.0
+        assert found_s == pytest.approx(due_s, abs=1e-6)
 
 
 def test_exponential_durations_give_a_flat_hazard() -> None:
