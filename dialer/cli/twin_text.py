@@ -171,9 +171,9 @@ def _advice(texts: Texts, own: Pooled, advice: Advice) -> str:
     more = advice.hours_change > 0
     return head + texts.say(
         f"; cada hora-agente {'añadida da' if more else 'quitada cuesta'} "
-        f"{advice.contacts_per_hour:.2f} contactos y {advice.promises_per_hour:.2f} promesas.",
+        f"{advice.contacts_per_hour:z.2f} contactos y {advice.promises_per_hour:z.2f} promesas.",
         f"; each agent-hour {'added brings' if more else 'taken away costs'} "
-        f"{advice.contacts_per_hour:.2f} contacts and {advice.promises_per_hour:.2f} promises.",
+        f"{advice.contacts_per_hour:z.2f} contacts and {advice.promises_per_hour:z.2f} promises.",
     )
 
 

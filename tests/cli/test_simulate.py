@@ -18,7 +18,7 @@ from dialer.core.records import to_ms
 from dialer.stores.ledger.schema import callback, campaign
 from dialer.stores.redis import EmbeddedRedis
 from tests.cli.conftest import Cli
-from tests.cli.world import CAMPAIGN, Made
+from tests.cli.world import CAMPAIGN, PORTFOLIO, Made
 from tests.simulation.twin_engine import Deck, Shape, engine
 from tests.support.redis_server import short_folder
 
@@ -269,7 +269,12 @@ def test_a_recorded_day_beside_the_twin_and_beside_changed_settings(recorded: Cl
 
 
 def test_what_cannot_be_replayed(english: Cli, made: Made) -> None:
+    looking = english(
+        "campaign", "create", "looking", "--portfolio", PORTFOLIO, "--mode", "preview"
+    )
+    assert looking.code == ExitCode.OK
     for args, said in (
+        (("replay", "looking"), "of mode preview, whose days cannot be replayed"),
         (("replay", CAMPAIGN), "no pacing decisions"),
         (("replay", CAMPAIGN, "--day", "2001-01-01"), "no attempts"),
         (("replay", "nobody"), "nobody"),
