@@ -165,8 +165,8 @@ class CampaignSettings(Message, frozen=True, kw_only=True):
     max_lines_per_agent: Annotated[float, Meta(ge=1, le=20)] = 6.0
     """Most calls in progress for each staffed agent (predictive only)."""
     lines_per_idle_agent: Annotated[float, Meta(ge=1, le=10)] = 1.0
-    """Calls for each agent who waits (progressive only). Above 1 it is a fixed ratio: nothing
-    learns how many are answered, until an abandonment window is at its limit."""
+    """Calls for each agent who waits (progressive only). Above 1 it is a fixed ratio: so many
+    whatever is answered, and one where an abandonment window is at its limit."""
     connect_limit_ms: Annotated[int, Meta(ge=100, le=MAX_CONNECT_MS)] = MAX_CONNECT_MS
     """From the person's greeting to an agent; later than that the call is abandoned."""
     ring_timeout_s: Annotated[int, Meta(ge=MIN_RING_TIMEOUT_S, le=MAX_RING_TIMEOUT_S)] = 25
@@ -331,21 +331,17 @@ def load_settings(source: bytes | str | dict[str, object]) -> CampaignSettings:
         raise CampaignSettingsError("", f"not valid JSON: {error}") from error
 
 
-def in_mode(settings: dict[str, object], mode: str) -> dict[str, object]:
-    """Settings, as a mapping, in another mode: without what only their own mode takes."""
-    kept = {**settings, "mode": mode}
-    for own, key in ((Mode.PROGRESSIVE, "lines_per_idle_agent"), (Mode.PREVIEW, "preview")):
-        if mode != own:
-            kept.pop(key, None)
-    return kept
-
-
 def changed_settings(settings: CampaignSettings, changes: dict[str, object]) -> CampaignSettings:
-    """The settings with changes. Raises `CampaignSettingsError` with the key."""
-    tree: dict[str, object] = msgspec.to_builtins(settings)
-    if "mode" in changes:
-        tree = in_mode(tree, str(changes["mode"]))
-    return load_settings({**tree, **changes})
+    """The settings with changes; in another mode without what only the old one takes.
+
+    Raises `CampaignSettingsError` with the key.
+    """
+    tree: dict[str, object] = {**msgspec.to_builtins(settings), **changes}
+    mode = changes.get("mode", settings.mode)
+    for own, key in ((Mode.PROGRESSIVE, "lines_per_idle_agent"), (Mode.PREVIEW, "preview")):
+        if mode != own and key not in changes:
+            tree.pop(key, None)
+    return load_settings(tree)
 
 
 def dump_settings(settings: CampaignSettings) -> str:

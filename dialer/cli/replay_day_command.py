@@ -14,7 +14,7 @@ from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
 from dialer.cli.shell import Shell, write_page
 from dialer.cli.simulate_command import day_of
-from dialer.cli.spanish import in_spanish
+from dialer.cli.spanish import in_spanish, told_of_key
 from dialer.cli.stores import existing_ledger
 from dialer.cli.texts import Texts
 from dialer.cli.twin_page import day_charts
@@ -78,9 +78,10 @@ def run_replay_day(shell: Shell, options: ReplayOptions) -> None:
         result = shell.run(work())
     except CampaignSettingsError as error:
         value = changes.get(error.key)
+        spanish = told_of_key(error.key, error.problem) or in_spanish(error.problem)
         raise CliError(
             ExitCode.BAD_INPUT,
-            f"--set {error.key}={value}: {_problem(shell, error)}",
+            f"--set {error.key}={value}: {shell.texts.say(spanish, error.problem)}",
             shell.texts.say(
                 "un replay no puede pedir más de lo que una campaña puede tener",
                 "a replay cannot ask for more than a campaign may be set to",
@@ -97,12 +98,6 @@ def run_replay_day(shell: Shell, options: ReplayOptions) -> None:
         shell.say(f"• {line}")
     for note in result.notes:
         shell.say(shell.texts.say(*note), style="dim")
-
-
-def _problem(shell: Shell, error: CampaignSettingsError) -> str:
-    key = f"`{error.key}` "
-    spanish = in_spanish(key + error.problem).removeprefix(key)
-    return shell.texts.say(in_spanish(spanish), error.problem)
 
 
 def _change(shell: Shell, given: str) -> tuple[str, object]:

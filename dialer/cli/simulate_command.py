@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from campaigns.campaign import changed_settings, in_mode
+from campaigns.campaign import changed_settings
 from dialer.cli.exits import CliError, ExitCode
 from dialer.cli.progress import Steps
 from dialer.cli.shell import Shell, write_json, write_page
-from dialer.cli.spanish import translated
+from dialer.cli.spanish import told_of_key
 from dialer.cli.stores import existing_ledger
 from dialer.core.pacing import Law
 from dialer.simulation.report import config_for, render, scenario, simulate
@@ -19,7 +19,6 @@ from dialer.simulation.twin.definition import MAX_AGENTS, ShiftSpec, TwinDefinit
 from dialer.simulation.twin.reading import (
     SUFFIXES,
     DefinitionError,
-    decode_definition,
     read_definition,
     schema,
 )
@@ -104,18 +103,13 @@ def _campaign_case(shell: Shell, options: SimulateOptions) -> Case:
 
     name = str(options.campaign)
     shift = _shift(shell, options)
-    changes: dict[str, object] = {
-        key: value
-        for key, value in (("mode", options.law), ("target_abandonment", options.target))
-        if value is not None
-    }
 
     async def work() -> Case:
         async with existing_ledger(shell) as ledger:
             async with ledger.read() as conn:
                 campaign = await campaign_called(conn, name)
             # Before the gate is asked: the law looks at the mode.
-            settings = changed_settings(campaign.settings, changes)
+            settings = changed_settings(campaign.settings, _asked(options))
             campaign = msgspec.structs.replace(campaign, settings=settings)
             return await case_of_campaign(
                 ledger,
@@ -153,18 +147,19 @@ def _minutes(clock: str) -> int:
     return 60 * int(hours) + int(minutes) if hours.isdigit() and minutes.isdigit() else 0
 
 
+def _asked(options: SimulateOptions) -> dict[str, object]:
+    """Settings of the campaign that the command line asks for otherwise."""
+    asked = {"mode": options.law, "target_abandonment": options.target}
+    return {key: value for key, value in asked.items() if value is not None}
+
+
 def _changed(shell: Shell, options: SimulateOptions, definition: TwinDefinition) -> TwinDefinition:
-    """The definition with what the command line asks for otherwise. Raises `DefinitionError`."""
-    tree = msgspec.to_builtins(definition, str_keys=True)
-    campaign = dict(tree.get("campaign", {}))
-    if options.law is not None:
-        campaign = in_mode(campaign, options.law)
-    if options.target is not None:
-        campaign["target_abandonment"] = options.target
+    """The definition with what the command line asks for otherwise. Raises
+    `CampaignSettingsError`."""
+    campaign = changed_settings(definition.campaign, _asked(options))
+    changed = msgspec.structs.replace(definition, campaign=campaign)
     if options.day is not None:
-        found = day_of(shell, options.day)
-        tree["date"] = found.isoformat() if found is not None else None
-    changed = decode_definition({**tree, "campaign": campaign})
+        changed = msgspec.structs.replace(changed, date=day_of(shell, options.day))
     if options.agents is not None and options.agents != changed.agents:
         from dialer.simulation.twin.definition import resized
 
@@ -227,19 +222,13 @@ def definition_error(shell: Shell, source: str, error: DefinitionError) -> CliEr
     """What is wrong with a definition, in words: key, value, reason, how to mend it."""
     shown = "" if error.value is None else f" = {_short(error.value)}"
     head = shell.texts.say("La definición no sirve", "The definition cannot be used")
-    reason = shell.texts.say(_spanish(error), error.reason[1])
+    spanish = told_of_key(error.key.rpartition(".")[2], error.reason[1]) or error.reason[0]
+    reason = shell.texts.say(spanish, error.reason[1])
     return CliError(
         ExitCode.BAD_INPUT,
         f"{head}: {source}: {error.key}{shown}: {reason}",
         shell.texts.say(*error.mend),
     )
-
-
-def _spanish(error: DefinitionError) -> str:
-    """The reason in Spanish: what a check of ours says has its sentence, with the key in it."""
-    key = f"`{error.key.rpartition('.')[2]}` "
-    told = translated(f"{key}{error.reason[1]}")
-    return error.reason[0] if told is None else told.removeprefix(key)
 
 
 def _short(value: object) -> str:

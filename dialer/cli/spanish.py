@@ -452,6 +452,13 @@ def translated(text: str) -> str | None:
     return "; ".join(in_spanish(part) for part in parts)
 
 
+def told_of_key(key: str, problem: str) -> str | None:
+    """What a check of ours says of a key, in Spanish without the key; None: not translated."""
+    named = f"`{key}` "
+    told = translated(named + problem)
+    return None if told is None else told.removeprefix(named)
+
+
 def in_spanish(text: str) -> str:
     """The sentence in Spanish; what nobody has translated stays as it is."""
     return translated(text) or text

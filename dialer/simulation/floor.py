@@ -155,10 +155,9 @@ class Floor:
         self._talking: dict[str, float] = {}
         self._wrapping: dict[str, float] = {}
         self._ringing: dict[str, dict[str, float]] = {}
-        """By segment; those with an agent of their own compete for none, and are kept apart."""
-        self._ringing_for_agent: set[str] = set()
+        """By segment, without those that have an agent of their own: they compete for none."""
         self._fates: dict[str, Fate] = {}
-        """Of calls that ring."""
+        """Of all calls that ring."""
         self._in_amd: dict[str, float] = {}
         self._waiting: dict[str, tuple[float, Fate]] = {}
         self._reserved: dict[str, tuple[float, float]] = {}
@@ -230,7 +229,7 @@ class Floor:
     def _sample(self, now_s: float) -> None:
         settings, tally = self._settings, self.tally
         minute = int(now_s // MINUTE_S)
-        ringing = sum(map(len, self._ringing.values())) + len(self._ringing_for_agent)
+        ringing = len(self._fates)
         if self._on_progress is not None and minute and not tally.ringing[minute]:
             self._on_progress(now_s)
         tally.staffed[minute] = self.staffed
@@ -263,9 +262,7 @@ class Floor:
         call_id = f"c{self.dialed}"
         self.tally.dials[self._minute()] += 1
         has_agent = fate.agent is not None
-        if has_agent:
-            self._ringing_for_agent.add(call_id)
-        else:
+        if not has_agent:
             self._ringing.setdefault(fate.segment, {})[call_id] = now_s
         self._tell(
             DialPlaced(at_s=now_s, call_id=call_id, segment=fate.segment, has_agent=has_agent)
@@ -291,8 +288,6 @@ class Floor:
         now_s = self.clock.now_s
         if fate.agent is None:
             del self._ringing[fate.segment][call_id]
-        else:
-            self._ringing_for_agent.remove(call_id)
         if fate.ending is Ending.FAILED:
             self._tell(Failed(at_s=now_s, call_id=call_id, cause="busy"))
         elif fate.ending is Ending.RANG_OUT:

@@ -15,8 +15,8 @@ from campaigns.campaign import (
     ImpossibleAction,
     PreviewSettings,
     RetrySettings,
+    changed_settings,
     dump_settings,
-    in_mode,
     load_settings,
     possible_actions,
     step,
@@ -85,11 +85,12 @@ def test_defaults_are_cautious_and_round_trip() -> None:
 
 def test_what_only_one_mode_takes_stays_behind_when_the_mode_changes() -> None:
     ratio = CampaignSettings(mode=Mode.PROGRESSIVE, lines_per_idle_agent=2.0)
-    tree: dict[str, object] = msgspec.to_builtins(ratio)
-    assert load_settings(in_mode(tree, "predictive")) == CampaignSettings()
-    assert load_settings(in_mode(tree, "progressive")) == ratio
+    assert changed_settings(ratio, {"mode": "predictive"}) == CampaignSettings()
+    assert changed_settings(ratio, {"amd": True}).lines_per_idle_agent == 2.0
     looking = CampaignSettings(mode=Mode.PREVIEW, preview=PreviewSettings(limit_s=30))
-    assert load_settings(in_mode(msgspec.to_builtins(looking), "predictive")) == CampaignSettings()
+    assert changed_settings(looking, {"mode": "predictive"}) == CampaignSettings()
+    with pytest.raises(CampaignSettingsError, match="come with mode progressive"):
+        changed_settings(ratio, {"mode": "predictive", "lines_per_idle_agent": 2.0})
 
 
 def test_equal_settings_give_equal_text() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from compliance.types import Mode
 from dialer.core.pacing import Connected, Decider, Decision, PacingEvent, Snapshot, make_pacer
 from dialer.core.pacing.laws import pacing_config
 from dialer.core.planning import OWN_AGENT_PATIENCE
@@ -15,10 +16,7 @@ from dialer.simulation.twin.definition import (
     CallbackSpec,
     Duration,
     InboundSpec,
-    SegmentSpec,
-    ShiftSpec,
     TwinDefinition,
-    WhereSpec,
     WorkSpec,
 )
 from dialer.simulation.twin.law import LegalDay
@@ -26,7 +24,8 @@ from dialer.simulation.twin.people import TwinPeople
 from dialer.simulation.twin.results import CallbackFigures, InboundFigures, TwinResult
 from dialer.simulation.twin.rota import ShiftRota
 from dialer.simulation.twin.run import Case, floor_settings, run_case, run_day
-from tests.simulation.twin.cases import HOUR_S, PREDICTIVE, PROGRESSIVE, case, definition
+from load_tests.pacing.blended import blended
+from tests.simulation.twin.cases import HOUR_S, PREDICTIVE, case, definition
 
 ALWAYS = CallbackSpec(by_hour={10: 30}, live_rate=1.0, right_party=1.0, promise=1.0)
 MANY = InboundSpec(by_hour={10: 60.0}, right_party=1.0, promise=1.0)
@@ -225,17 +224,8 @@ def test_work_that_takes_no_time_loses_nobody() -> None:
 def test_who_calls_us_does_not_push_a_small_team_over_its_limit() -> None:
     """Three agents with a call to us every four minutes: each may take the agent whom a call that
     rings was meant for (4.4 % abandoned by progressive dialing that looks away)."""
-    twin = TwinDefinition(
-        name="blended",
-        where=WhereSpec(country="CL"),
-        timezone="America/Santiago",
-        segments=(SegmentSpec(name="1-30", accounts=20_000, live_rate=0.25),),
-        shifts=(ShiftSpec(agents=3, start="10:00", end="18:00"),),
-        campaign=PROGRESSIVE,
-        inbound=InboundSpec(by_hour={hour: 15.0 for hour in range(10, 18)}),
-    )
-    often = LegalDay(hours=((0.0, 8 * HOUR_S),), dials_s=tuple(HOUR_S * i for i in range(8)))
-    days = [run_day(case(twin, often), seed) for seed in (1, 2, 3, 4)]
+    what = blended(Mode.PROGRESSIVE, 3, 15.0)
+    days = [run_day(what, seed) for seed in (1, 2, 3, 4)]
     answered = sum(day.answered for day in days)
     assert answered > 800
     assert sum(day.abandoned for day in days) < 0.02 * answered
