@@ -345,6 +345,9 @@ def abandoned(answered: int, lost: int, **fields: object) -> Facts:
         ("", abandoned(100, 3), ""),
         ("", abandoned(100, 4), "abandonment_limit"),
         ("", abandoned(0, 0), ""),
+        # Answered just before the window began, abandoned in it.
+        ("", abandoned(0, 1), "abandonment_limit"),
+        ("\nstop_at = 0.025", abandoned(0, 1), "abandonment_limit"),
         ("", facts(), "abandonment_not_known"),
         ("", abandoned(100, 0, window_s=86_400), "abandonment_not_known"),
         ("", abandoned(100, 0, scope=StatScope.COLLECTOR), "abandonment_not_known"),

@@ -571,7 +571,7 @@ def abandonment_limit(p: Table, case: Case, at: datetime, pack: Table) -> bool:
             return False
         whole = max(whole, p.get("min_answered", 0))
         reached = "stop_at" in p and 0 < stat.abandoned >= p["stop_at"] * whole
-        return bool(stat.abandoned > p["max_rate"] * whole or reached) and whole > 0
+        return bool(stat.abandoned > p["max_rate"] * whole or reached)
     return unknown_stops(p)
 
 
