@@ -48,14 +48,15 @@ LOSSES_PRIOR, LOSSES_MEMORY = 8.0, 60.0
 DEBT_GAIN, CREDIT_GAIN, MOST_CREDIT = 1.0, 0.5, 1.0
 DEBT_NOISE = 0.1
 """Excess d = (abandoned - allowed) / sqrt(1 + DEBT_NOISE allowed)."""
-SOFT_FROM, SOFT_TO, SOFT_TOLERANCE = 0.2, 0.7, 0.05
+SOFT_FROM, SOFT_TO, SOFT_TOLERANCE = 0.45, 0.75, 0.03
 """Shares of the hard limit between which the last 30 minutes bring the tolerance down to the
-third number. Not to nothing, as a team that stops answering keeps the share it has."""
+third number. Not to nothing, as a team that stops answering keeps the share it has; and not
+before a window holds more than the target lets expect, as every swing of the tolerance costs."""
 HARD_FROM, HARD_TO = 0.9, 1.0
 """Shares of the hard limit between which the last 30 minutes take the rest away."""
 LONG_TAPER = 0.33
 """The same width for 24 hours and 30 days, which are the law's own and end at the limit."""
-WINDOW_Z, WINDOW_DISPERSION = 3.9, 1.7
+WINDOW_Z, WINDOW_DISPERSION = 2.5, 1.7
 """The 30 minutes are aimed so low that the limit lies so many standard deviations away, of a
 count whose variance is so many times its mean: abandonments come in clusters."""
 FEW_ANSWERS = 150

@@ -64,6 +64,8 @@ STAYS_MEMORY = 20.0
 """Wrap-ups that the share of staying agents is averaged over."""
 STAYS_AT_START = 0.97
 MIN_STAYS_FOR_FLOOR = 0.5
+SPENT_FLOOR_SHARE = 0.25
+"""Share of the target that such a call may risk where the target is used up."""
 ANSWER_S = 8.0
 """A call is answered after about so long: meanwhile its agent may be taken."""
 AFTER_RING_TIMEOUT_S = 6
@@ -258,7 +260,8 @@ class PredictivePacer:
         """Calls that have an agent each, who waits for them: one an idle agent.
 
         Where idle agents are often taken by others, such a call has its risk too: within the target
-        it is taken, until that much has been abandoned.
+        it is taken; once that much has been abandoned, a small part of it, or at the hard limit,
+        where nothing is tolerated, a rare break of an agent would stop a whole team.
         """
         floor = max(0, min(room, ages.idle - ages.ringing - ages.waiting))
         if self._stays <= MIN_STAYS_FOR_FLOOR:
@@ -266,7 +269,7 @@ class PredictivePacer:
         target = self._config.target_abandonment
         if self._idle_loss.per_s * ANSWER_S > target:
             spent = self._budget.windows.reached(target)
-            enough = tolerance if spent else max(tolerance, target)
+            enough = max(tolerance, target * (SPENT_FLOOR_SHARE if spent else 1.0))
             while floor and risk.of(floor, enough) > enough:
                 floor -= 1
         return floor

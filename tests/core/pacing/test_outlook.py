@@ -8,6 +8,7 @@ from dialer.core.pacing.messages import (
     Abandoned,
     AgentOff,
     AgentOn,
+    Clamp,
     Connected,
     DialPlaced,
     LiveAnswer,
@@ -110,3 +111,13 @@ def test_an_idle_agent_is_no_promise_where_idle_agents_are_taken() -> None:
     after = busy.decide(msgspec.structs.replace(shown, at_s=1501.0))
     assert after.calls_to_place < before
     assert after.estimates.next_call_risk > after.estimates.tolerance
+
+
+def test_at_the_hard_limit_a_break_now_and_then_does_not_stop_a_team() -> None:
+    pacer = mature(4)
+    takes(pacer, 4, 400, 300, 1500)
+    for i in range(10):
+        pacer.observe(Abandoned(at_s=1500.5, call_id=f"lost{i}"))
+    decision = pacer.decide(Snapshot(at_s=1501.0, staffed=4, idle_since_s=(1.0,) * 4))
+    assert decision.estimates.tolerance == 0.0
+    assert (decision.calls_to_place, decision.clamp) == (4, Clamp.BUDGET)
