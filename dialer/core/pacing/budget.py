@@ -51,7 +51,8 @@ DEBT_NOISE = 0.1
 SOFT_FROM, SOFT_TO, SOFT_TOLERANCE = 0.45, 0.75, 0.03
 """Shares of the hard limit between which the last 30 minutes bring the tolerance down to the
 third number. Not to nothing, as a team that stops answering keeps the share it has; and not
-before a window holds more than the target lets expect, as every swing of the tolerance costs."""
+before the half hour holds more than a target of a third of the limit lets expect, as every swing
+of the tolerance costs occupancy."""
 HARD_FROM, HARD_TO = 0.9, 1.0
 """Shares of the hard limit between which the last 30 minutes take the rest away."""
 LONG_TAPER = 0.33
