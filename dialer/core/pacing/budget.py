@@ -48,7 +48,7 @@ LOSSES_PRIOR, LOSSES_MEMORY = 8.0, 60.0
 DEBT_GAIN, CREDIT_GAIN, MOST_CREDIT = 1.0, 0.5, 1.0
 DEBT_NOISE = 0.1
 """Excess d = (abandoned - allowed) / sqrt(1 + DEBT_NOISE allowed)."""
-SOFT_FROM, SOFT_TO, SOFT_TOLERANCE = 0.45, 0.75, 0.03
+SOFT_FROM, SOFT_TO, SOFT_TOLERANCE = 0.4, 0.7, 0.03
 """Shares of the hard limit between which the last 30 minutes bring the tolerance down to the
 third number. Not to nothing, as a team that stops answering keeps the share it has; and not
 before the half hour holds more than a target of a third of the limit lets expect, as every swing
