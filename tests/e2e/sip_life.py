@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import select
 
 from campaigns.campaign import CampaignSettings, RecordPolicy
 from compliance.types import Mode
@@ -20,6 +21,7 @@ from dialer.core.desk_messages import (
     RecordingState,
 )
 from dialer.runtime import fleet as fleet_module
+from dialer.stores.ledger.callers_schema import inbound_call
 from telephony_adapters.asterisk.adapter import AsteriskCarrier
 from telephony_adapters.asterisk.settings import AsteriskSettings
 from tests.runtime.test_conversations import state
@@ -34,6 +36,7 @@ CALLS_NOW, ON_THE_LINE = "calls-now", "on-the-line"
 """Files by which it tells how far it is: whom to call from, and that it may be killed."""
 RECORDED = CampaignSettings(mode=Mode.PROGRESSIVE, record=RecordPolicy.ALL)
 TALK_S = 0.5
+NOTED_WITHIN_S, POLL_S = 30.0, 0.02
 
 
 class SipLife(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +81,19 @@ async def _work(life: SipLife) -> None:
         await ana.hear(CallConnected)
         await told(ana, RecordingState.RECORDING)
         await house.engine.recorder.flush()
+        await _is_noted(house, "ana")
         (folder / ON_THE_LINE).touch()
         await asyncio.Event().wait()
+
+
+async def _is_noted(house: House, agent_id: str) -> None:
+    """Who took the call is written beside what the recorder writes."""
+    async with asyncio.timeout(NOTED_WITHIN_S):
+        while True:
+            async with house.marcador.ledger.read() as conn:
+                if (await conn.execute(select(inbound_call.c.agent_id))).scalar() == agent_id:
+                    return
+            await asyncio.sleep(POLL_S)
 
 
 async def _a_recorded_call(house: House, ana: DeskAgent) -> None:
