@@ -36,10 +36,14 @@ def main() -> None:
     ]
     with ProcessPoolExecutor(os.cpu_count() or 1) as pool:
         results = list(pool.map(play_jumps, days))
-    worst = sorted((share for r in results for share in r.worst_30min), reverse=True)
+    around = [share for r in results for share in r.worst_30min]
+    worst = sorted((share for share in around if share is not None), reverse=True)
+    if not worst:
+        parser.error("no half hour had the 200 answers that it takes to judge one: more --agents")
     print_json(
         {
-            "jumps": len(worst),
+            "jumps": len(around),
+            "with_200_answers": len(worst),
             "broke_30min": sum(share > GATES.window for share in worst),
             "worst_30min_pct": ", ".join(f"{share:.2%}" for share in worst[:5]),
             "mean_30min_pct": round(100.0 * sum(worst) / len(worst), 2),

@@ -34,11 +34,10 @@ class JumpDay(Message, frozen=True, kw_only=True):
 class JumpDayResult(Message, frozen=True, kw_only=True):
     """What a day came to. Shares are of 1."""
 
-    seed: int
     occupancy: float
     abandoned: float
-    worst_30min: tuple[float, ...]
-    """Around each jump, of half hours with at least 200 answers; 0 where there is none."""
+    worst_30min: tuple[float | None, ...]
+    """Around each jump, of half hours with at least 200 answers; None: there is none."""
 
 
 def play_jumps(day: JumpDay) -> JumpDayResult:
@@ -59,10 +58,8 @@ def play_jumps(day: JumpDay) -> JumpDayResult:
     for at_s in jumps_s:
         first, last = int((at_s - BEFORE_S) / MINUTE_S), int((at_s + HIGH_S) / MINUTE_S)
         minutes = result.timeline[first:last]
-        worst = worst_window([m.answered for m in minutes], [m.abandoned for m in minutes])
-        around.append(worst or 0.0)
+        around.append(worst_window([m.answered for m in minutes], [m.abandoned for m in minutes]))
     return JumpDayResult(
-        seed=day.seed,
         occupancy=result.occupancy,
         abandoned=result.abandoned_share,
         worst_30min=tuple(around),

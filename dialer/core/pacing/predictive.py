@@ -65,7 +65,9 @@ STAYS_MEMORY = 20.0
 STAYS_AT_START = 0.97
 MIN_STAYS_FOR_FLOOR = 0.5
 SPENT_FLOOR_SHARE = 0.25
-"""Share of the target that such a call may risk where the target is used up."""
+"""Share of the target that a call of the floor may risk where a window has used the target up.
+More than nothing: at the hard limit nothing is tolerated, and agents who go on a break now and then
+would keep the campaign from calling for anybody until the window has passed."""
 ANSWER_S = 8.0
 """A call is answered after about so long: meanwhile its agent may be taken."""
 AFTER_RING_TIMEOUT_S = 6
@@ -259,9 +261,8 @@ class PredictivePacer:
     def _floor(self, room: int, tolerance: float, ages: Ages, risk: Risk) -> int:
         """Calls that have an agent each, who waits for them: one an idle agent.
 
-        Where idle agents are often taken by others, such a call has its risk too: within the target
-        it is taken; once that much has been abandoned, a small part of it, or at the hard limit,
-        where nothing is tolerated, a rare break of an agent would stop a whole team.
+        Where idle agents often go, or are taken by others, such a call has its risk too: it may be
+        that of the target, and `SPENT_FLOOR_SHARE` of it once that much has been abandoned.
         """
         floor = max(0, min(room, ages.idle - ages.ringing - ages.waiting))
         if self._stays <= MIN_STAYS_FOR_FLOOR:
